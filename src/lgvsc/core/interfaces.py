@@ -1,0 +1,163 @@
+"""What the stages ask of each other: small protocols, implemented by presets' models and by tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from torch import Tensor
+
+from lgvsc.core.air import Burst, Reception
+from lgvsc.core.message import Motion, Segment
+from lgvsc.core.video import Frame, Pixels, Video, VideoFormat
+
+Focus: TypeAlias = Literal["general", "main_object", "background"]
+Provenance: TypeAlias = Literal["received", "generated", "concealed", "missing"]
+
+FOCUSES: tuple[Focus, ...] = ("general", "main_object", "background")
+
+
+class Captioner(Protocol):
+    """Puts frames into words."""
+
+    name: str
+
+    def describe_pair(self, first: Frame, second: Frame) -> tuple[str, str]:
+        """One description of each, in the same words where the two show the same thing."""
+        ...
+
+    def caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
+        """One caption for a segment, made for the world model, at most ``max_bytes`` of UTF-8."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Probabilities of the two labels at the answer position, from a softmax over the whole vocabulary."""
+
+    p_yes: float
+    p_no: float
+
+
+class Judge(Protocol):
+    """A language model that is asked a yes/no question and never samples."""
+
+    name: str
+
+    def answer(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
+        """One forward pass for each pair of descriptions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedPicture:
+    """A picture as channel symbols, with the few numbers that the control stream must carry for it.
+
+    Attributes:
+        symbols: complex64 ``(n,)``, unit mean energy.
+        codec: Which :class:`PictureCodec` reads them, 0..3.
+        length: Size of the payload in units of the codec (bytes on the digital road), below 2^17.
+        mode: Modulation and coding scheme on the digital road, below 16.
+        payload_bits: Information bits carried; 0 for analogue symbols.
+    """
+
+    symbols: Tensor
+    codec: int
+    length: int
+    mode: int
+    payload_bits: int = 0
+
+
+class PictureCodec(Protocol):
+    """Sends one picture within a symbol budget: the digital road, or a learned joint source-channel code."""
+
+    name: str
+    codec: int
+
+    def encode(self, picture: Pixels, *, max_symbols: int, snr_db: float) -> CodedPicture:
+        """The best picture that fits. ``snr_db`` is what the transmitter believes of the channel."""
+        ...
+
+    def symbol_count(self, length: int, mode: int, height: int, width: int) -> int:
+        """How many symbols the receiver must take for a picture announced with these numbers."""
+        ...
+
+    def decode(self, received: Reception, length: int, mode: int, height: int, width: int) -> Pixels | None:
+        """The picture, or ``None`` where it cannot be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conditions:
+    """Everything a world model is given to make a segment.
+
+    Attributes:
+        video: Size and rate of what is to be made.
+        start, stop: Half-open range of frames to make.
+        first: Picture at ``start``.
+        last: Picture at ``last_index``, which is ``stop`` (the next keyframe) or ``stop - 1`` (the video's last).
+        caption, motion: As received.
+        cut: First frame of a new shot, in ``(start, stop]``.
+        latent_frames: What the adapter settled on, in the world model's own units.
+        seed: Of the segment's own generator.
+    """
+
+    video: VideoFormat
+    start: int
+    stop: int
+    first: Pixels | None
+    last: Pixels | None
+    last_index: int
+    caption: str | None
+    motion: Motion | None
+    cut: int | None
+    latent_frames: int
+    seed: int
+
+
+class WorldModel(Protocol):
+    """Makes the frames of a segment from what was received of it."""
+
+    name: str
+
+    def latent_frames(self, frames: int) -> int:
+        """Temporal size of the latent for a segment of so many frames."""
+        ...
+
+    def generate(self, conditions: Conditions) -> Iterator[Pixels]:
+        """Exactly ``stop - start`` frames, uint8 ``(H, W, 3)``, one by one."""
+        ...
+
+
+class Channel(Protocol):
+    """A physical channel."""
+
+    kind: str
+    snr_db: float
+
+    def __call__(self, symbols: Tensor) -> Reception:
+        """Pass complex symbols through; noise comes from the channel's own generator."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rebuilt:
+    """A piece of the rebuilt video and, for each frame, where it came from."""
+
+    video: Video
+    provenance: tuple[Provenance, ...]
+
+
+class Scheme(Protocol):
+    """A complete way to send video."""
+
+    name: str
+
+    def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+        """One burst for each segment, as soon as it is known."""
+        ...
+
+    def reconstruct(self, receptions: Iterable[Reception]) -> Iterator[Rebuilt]:
+        """The video, piece by piece, from what arrived."""
+        ...

@@ -1,0 +1,92 @@
+"""The semantic message: what is said about a video, in words, pictures and a few numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, get_args
+
+from lgvsc.core.video import Pixels, VideoFormat
+
+Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt down", "zoom in", "zoom out"]
+
+CAMERAS: tuple[Camera, ...] = get_args(Camera)
+MAX_CAPTION_BYTES = 4096
+PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe")
+
+PartStatus: TypeAlias = Literal["ok", "lost", "absent"]  # absent: the transmitter sent none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """Side information of a segment: how much moves, and what the camera does.
+
+    Attributes:
+        score: Mean absolute optical flow between pictures a third of a second apart, in pixels of a
+            320x576 picture, the scale on which Open-Sora reads its motion score.
+        camera: One of the seven words that Open-Sora knows.
+        pan: How far the scene moves to the right over the whole segment, in picture widths.
+        tilt: How far the scene moves downwards over the whole segment, in picture heights.
+        zoom: Natural logarithm of how much the scene grows over the whole segment.
+    """
+
+    score: float = 0.0
+    camera: Camera = "static"
+    pan: float = 0.0
+    tilt: float = 0.0
+    zoom: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Segment:
+    """Frames ``[start, stop)`` of a video, described. The same type on both sides of the channel.
+
+    Attributes:
+        video: Size, rate and, where known, length of the video that the segment is part of.
+        start, stop: Half-open range of frames. The keyframe is frame ``start``.
+        caption: The segment in words. ``None``: lost on the way, or never sent.
+        keyframe: Frame ``start``. ``None``: lost, or never sent.
+        closing_keyframe: The video's last frame, in the last segment only (unless it is ``start`` itself).
+        motion: Side information. ``None``: lost, or never sent.
+        cut: Index of the frame that begins a new shot, in ``(start, stop]``; no frame on one side of it
+            says anything about a frame on the other. ``None``: no hard cut.
+        last: Whether the video ends with this segment.
+        divergence: ``P(No) - P(Yes)`` that opened the segment. Known to the transmitter only.
+        status: What became of each part on the way.
+    """
+
+    video: VideoFormat
+    start: int
+    stop: int
+    caption: str | None = None
+    keyframe: Pixels | None = None
+    closing_keyframe: Pixels | None = None
+    motion: Motion | None = None
+    cut: int | None = None
+    last: bool = False
+    divergence: float | None = None
+    status: dict[str, PartStatus] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def changed(self, **changes: object) -> Segment:
+        """A copy with other values."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SemanticMessage:
+    """A whole video as segments, in order."""
+
+    segments: tuple[Segment, ...]
+
+    @property
+    def video(self) -> VideoFormat:
+        return self.segments[-1].video
+
+    @property
+    def keyframe_indices(self) -> list[int]:
+        """Frames transmitted as pictures, the closing one included."""
+        starts = [s.start for s in self.segments]
+        closing = [s.stop - 1 for s in self.segments if s.closing_keyframe is not None]
+        return starts + closing
