@@ -1,0 +1,61 @@
+"""The command line: arguments are parsed here; PyTorch is imported when a command that needs it runs.
+
+Each command is a thin shell over a public function. Results go to stdout, progress and complaints to stderr.
+Exit status: 0 done, 1 failed, 2 usage, 3 bad input or stream, 4 missing weights, disk or GPU.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+
+import typer
+
+from lgvsc.cli import inspect_commands, link_commands, project_commands
+from lgvsc.errors import LgvscError
+
+app = typer.Typer(
+    name="lgvsc",
+    help="Send video as meaning: captions and a few keyframes through a noisy channel, a world model at the far end.",
+    epilog="exit status: 0 done; 1 failed; 2 usage; 3 bad input or stream; 4 missing weights, disk or GPU",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+link_commands.register(app)
+inspect_commands.register(app)
+project_commands.register(app)
+
+
+def main() -> None:
+    """Entry point of the ``lgvsc`` command."""
+    os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder talks on stderr
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `lgvsc ... | head` ends quietly
+    try:
+        app()
+    except LgvscError as error:
+        fail(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        fail("stopped; nothing was left half-written, run the same command again", 130)
+    except MemoryError:
+        fail("out of memory; try a smaller keyframes.max_segment_frames or a smaller video", 4)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fail(f"the disk is full: {error.filename or ''}".rstrip(": "), 4)
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EPERM):
+            fail(f"{error.filename}: {(error.strerror or '').lower()}", 1)
+        raise
+
+
+def fail(message: str, exit_status: int) -> None:
+    """One sentence on stderr, then the end."""
+    print(f"lgvsc: {message}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(exit_status)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from lgvsc.core.files import part_path
 from lgvsc.errors import InputError, ShapeError
 
 MAX_PIXELS = 16_000_000  # a frame above this is refused before it is allocated
@@ -175,8 +176,9 @@ class VideoReader:
         times = packet_times(self._open())
         steps = np.diff(times)
         self.variable_rate = len(steps) > 1 and bool(steps.max() > 1.5 * steps.min())
-        fps = stream.guessed_rate if not self.variable_rate else stream.average_rate
-        fps = (fps or stream.average_rate or FALLBACK_FPS).limit_denominator(1001)
+        stated = stream.guessed_rate or stream.average_rate or FALLBACK_FPS
+        fps = Fraction(1 / float(steps.mean())) if self.variable_rate else stated
+        fps = fps.limit_denominator(1001)
         if not 0 < fps <= 1000:
             fps = FALLBACK_FPS
         return VideoFormat(height, width, fps, max(1, len(times)))
@@ -202,7 +204,7 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         self.format = format
-        self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._part = part_path(self.path)
         self._container = av.open(
             str(self._part), "w", format="mp4", options={"movflags": "+faststart+use_metadata_tags"}
         )

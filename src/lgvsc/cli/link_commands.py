@@ -1,0 +1,159 @@
+"""``run`` and its three parts: ``send``, ``channel``, ``receive``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lgvsc.cli.options import (
+    BudgetOption,
+    ChannelOption,
+    ForceOption,
+    JsonOption,
+    PresetOption,
+    QuietOption,
+    SchemeOption,
+    SeedOption,
+    SetOption,
+    SnrOption,
+    VideoArgument,
+    note,
+    print_json,
+    progress,
+    resolve,
+)
+from lgvsc.core.files import atomic_write, refuse_existing
+
+StemArgument = Annotated[Path, typer.Argument(help="Name of a recording, without .sigmf-data.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (run, send, channel, receive):
+        app.command()(command)
+
+
+def run(
+    video: VideoArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Rebuilt video.  [default: VIDEO with suffix .rebuilt.mp4]")
+    ] = None,
+    preset: PresetOption = "compact",
+    scheme: SchemeOption = "skem-dsa",
+    snr_db: SnrOption = None,
+    channel: ChannelOption = None,
+    seed: SeedOption = 0,
+    budget: BudgetOption = None,
+    settings: SetOption = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Metrics and symbol ledger as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="The report as one self-contained page.")] = None,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Send a video through the whole link and report what came out.
+
+    Example: lgvsc run walk.mp4 --snr-db 6 --html walk.html
+    """
+    output = output or video.with_suffix(".rebuilt.mp4")
+    refuse_existing(output, report, html, force=force)
+    config = resolve(preset, scheme, settings, snr_db=snr_db, channel=channel, seed=seed, budget=budget)
+
+    from lgvsc import link
+    from lgvsc.cli.tables import run_table
+
+    record = link.run(video, config, output=output, on_progress=progress(quiet))
+    found = record.report()
+    if report:
+        with atomic_write(report) as file:
+            file.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False).encode())
+    if html:
+        from lgvsc.ui.report import write_html
+
+        write_html(record, video, output, html)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(run_table([found]))
+        for name, path in (("video", output), ("report", report), ("page", html)):
+            if path:
+                typer.echo(f"{name:<8}{path}")
+
+
+def send(
+    video: VideoArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Stem: makes TX.lgvsc and TX.sigmf-*.")],
+    preset: PresetOption = "compact",
+    scheme: SchemeOption = "skem-dsa",
+    snr_db: SnrOption = None,
+    budget: BudgetOption = None,
+    settings: SetOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Turn a video into a semantic message and channel symbols.
+
+    --snr-db is what the transmitter believes of the channel. Example: lgvsc send walk.mp4 -o tx
+    """
+    from lgvsc.channel.sigmf import recording_paths
+
+    message = output.with_name(output.name + ".lgvsc")
+    refuse_existing(message, *recording_paths(output), force=force)
+    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
+
+    from lgvsc import link
+
+    sent = link.send(video, config, message=message, symbols=output, on_progress=progress(quiet))
+    typer.echo(f"{sent.segments} segments, {sent.symbols} symbols, CBR {sent.cbr:.2e}")
+    typer.echo(f"{message}\n" + "\n".join(str(p) for p in recording_paths(output) if p.exists()))
+
+
+def channel(
+    transmission: StemArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Stem of the received recording.")],
+    snr_db: SnrOption = None,
+    kind: ChannelOption = None,
+    seed: SeedOption = 0,
+    settings: SetOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Pass channel symbols through noise and fading.
+
+    Example: lgvsc channel tx -o rx --snr-db 6
+    """
+    from lgvsc.channel.sigmf import recording_paths
+
+    refuse_existing(*recording_paths(output), force=force)
+    config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
+
+    from lgvsc import link
+
+    count = link.cross(transmission, config, output)
+    typer.echo(f"{count} symbols through {config.channel.kind} at {config.channel.snr_db:g} dB\n{output}.sigmf-data")
+
+
+def receive(
+    recording: StemArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Rebuilt video.")],
+    preset: PresetOption = "compact",
+    scheme: SchemeOption = "skem-dsa",
+    seed: SeedOption = 0,
+    settings: SetOption = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a video from received symbols. Reads the recording and nothing else.
+
+    Example: lgvsc receive rx -o walk.rebuilt.mp4
+    """
+    refuse_existing(output, force=force)
+    config = resolve(preset, scheme, settings, seed=seed)
+
+    from lgvsc import link
+
+    got = link.receive(recording, config, output=output, on_progress=progress(quiet))
+    for line in got.lines():
+        note(line)
+    typer.echo(f"{output}")

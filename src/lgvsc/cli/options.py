@@ -1,0 +1,86 @@
+"""Options that several commands share, and how they become a configuration."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from lgvsc.config import Config
+
+VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
+PresetOption = Annotated[str, typer.Option("--preset", "-p", help="compact, or a TOML file.")]
+SchemeOption = Annotated[str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, skim-dsa, text-only.")]
+SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.  [default: 10]")]
+ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn or rayleigh.  [default: awgn]")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seeds the channel and the world model.")]
+BudgetOption = Annotated[
+    str | None, typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default=False)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. keyframes.threshold=0.2 (repeatable)."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+
+def resolve(
+    preset: str,
+    scheme: str,
+    settings: list[str] | None = None,
+    *,
+    snr_db: float | None = None,
+    channel: str | None = None,
+    seed: int | None = None,
+    budget: str | None = None,
+) -> Config:
+    """A configuration from the command line's options; ``--set`` has the last word."""
+    from lgvsc.config import load_config, parse_setting
+
+    named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
+    changes = {key: value for key, value in named.items() if value is not None}
+    changes |= dict(parse_setting(text) for text in settings or [])
+    return load_config(preset, scheme, changes)
+
+
+def print_json(value: Any) -> None:
+    """Machine-readable result on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """A line for people, on stderr."""
+    typer.echo(text, err=True)
+
+
+def progress(quiet: bool, unit: str = "frames") -> Callable[[int, int | None], None] | None:
+    """A counter on a terminal, a line every ten seconds elsewhere, nothing when quiet."""
+    if quiet:
+        return None
+    terminal = sys.stderr.isatty()
+    started = time.monotonic()
+    shown = started - (1.0 if terminal else 0.0)
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < (0.2 if terminal else 10.0) and done != total:
+            return
+        shown = now
+        of = f"/{total}" if total else ""
+        line = f"{done}{of} {unit}, {done / max(1e-3, now - started):.0f} per second"
+        if terminal:
+            end = "\n" if done == total else ""
+            typer.echo(f"\r\x1b[K{line}{end}", err=True, nl=False)
+        elif done != total:
+            note(line)
+
+    return show

@@ -1,0 +1,69 @@
+"""Tables for the terminal, from reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; words left, numbers right."""
+    cells = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric, strict=True))
+        for row in cells
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def run_table(reports: Sequence[dict[str, Any]]) -> str:
+    """One line per run, then where the symbols and the seconds went."""
+    rows = [_run_row(report) for report in reports]
+    header = ["scheme", "channel", "SNR dB", "keyframes", "symbols", "CBR", "kbit/s", "airtime s", "PSNR dB", "SSIM"]
+    header += ["MS-SSIM", "lost parts"]
+    parts = [name for name in reports[0]["symbols"] if any(report["symbols"][name] for report in reports)]
+    spent = [[f"{r['channel']['snr_db']:g}", *(str(r["symbols"][name]) for name in parts)] for r in reports]
+    stages = list(reports[0]["timing_s"])
+    seconds = [[f"{r['channel']['snr_db']:g}", *(f"{r['timing_s'].get(s, 0.0):.2f}" for s in stages)] for r in reports]
+    return "\n\n".join(
+        [
+            table(header, rows),
+            "symbols by purpose\n" + table(["SNR dB", *parts], spent),
+            "seconds by stage\n" + table(["SNR dB", *stages], seconds),
+        ]
+        + [f"choices at {r['channel']['snr_db']:g} dB: " + "; ".join(r["choices"]) for r in reports if r["choices"]]
+    )
+
+
+def _run_row(report: dict[str, Any]) -> list[str]:
+    channel, metrics = report["channel"], report["metrics"]
+    lost = {part: count for part, count in report["damage"].items() if count}
+    return [
+        report["scheme"],
+        channel["kind"],
+        f"{channel['snr_db']:g}",
+        str(len(report["keyframes"])),
+        str(report["symbols"]["total"]),
+        f"{report['cbr']:.2e}",
+        f"{report['kbit_per_s']:.2f}",
+        f"{report['airtime_s']:.2f}",
+        _number(metrics.get("psnr_db"), 2),
+        _number(metrics.get("ssim"), 3),
+        _number(metrics.get("ms_ssim"), 3),
+        ", ".join(f"{count} {part.replace('_', ' ')}" for part, count in lost.items()) or "none",
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell == "-"
+    return True

@@ -1,0 +1,89 @@
+"""How many symbols a keyframe may cost: a fixed share, or what a budget leaves over."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from lgvsc.core.video import VideoFormat
+from lgvsc.errors import ConfigError
+
+MIN_KEYFRAME_CBR = 0.003  # below this a keyframe says less than its caption
+MAX_KEYFRAME_CBR = 0.08  # above this more symbols no longer show
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on everything that is sent, as the user wrote it.
+
+    Attributes:
+        amount: The number.
+        unit: ``cbr``: symbols over 3 x H x W x F. ``symbols``: for the whole video. ``bps``: payload bits per second
+            that a digital link would carry in the same symbols, at the spectral efficiency it reaches for a keyframe
+            at the believed SNR.
+    """
+
+    amount: float
+    unit: Literal["cbr", "symbols", "bps"]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``5kbps``, ``800bps``, ``2000symbols`` or ``6e-4cbr``.
+
+        Raises:
+            ConfigError: Any other form, or an amount that is not positive.
+        """
+        match = re.fullmatch(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(kbps|bps|symbols|cbr)\s*", text.lower())
+        try:
+            amount = float(match[1]) if match else 0.0
+        except ValueError:
+            amount = 0.0
+        if match is None or not 0 < amount < 1e12:
+            raise ConfigError(f"budget {text!r} is not understood; write for example 5kbps, 2000symbols or 6e-4cbr")
+        return cls(amount * 1000, "bps") if match[2] == "kbps" else cls(amount, match[2])  # type: ignore[arg-type]
+
+    def symbols_per_frame(self, video: VideoFormat, bits_per_symbol: float) -> float:
+        """The budget as channel symbols per frame of the source.
+
+        Raises:
+            ConfigError: A budget for the whole video, but its length is not known.
+        """
+        if self.unit == "cbr":
+            return self.amount * 3 * video.height * video.width
+        if self.unit == "bps":
+            return self.amount / bits_per_symbol / float(video.fps)
+        if video.frames is None:
+            raise ConfigError("a budget in symbols needs a video of known length; give it in cbr or kbps")
+        return self.amount / video.frames
+
+
+class KeyframeAllowance:
+    """Symbols that the pictures of each segment may cost, so that the whole video stays within its budget.
+
+    Without a budget every picture gets ``keyframe_cbr``. With one, every frame of a segment earns its share, words
+    and numbers are paid first, and pictures get the rest; what a segment does not spend the next one may.
+
+    Args:
+        video: Format of the source.
+        keyframe_cbr: Symbols of one picture over ``3 x H x W`` where there is no budget.
+        symbols_per_frame: The budget, from :meth:`Budget.symbols_per_frame`; ``None`` for no budget.
+    """
+
+    def __init__(self, video: VideoFormat, keyframe_cbr: float, symbols_per_frame: float | None) -> None:
+        self._volume = 3 * video.height * video.width
+        self._keyframe_cbr = keyframe_cbr
+        self._per_frame = symbols_per_frame
+        self._credit = 0.0
+
+    def picture_symbols(self, frames: int, other_symbols: int, pictures: int) -> int:
+        """Symbols for each of ``pictures`` pictures in a segment of ``frames`` frames."""
+        if self._per_frame is None:
+            return round(self._keyframe_cbr * self._volume)
+        self._credit += self._per_frame * frames - other_symbols
+        share = self._credit / max(1, pictures)
+        return round(min(max(share, MIN_KEYFRAME_CBR * self._volume), MAX_KEYFRAME_CBR * self._volume))
+
+    def spend(self, symbols: int) -> None:
+        """Take what the pictures really cost from the credit."""
+        self._credit -= symbols

@@ -1,0 +1,174 @@
+"""Configuration: a preset, a scheme laid over it, and single settings on top. Reading one runs no code of ours.
+
+A preset is a TOML file that names one model for each role and one value for each setting; a scheme is a TOML file
+that changes a few of them. Unknown keys are errors that name the nearest known one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lgvsc.channel.common import ChannelConfig
+from lgvsc.coding.message_codec import CodingConfig
+from lgvsc.errors import ConfigError
+from lgvsc.semantics.encoder import EncoderConfig
+from lgvsc.semantics.keyframes import KeyframeConfig
+from lgvsc.world.adapters import check_combination
+from lgvsc.world.decoder import DecoderConfig
+
+SCHEMES = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
+
+
+class ModelRoles(BaseModel):
+    """Which model of the catalogue plays each role."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    captioner: str
+    judge: str
+    picture_codec: str
+    world_model: str
+
+
+class LinkConfig(BaseModel):
+    """What is said about the link but changes no symbol."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    symbol_rate_hz: float = 10_000.0  # for airtime only
+
+
+class Config(BaseModel):
+    """Everything that a run depends on besides the video."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str
+    scheme: str
+    seed: int = 0
+    models: ModelRoles
+    keyframes: KeyframeConfig
+    message: EncoderConfig
+    coding: CodingConfig
+    channel: ChannelConfig
+    world: DecoderConfig
+    link: LinkConfig = LinkConfig()
+
+    @property
+    def believed_snr_db(self) -> float:
+        """Es/N0 that the transmitter reckons with; the true one unless the configuration says otherwise."""
+        believed = self.coding.believed_snr_db
+        return self.channel.snr_db if believed is None else believed
+
+
+def load_config(
+    preset: str = "compact", scheme: str = "skem-dsa", settings: Sequence[str] | Mapping[str, Any] = ()
+) -> Config:
+    """Resolve a configuration.
+
+    Args:
+        preset: Name of a preset that lgvsc ships, or path of a TOML file.
+        scheme: Scheme id, for example ``skem-dsa``.
+        settings: Changes on top, as ``"section.key=value"`` strings or a mapping from dotted keys to values.
+
+    Raises:
+        ConfigError: Unknown preset, scheme or key; a value out of range; settings that contradict each other.
+    """
+    data = _preset(preset) | {"preset": preset, "scheme": scheme}
+    _merge(data, _scheme(scheme))
+    changes = settings if isinstance(settings, Mapping) else dict(parse_setting(text) for text in settings)
+    for key, value in changes.items():
+        _set(data, key, value)
+    _check_keys(data, Config)
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+    check_combination(config.keyframes.method, config.world.adapter)
+    return config
+
+
+def presets() -> list[str]:
+    """Names of the presets that lgvsc ships."""
+    return sorted(p.name.removesuffix(".toml") for p in _files().iterdir() if p.name.endswith(".toml"))
+
+
+def _files() -> Any:
+    return resources.files("lgvsc") / "presets"
+
+
+def _preset(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ConfigError(f"preset file {path} does not exist")
+        text = path.read_text(encoding="utf-8")
+    elif name in presets():
+        text = (_files() / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise ConfigError(f"no preset is called {name!r}; there are {', '.join(presets())}, or give a .toml file")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"preset {name} is not valid TOML: {error}") from error
+
+
+def _scheme(name: str) -> dict[str, Any]:
+    if name == "skem-sfa":
+        check_combination("skem", "sfa")
+    if name not in SCHEMES:
+        raise ConfigError(f"no scheme is called {name!r}" + _near(name, SCHEMES) + f"; there are {', '.join(SCHEMES)}")
+    return tomllib.loads((_files() / "schemes" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"setting {text!r} has no '='; write for example keyframes.threshold=0.2")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()  # a bare word is a string
+
+
+def _merge(data: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(data.get(key), dict):
+            _merge(data[key], value)
+        else:
+            data[key] = value
+
+
+def _set(data: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, key = dotted.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{dotted!r}: {section!r} is a value, not a section")
+    data[key] = value
+
+
+def _check_keys(data: Mapping[str, Any], kind: Any, where: str = "") -> None:
+    """Refuse unknown keys, at any depth, with the nearest known one."""
+    hints = get_type_hints(kind)
+    known = [f.name for f in fields(kind)] if is_dataclass(kind) else list(kind.model_fields)
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(f"no setting is called {where + key!r}" + _near(where + key, [where + k for k in known]))
+        if isinstance(value, dict) and (is_dataclass(hints[key]) or hasattr(hints[key], "model_fields")):
+            _check_keys(value, hints[key], f"{where}{key}.")
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=2, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known are {', '.join(known)}"

@@ -1,0 +1,39 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lgvsc.errors import OutputExistsError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that takes its name when the block ends well, and leaves nothing behind when it does not."""
+    part = part_path(path)
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_path(path: Path) -> Path:
+    """Where a file is written before it takes its name: beside it, so that the rename is atomic."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def refuse_existing(*paths: Path | None, force: bool) -> None:
+    """Check outputs before any work is done.
+
+    Raises:
+        OutputExistsError: One of them exists and ``force`` is off.
+    """
+    for path in paths:
+        if path is not None and path.exists() and not force:
+            raise OutputExistsError(path)

@@ -1,0 +1,49 @@
+"""The first thing a stranger runs: a real clip through the whole link, at a good and at a bad channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lgvsc import link
+from lgvsc.config import load_config
+from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.experiments.sample_clip import make_sample_clip
+
+DEMO_SNRS_DB = (10.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRun:
+    """One run of the demo and where its outputs are."""
+
+    report: dict[str, Any]
+    record: Any
+    clip: Path
+    video: Path
+    json: Path
+    html: Path
+
+
+def demo(folder: Path, *, force: bool = False, on_progress: link.Progress | None = None) -> Iterator[DemoRun]:
+    """Make the sample clip and send it once at each of :data:`DEMO_SNRS_DB`, with the default preset.
+
+    Raises:
+        OutputExistsError: The folder holds an earlier demo and ``force`` is off.
+        MissingResourceError: scikit-image, whose photographs the clip is made of, is not installed.
+    """
+    clip = folder / "clip.mp4"
+    stems = {snr_db: folder / f"rebuilt-{snr_db:g}dB" for snr_db in DEMO_SNRS_DB}
+    refuse_existing(clip, *(stem.with_suffix(".mp4") for stem in stems.values()), force=force)
+    folder.mkdir(parents=True, exist_ok=True)
+    make_sample_clip(clip)
+    for snr_db, stem in stems.items():
+        video, html, report = (stem.with_name(stem.name + suffix) for suffix in (".mp4", ".html", ".json"))
+        record = link.run(clip, load_config(settings={"channel.snr_db": snr_db}), output=video, on_progress=on_progress)
+        found = record.report()
+        with atomic_write(report) as file:
+            file.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False).encode())
+        yield DemoRun(found, record, clip, video, report, html)

@@ -1,0 +1,170 @@
+"""What one run leaves behind: the report of ``--report``, version 1, and the page made from it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lgvsc.coding.message_codec import CLOSING_KEYFRAME
+from lgvsc.config import Config
+from lgvsc.core.air import Burst
+from lgvsc.core.interfaces import Provenance, Rebuilt
+from lgvsc.core.ledger import Ledger, LedgerEntry, charge
+from lgvsc.core.message import PARTS, Segment, SemanticMessage
+from lgvsc.core.video import Pixels, VideoFormat
+from lgvsc.models.catalog import find
+
+REPORT_VERSION = 1
+THUMBNAIL_WIDTH = 160
+MAX_THUMBNAILS = 100  # segments whose pictures are kept for the page
+
+
+@dataclass
+class Record:
+    """Collects, while a video passes, what the report says of it. Grows by a few lines per segment only."""
+
+    config: Config
+    source: Path
+    sha256: str
+    video: VideoFormat
+    choices: list[str] = field(default_factory=list)
+    ledger_entries: list[LedgerEntry] = field(default_factory=list)
+    sent_segments: list[Segment] = field(default_factory=list)
+    received_segments: dict[int, Segment] = field(default_factory=dict)
+    provenance: list[tuple[int, int, Provenance]] = field(default_factory=list)
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    metrics: dict[str, object] = field(default_factory=dict)
+    timing_s: dict[str, float] = field(default_factory=dict)
+    output: Path | None = None
+
+    def sent(self, segment: Segment, burst: Burst) -> Burst:
+        """Note a segment and what its burst cost; the burst is handed on."""
+        self.ledger_entries += charge(burst)
+        self.sent_segments.append(noted(segment, keep_pictures=len(self.sent_segments) < MAX_THUMBNAILS))
+        return burst
+
+    def received(self, segment: Segment) -> None:
+        """Note a segment as it arrived."""
+        self.received_segments[segment.start] = noted(
+            segment, keep_pictures=len(self.received_segments) < MAX_THUMBNAILS
+        )
+
+    def rebuilt(self, piece: Rebuilt) -> None:
+        """Note where each frame came from, as runs of equal provenance."""
+        for index, kind in enumerate(piece.provenance, piece.video.start):
+            if self.provenance and self.provenance[-1][1:] == (index, kind):
+                self.provenance[-1] = (self.provenance[-1][0], index + 1, kind)
+            else:
+                self.provenance.append((index, index + 1, kind))
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every symbol sent, against the frames that the source really had."""
+        frames = self.sent_segments[-1].stop if self.sent_segments else self.video.frames
+        return Ledger(tuple(self.ledger_entries), replace(self.video, frames=frames))
+
+    def report(self) -> dict[str, Any]:
+        """The report as plain JSON types; see docs/report.md for the meaning of each key."""
+        ledger, config, channel = self.ledger, self.config, self.config.channel
+        return {
+            "version": REPORT_VERSION,
+            "scheme": config.scheme,
+            "preset": config.preset,
+            "seed": config.seed,
+            "channel": {
+                "kind": channel.kind,
+                "snr_db": channel.snr_db,
+                "snr_def": "esn0",
+                "believed_snr_db": config.believed_snr_db,
+            },
+            "source": {
+                "path": self.source.name,
+                "sha256": self.sha256,
+                "frames": ledger.video.frames,
+                "height": self.video.height,
+                "width": self.video.width,
+                "fps": float(self.video.fps),
+            },
+            "output": self.output.name if self.output else None,
+            "symbols": ledger.symbols,
+            "cbr": ledger.cbr,
+            "symbols_per_s": ledger.symbols_per_s,
+            "kbit_per_s": ledger.kbit_per_s,
+            "airtime_s": ledger.airtime_s(config.link.symbol_rate_hz),
+            "symbol_rate_hz": config.link.symbol_rate_hz,
+            "closing_keyframe_symbols": ledger.labelled(CLOSING_KEYFRAME),
+            "segments": [self._segment_row(i, s) for i, s in enumerate(self.sent_segments)],
+            "keyframes": SemanticMessage(tuple(self.sent_segments)).keyframe_indices,
+            "divergence_curve": self.curve,
+            "threshold": config.keyframes.threshold,
+            "choices": self.choices,
+            "metrics": self.metrics,
+            "provenance": self.provenance,
+            "damage": self._damage(),
+            "timing_s": self.timing_s,
+            "models": {role: identity(name) for role, name in config.models.model_dump().items()},
+            "config": config.model_dump(mode="json"),
+            "environment": environment(),
+        }
+
+    def _segment_row(self, index: int, sent: Segment) -> dict[str, Any]:
+        got = self.received_segments.get(sent.start)
+        mine = [entry for entry in self.ledger_entries if entry.segment == index]
+        return {
+            "start": sent.start,
+            "stop": sent.stop,
+            "caption": sent.caption,
+            "caption_received": got.caption if got else None,
+            "divergence": sent.divergence,
+            "keyframe_symbols": sum(entry.symbols for entry in mine if entry.purpose == "keyframes"),
+            "symbols": sum(entry.symbols for entry in mine),
+            "motion": asdict(sent.motion) if sent.motion else None,
+            "cut": sent.cut,
+            "status": got.status if got else dict.fromkeys(PARTS, "lost"),
+        }
+
+    def _damage(self) -> dict[str, int]:
+        """How many of each part were sent and did not arrive."""
+        lost = [row["status"] for row in (self._segment_row(i, s) for i, s in enumerate(self.sent_segments))]
+        return {part: sum(status.get(part) == "lost" for status in lost) for part in PARTS}
+
+
+def noted(segment: Segment, keep_pictures: bool) -> Segment:
+    """A segment whose pictures have shrunk to thumbnails, or to a single pixel where only their presence counts."""
+
+    def shrunk(picture: Pixels | None) -> Pixels | None:
+        if picture is None:
+            return None
+        width = min(picture.shape[1], THUMBNAIL_WIDTH) if keep_pictures else 1
+        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+        return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+    return segment.changed(keyframe=shrunk(segment.keyframe), closing_keyframe=shrunk(segment.closing_keyframe))
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal; it names the clip in seeds and reports."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(name: str) -> dict[str, Any]:
+    """Name, revision and digest of a model in the catalogue."""
+    card = find(name)
+    return {"name": card.name, "revision": card.revision, "sha256": card.sha256}
+
+
+def environment() -> dict[str, str]:
+    """Versions that a number may depend on."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in ("lgvsc", "torch", "sionna-no-rt", "av", "opencv-python-headless", "numpy")},
+    }

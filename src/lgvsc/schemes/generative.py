@@ -1,0 +1,53 @@
+"""The generative scheme of LGVSC: a video as captions and keyframes, and a world model that fills in the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from lgvsc.coding.message_codec import MessageCodec
+from lgvsc.core.air import Burst, Reception
+from lgvsc.core.clock import Stopwatch
+from lgvsc.core.interfaces import Rebuilt
+from lgvsc.core.message import Segment
+from lgvsc.core.video import Frame, VideoFormat
+from lgvsc.semantics.encoder import SemanticEncoder
+from lgvsc.world.decoder import SemanticDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class GenerativeScheme:
+    """Both ends of the link. They share this object's type and configuration, and nothing about the video.
+
+    Source: Ma et al. 2026 (arXiv:2606.12899), section II-A and Fig. 2.
+    """
+
+    name: str
+    encoder: SemanticEncoder
+    codec: MessageCodec
+    decoder: SemanticDecoder
+    clock: Stopwatch = field(default_factory=Stopwatch)
+
+    def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+        """One burst for each segment, as soon as the segment has ended."""
+        segments = self.clock.during("semantics", self.encoder.segments(frames, video))
+        return self.clock.during("coding", self.codec.encode(segments))
+
+    def reconstruct(
+        self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
+    ) -> Iterator[Rebuilt]:
+        """The video, piece by piece, from received symbols and granted channel state alone.
+
+        Args:
+            receptions: What arrives, in pieces of any size.
+            on_segment: Called with each segment as it was received; lost parts are ``None``.
+        """
+        segments = self.clock.during("coding", self.codec.decode(receptions))
+        return self.clock.during("world", self.decoder.videos(tap(segments, on_segment)))
+
+
+def tap(segments: Iterable[Segment], on_segment: Callable[[Segment], None]) -> Iterator[Segment]:
+    """The same segments, each shown to ``on_segment`` as it passes."""
+    for segment in segments:
+        on_segment(segment)
+        yield segment

@@ -1,0 +1,117 @@
+"""The layers and the reading path of the design, checked from the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "lgvsc"
+
+# A package may import from lower layers and from itself; the exceptions are named.
+LAYERS = {
+    "cli": 6, "ui": 6,
+    "experiments": 5, "training": 5,
+    "config": 4, "build": 4, "link": 4, "record": 4,
+    "schemes": 3,
+    "semantics": 2, "coding": 2, "world": 2,
+    "channel": 1, "metrics": 1, "models": 1, "nets": 1,
+    "core": 0, "errors": -1,
+}  # fmt: skip
+SIDEWAYS = {("metrics", "models"), ("metrics", "nets"), ("cli", "ui")}  # besides layer 4, whose files know each other
+LAZY = {"torch", "sionna", "transformers", "diffusers", "ray", "gradio", "matplotlib"}
+
+
+def modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> list[tuple[str, ast.stmt]]:
+    """Every module named by an import statement, at any depth, with the statement."""
+    found: list[tuple[str, ast.stmt]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.module, node))
+            if node.module == "lgvsc":
+                found += [(f"lgvsc.{alias.name}", node) for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_downwards(path):
+    here = package_of(path)
+    if here == "__init__":
+        return
+    for name, _ in imports(ast.parse(path.read_text())):
+        if not name.startswith("lgvsc."):
+            continue
+        there = name.split(".")[1]
+        if there == here or there.startswith("__"):
+            continue
+        assert there in LAYERS, f"{path} imports {name}, which no layer knows"
+        downwards = LAYERS[there] < LAYERS[here]
+        same_roof = LAYERS[there] == LAYERS[here] == 4
+        assert downwards or same_roof or (here, there) in SIDEWAYS, f"{path} imports {name}: {here} may not know {there}"
+
+
+def test_nets_import_nothing_of_ours_outside_nets():
+    for path in (SOURCE / "nets").glob("*.py"):
+        names = [name for name, _ in imports(ast.parse(path.read_text())) if name.startswith("lgvsc")]
+        assert all(name.startswith("lgvsc.nets") for name in names), (path, names)
+
+
+def test_heavy_libraries_are_imported_inside_functions():
+    """Sionna alone takes seconds. (torch may stand at the top of modules, but see the next test.)"""
+    for path in modules():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                heavy = {name.split(".")[0] for name in names} & (LAZY - {"torch"})
+                assert not heavy, f"{path} imports {heavy} at the top"
+
+
+def test_nothing_below_layer_five_prints_or_reads_the_environment_or_seeds_globally():
+    banned_calls = {"print", "manual_seed", "seed"}
+    for path in modules():
+        if LAYERS.get(package_of(path), 9) >= 5:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}:
+                raise AssertionError(f"{path}:{node.lineno} reads the environment")
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            assert called != "print", f"{path}:{node.lineno} prints"
+            assert called not in {"torch.manual_seed", "np.random.seed", "random.seed"}, f"{path}:{node.lineno} seeds"
+    assert banned_calls
+
+
+def test_the_reading_path_leads_through_seven_stops():
+    """Each stop names the next one by import or by use, and none sends the reader back."""
+    stops = [
+        "link.py",
+        "schemes/generative.py",
+        "semantics/encoder.py",
+        "coding/message_codec.py",
+        "channel/awgn.py",
+        "world/decoder.py",
+    ]
+    for stop in stops:
+        assert (SOURCE / stop).is_file(), stop
+    chain = {
+        "link.py": "lgvsc.build",
+        "build.py": "lgvsc.schemes.generative",
+        "schemes/generative.py": "lgvsc.semantics.encoder",
+    }
+    for stop, target in chain.items():
+        names = [name for name, _ in imports(ast.parse((SOURCE / stop).read_text()))]
+        assert target in names, (stop, target)
+    scheme = [name for name, _ in imports(ast.parse((SOURCE / "schemes/generative.py").read_text()))]
+    assert {"lgvsc.semantics.encoder", "lgvsc.coding.message_codec", "lgvsc.world.decoder"} <= set(scheme)

@@ -1,0 +1,132 @@
+"""The .lgvsc byte form: round trips, and damage that stays in its segment."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lgvsc.core.container import MARKER, read_message, read_segments, write_message
+from lgvsc.core.message import CAMERAS, Motion, Segment
+from lgvsc.core.video import VideoFormat
+from lgvsc.errors import InputError
+
+VIDEO = VideoFormat(24, 40, Fraction(30000, 1001), 90)
+
+
+def picture(seed):
+    return np.random.default_rng(seed).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+
+
+def segment(index, **changes):
+    values = {
+        "video": VIDEO,
+        "start": 30 * index,
+        "stop": 30 * index + 30,
+        "caption": f"a red boat, part {index}",
+        "keyframe": picture(index),
+        "motion": Motion(score=1.5, camera="pan left", pan=-0.25, tilt=0.0, zoom=0.125),
+        "divergence": 0.5,
+    }
+    return Segment(**values | changes)
+
+
+def equal(a, b):
+    simple = all(
+        getattr(a, name) == getattr(b, name)
+        for name in ("video", "start", "stop", "caption", "motion", "cut", "last", "divergence", "status")
+    )
+    pictures = all(
+        (p is None) == (q is None) and (p is None or np.array_equal(p, q))
+        for p, q in ((a.keyframe, b.keyframe), (a.closing_keyframe, b.closing_keyframe))
+    )
+    return simple and pictures
+
+
+def write_three(path):
+    sent = [segment(0), segment(1, cut=45), segment(2, last=True, closing_keyframe=picture(9), divergence=None)]
+    write_message(path, sent)
+    return sent
+
+
+def test_round_trip(tmp_path):
+    sent = write_three(tmp_path / "m.lgvsc")
+    got = read_message(tmp_path / "m.lgvsc").segments
+    assert len(got) == 3 and all(equal(a, b) for a, b in zip(sent, got, strict=True))
+    assert read_message(tmp_path / "m.lgvsc").keyframe_indices == [0, 30, 60, 89]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    caption=st.none() | st.text(max_size=200),
+    motion=st.none() | st.builds(Motion, score=st.floats(0, 50), camera=st.sampled_from(CAMERAS), pan=st.floats(-2, 2)),
+    start=st.integers(0, 2**23),
+    length=st.integers(1, 1000),
+    cut=st.none() | st.integers(1, 100),
+)
+def test_any_segment_round_trips(tmp_path_factory, caption, motion, start, length, cut):
+    path = tmp_path_factory.mktemp("m") / "m.lgvsc"
+    sent = Segment(
+        video=VIDEO, start=start, stop=start + length, caption=caption, motion=motion, cut=cut and start + cut
+    )
+    write_message(path, [sent])
+    assert equal(read_message(path).segments[0], sent)
+
+
+def test_damage_stays_in_its_segment(tmp_path):
+    path = tmp_path / "m.lgvsc"
+    write_three(path)
+    whole = path.read_bytes()
+    second = whole.find(MARKER, whole.find(MARKER) + 1)
+    path.write_bytes(whole[: second + 40] + bytes([whole[second + 40] ^ 1]) + whole[second + 41 :])
+    assert [s.start for s in read_segments(path)] == [0, 60]
+    path.write_bytes(whole[: second + 5] + b"\xff\xff" + whole[second + 7 :])  # a length of gigabytes
+    assert [s.start for s in read_segments(path)] == [0, 60]
+
+
+def test_truncated_anywhere_never_crashes(tmp_path):
+    path = tmp_path / "m.lgvsc"
+    write_message(path, [segment(0), segment(1)])
+    whole = path.read_bytes()
+    for stop in range(0, len(whole), 97):
+        path.write_bytes(whole[:stop])
+        try:
+            assert [s.start for s in read_segments(path)] in ([], [0])
+        except InputError:
+            assert stop < 7
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=400))
+def test_hostile_chunks_never_crash(tmp_path_factory, payload):
+    import struct
+    import zlib
+
+    path = tmp_path_factory.mktemp("m") / "m.lgvsc"
+    chunk = MARKER + struct.pack(">II", len(payload), zlib.crc32(payload)) + payload
+    path.write_bytes(b"LGVSC\n\x01" + chunk)
+    assert list(read_segments(path)) == []
+
+
+def test_wrong_files_are_named(tmp_path):
+    path = tmp_path / "m.lgvsc"
+    path.write_bytes(b"RIFF....")
+    with pytest.raises(InputError, match="not an lgvsc message"):
+        read_message(path)
+    path.write_bytes(b"LGVSC\n\x09")
+    with pytest.raises(InputError, match="version 9"):
+        read_message(path)
+    with pytest.raises(InputError, match="no intact segment"):
+        path.write_bytes(b"LGVSC\n\x01")
+        read_message(path)
+
+
+def test_a_failing_writer_leaves_nothing(tmp_path):
+    def broken():
+        yield segment(0)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_message(tmp_path / "m.lgvsc", broken())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,150 @@
+"""Any file in, the same count, size and rate out; broken files end in one sentence."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lgvsc.core.video import Video, VideoFormat, VideoReader, VideoWriter, read_video, write_video
+from lgvsc.errors import InputError, ShapeError
+
+
+def texture(frames, height, width):
+    """Smooth moving colours that survive 4:2:0 coding."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack(
+        [
+            np.stack([128 + 100 * np.sin((x + 3 * t) / 17), 128 + 100 * np.cos(y / 23), 0 * x + 90.0], axis=-1)
+            for t in range(frames)
+        ]
+    ).astype(np.uint8)
+
+
+def encode(path, frames, *, codec="libx264", pix_fmt="yuv420p", rate=24, pts=None, options=None, format=None):
+    with av.open(str(path), "w", format=format) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = frames.shape[2], frames.shape[1]
+        stream.pix_fmt = pix_fmt
+        stream.options = options or {}
+        for i, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.time_base = Fraction(1, 1000) if pts else 1 / Fraction(rate)
+            frame.pts = pts[i] if pts else i
+            if pts:
+                stream.codec_context.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (96, 64), (65, 97), (64, 97), (2, 2), (48, 48)])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_round_trip_keeps_count_size_and_rate(tmp_path, size, count):
+    video = Video(texture(count, *size), Fraction(30000, 1001))
+    write_video(tmp_path / "a.mp4", video)
+    back = read_video(tmp_path / "a.mp4")
+    assert back.frames.shape == video.frames.shape
+    assert back.fps == video.fps
+    assert np.abs(back.frames.astype(int) - video.frames.astype(int)).mean() < 12
+
+
+def test_frame_count_is_known_before_decoding(tmp_path):
+    write_video(tmp_path / "a.mp4", Video(texture(11, 32, 32), Fraction(24)))
+    with VideoReader(tmp_path / "a.mp4") as reader:
+        assert reader.format == VideoFormat(32, 32, Fraction(24), 11)
+        assert [frame.index for frame in reader] == list(range(11))
+        assert sum(1 for _ in reader) == 11, "a second pass starts over"
+
+
+def test_variable_rate_keeps_every_frame_at_the_mean_rate(tmp_path):
+    pts = [0, 40, 80, 300, 340, 380, 600, 640]
+    encode(tmp_path / "v.mkv", texture(8, 48, 64), pts=pts, format="matroska")
+    with VideoReader(tmp_path / "v.mkv") as reader:
+        assert reader.variable_rate
+        assert reader.format.frames == 8
+        assert sum(1 for _ in reader) == 8
+        assert 8 < reader.format.fps < 16
+
+
+def test_rotation_flag_sets_the_picture_upright(tmp_path):
+    frames = np.zeros((3, 32, 64, 3), np.uint8)
+    frames[:, :, :16] = 255  # bright left edge as stored
+    encode(tmp_path / "plain.mp4", frames)
+    with av.open(str(tmp_path / "plain.mp4")) as source, av.open(str(tmp_path / "turned.mp4"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        if not hasattr(stream, "set_display_rotation"):
+            stream.metadata["rotate"] = "90"
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    data = bytearray((tmp_path / "turned.mp4").read_bytes())
+    at = data.find(b"tkhd")
+    matrix = at + 4 + 40  # version/flags to the matrix, version 0
+    one = (1 << 16).to_bytes(4, "big")
+    minus = (-(1 << 16) & 0xFFFFFFFF).to_bytes(4, "big")
+    zero = bytes(4)
+    data[matrix : matrix + 36] = zero + one + zero + minus + zero + zero + zero + zero + (1 << 30).to_bytes(4, "big")
+    (tmp_path / "turned.mp4").write_bytes(data)
+    turned = read_video(tmp_path / "turned.mp4")
+    assert turned.frames.shape[1:3] == (64, 32)
+    top, bottom = turned.frames[0][:8].mean(), turned.frames[0][-8:].mean()
+    assert top > 200 and bottom < 50, "90 degrees clockwise brings the left edge to the top"
+
+
+def test_ten_bit_is_read_as_eight(tmp_path):
+    encode(tmp_path / "ten.mkv", texture(3, 64, 64), codec="libx265", pix_fmt="yuv420p10le", options={"x265-params": "log-level=0"})
+    assert read_video(tmp_path / "ten.mkv").frames.dtype == np.uint8
+
+
+def test_not_a_video_is_one_sentence(tmp_path):
+    for name, data in {"empty.mp4": b"", "noise.mp4": bytes(range(256)) * 40, "text.mp4": b"hello\n" * 100}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError) as caught:
+            VideoReader(tmp_path / name)
+        assert name in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="not a file"):
+        VideoReader(tmp_path / "absent.mp4")
+
+
+def test_a_playlist_cannot_make_the_reader_open_other_files(tmp_path):
+    write_video(tmp_path / "a.mp4", Video(texture(2, 32, 32), Fraction(24)))
+    playlist = tmp_path / "list.txt"
+    playlist.write_text(f"ffconcat version 1.0\nfile {tmp_path / 'a.mp4'}\n")
+    with pytest.raises(InputError):
+        VideoReader(playlist)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_damaged_files_never_crash(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damaged") / "d.mp4"
+    write_video(path, Video(texture(5, 32, 48), Fraction(24)))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        with VideoReader(path) as reader:
+            for frame in reader:
+                assert frame.pixels.shape == (reader.format.height, reader.format.width, 3)
+    except InputError:
+        pass
+
+
+def test_writer_leaves_nothing_when_it_fails(tmp_path):
+    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "a.mp4", VideoFormat(32, 32, Fraction(24))) as writer:
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_shapes_are_refused(tmp_path):
+    with pytest.raises(ShapeError):
+        Video(np.zeros((2, 4, 4), np.uint8), Fraction(24))
+    with VideoWriter(tmp_path / "a.mp4", VideoFormat(4, 4, Fraction(24))) as writer:
+        with pytest.raises(ShapeError):
+            writer.write(np.zeros((4, 5, 3), np.uint8))
+        writer.write(np.zeros((4, 4, 3), np.uint8))
