@@ -12,11 +12,10 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lgvsc.channel.common import ChannelConfig
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.encoder import EncoderConfig
@@ -38,12 +37,22 @@ class ModelRoles(BaseModel):
     world_model: str
 
 
+class ChannelConfig(BaseModel):
+    """The physical channel. ``block_symbols`` share one gain where it fades."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["awgn", "rayleigh"] = "awgn"
+    snr_db: float = Field(10.0, ge=-40, le=100)
+    block_symbols: int = Field(64, ge=1)
+
+
 class LinkConfig(BaseModel):
     """What is said about the link but changes no symbol."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symbol_rate_hz: float = 10_000.0  # for airtime only
+    symbol_rate_hz: float = Field(10_000.0, gt=0)  # for airtime only
 
 
 class Config(BaseModel):

@@ -131,9 +131,10 @@ class Record:
         }
 
     def _damage(self) -> dict[str, int]:
-        """How many of each part were sent and did not arrive."""
+        """How many of each part were sent and did not arrive, and how many symbols were erasures."""
         lost = [row["status"] for row in (self._segment_row(i, s) for i, s in enumerate(self.sent_segments))]
-        return {part: sum(status.get(part) == "lost" for status in lost) for part in PARTS}
+        count = {part: sum(status.get(part) == "lost" for status in lost) for part in PARTS}
+        return count | {"erased_symbols": sum(s.erased_symbols for s in self.received_segments.values())}
 
 
 def noted(segment: Segment, keep_pictures: bool) -> Segment:

@@ -52,6 +52,7 @@ class Segment:
         last: Whether the video ends with this segment.
         divergence: ``P(No) - P(Yes)`` that opened the segment. Known to the transmitter only.
         status: What became of each part on the way.
+        erased_symbols: Received symbols that were no finite numbers and count as erasures.
     """
 
     video: VideoFormat
@@ -65,6 +66,7 @@ class Segment:
     last: bool = False
     divergence: float | None = None
     status: dict[str, PartStatus] = field(default_factory=dict)
+    erased_symbols: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start

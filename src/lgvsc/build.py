@@ -1,0 +1,54 @@
+"""Configuration to objects. The only place that knows both: stages receive objects, never names or paths."""
+
+from __future__ import annotations
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import child_generator
+from lgvsc.channel.rayleigh import RayleighChannel
+from lgvsc.coding.message_codec import MessageCodec
+from lgvsc.config import Config
+from lgvsc.core.clock import Stopwatch
+from lgvsc.core.interfaces import Channel, PictureCodec
+from lgvsc.models.catalog import load
+from lgvsc.schemes.generative import GenerativeScheme
+from lgvsc.semantics.encoder import SemanticEncoder
+from lgvsc.semantics.psss import Psss
+from lgvsc.world.decoder import SemanticDecoder
+
+
+def scheme(config: Config, clock: Stopwatch | None = None) -> GenerativeScheme:
+    """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
+    return GenerativeScheme(
+        config.scheme, encoder(config), codec(config), decoder(config), clock=clock or Stopwatch()
+    )
+
+
+def encoder(config: Config) -> SemanticEncoder:
+    """The semantic encoder: captioner, keyframe selection, motion."""
+    captioner = load(config.models.captioner)
+    return SemanticEncoder(captioner=captioner, score=scorer(config), keyframes=config.keyframes, config=config.message)
+
+
+def scorer(config: Config) -> Psss:
+    """PSSS with the captioner and the judge that the configuration names."""
+    return Psss(load(config.models.captioner), load(config.models.judge), focus=config.keyframes.focus)
+
+
+def codec(config: Config) -> MessageCodec:
+    """The message codec, with every road that a keyframe can take."""
+    road: PictureCodec = load(config.models.picture_codec)
+    return MessageCodec({road.codec: road}, road.codec, config.believed_snr_db, config.coding)
+
+
+def decoder(config: Config) -> SemanticDecoder:
+    """The semantic decoder: adapter and world model."""
+    return SemanticDecoder(load(config.models.world_model), config.world, seed=config.seed)
+
+
+def channel(config: Config, clip: str, trial: int = 0) -> Channel:
+    """The physical channel. Its noise depends on seed, clip, SNR and trial alone, so schemes share it."""
+    settings = config.channel
+    generator = child_generator(config.seed, "channel", clip, settings.snr_db, trial)
+    if settings.kind == "rayleigh":
+        return RayleighChannel(settings.snr_db, generator, block_symbols=settings.block_symbols)
+    return AwgnChannel(settings.snr_db, generator)
