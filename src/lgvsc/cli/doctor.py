@@ -1,0 +1,296 @@
+"""What this machine can run, and the exact command for what is missing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["ok", "warn", "failed"]
+
+NEEDED_GB = 2.0  # memory of a compact run at 256x256: mostly libraries
+DISK_GB = 1.0
+ENCODERS = ("libx264", "libx265", "libsvtav1")
+CASCADES = ("frontalface_default", "profileface", "frontalcatface_extended", "upperbody")
+PLANNED_PRESETS = ("paper", "modern")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        status: ``ok``; ``warn``: something optional is missing; ``failed``: the default preset cannot run.
+        remedy: What to do about it, where there is something to do.
+    """
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def doctor_report() -> list[Check]:
+    """Look at everything. Takes some seconds, as libraries are truly imported; opens no socket, changes nothing."""
+    looks: list[tuple[str, Callable[[], Check | list[Check]]]] = [
+        ("python", check_python),
+        ("torch", check_torch),
+        ("torchvision", check_torchvision),
+        ("processor", check_processor),
+        ("memory", check_memory),
+        ("disk", check_disk),
+        ("gpu", check_gpu),
+        ("video files", check_encoders),
+        ("opencv", check_opencv),
+        ("sionna", check_sionna),
+        ("weights", check_weights),
+        ("extras", check_extras),
+        ("presets", check_presets),
+    ]
+    checks: list[Check] = []
+    for name, look in looks:
+        try:
+            found = look()
+        except Exception as error:  # a doctor reports what it meets, whatever it is
+            found = Check(name, "failed", said(error), "reinstall: pip install --force-reinstall lgvsc")
+        checks += found if isinstance(found, list) else [found]
+    return checks
+
+
+def render(checks: Sequence[Check]) -> str:
+    """The checks as lines of text, each remedy under what it cures."""
+    width = max(len(check.name) for check in checks)
+    lines: list[str] = []
+    for check in checks:
+        lines.append(f"{check.status:<6}  {check.name:<{width}}  {check.detail}")
+        if check.remedy:
+            lines.append(f"{'':<6}  {'':<{width}}  -> {check.remedy}")
+    return "\n".join(lines)
+
+
+def check_python() -> Check:
+    return Check("python", "ok", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
+
+
+def check_torch() -> Check:
+    import torch
+
+    return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+
+
+def check_torchvision() -> Check:
+    """lgvsc does not use it, but a build for another torch breaks libraries that find it."""
+    if find_spec("torchvision") is None:
+        return Check("torchvision", "ok", "not installed, and not needed")
+    try:
+        import_module("torchvision")
+    except Exception as error:  # its ways of failing are its own: RuntimeError, ImportError, OSError
+        return Check(
+            "torchvision",
+            "warn",
+            f"{installed('torchvision')} cannot be imported beside torch {installed('torch')}: {said(error)}",
+            "lgvsc does not need it: pip uninstall torchvision, or install the build made for your torch",
+        )
+    return Check("torchvision", "ok", f"{installed('torchvision')}, works, not needed")
+
+
+def check_processor() -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Check("processor", "ok", f"{cores} {'core' if cores == 1 else 'cores'} to use")
+
+
+def check_memory() -> Check:
+    total, free = memory_gb()
+    if total is None:
+        return Check("memory", "ok", "this system does not say how much it has")
+    words = f"{total:.1f} GB" + (f", {free:.1f} GB free" if free is not None else "")
+    if (free if free is not None else total) < NEEDED_GB:
+        return Check("memory", "warn", f"{words}; a run wants about {NEEDED_GB:g} GB", "close other programs")
+    return Check("memory", "ok", words)
+
+
+def check_disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    if free < DISK_GB:
+        return Check("disk", "warn", f"{free:.1f} GB free here", "make room, or write elsewhere with -o")
+    return Check("disk", "ok", f"{free:.1f} GB free here")
+
+
+def check_gpu() -> Check:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+        words = ", ".join(f"{p.name} with {p.total_memory / 1e9:.0f} GB" for p in names)
+        return Check("gpu", "ok", f"{words}; the compact preset does not use it")
+    if torch.backends.mps.is_available():
+        return Check("gpu", "ok", "Apple GPU; the compact preset does not use it")
+    return Check("gpu", "ok", "none, and the compact preset needs none")
+
+
+def check_encoders() -> Check:
+    import av
+    from av.codec import codecs_available
+
+    present = [name for name in ENCODERS if name in codecs_available]
+    if "libx264" not in present:
+        return Check(
+            "video files",
+            "failed",
+            f"PyAV {av.__version__} has no libx264, so no video can be written",
+            "install the wheel: pip install --force-reinstall --only-binary av av",
+        )
+    missing = [name for name in ENCODERS if name not in present]
+    words = f"PyAV {av.__version__} writes with {', '.join(present)}"
+    if missing:
+        return Check("video files", "warn", f"{words}; without {', '.join(missing)} some baselines cannot run")
+    return Check("video files", "ok", words)
+
+
+def check_opencv() -> Check:
+    import cv2
+
+    folder = Path(cv2.data.haarcascades) if hasattr(cv2, "data") else Path()
+    missing = [name for name in CASCADES if not (folder / f"haarcascade_{name}.xml").is_file()]
+    if missing:
+        return Check(
+            "opencv",
+            "failed",
+            f"{cv2.__version__} lacks the detectors {', '.join(missing)}",
+            "pip install --force-reinstall 'opencv-python-headless>=4.10,<5', alone among OpenCV's packages",
+        )
+    return Check("opencv", "ok", f"{cv2.__version__} with detectors of faces, people and cats")
+
+
+def check_sionna() -> Check:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import_module("sionna.phy")
+    return Check("sionna", "ok", f"sionna-no-rt {installed('sionna-no-rt')}: channel codes and demappers")
+
+
+def check_weights() -> Check:
+    from lgvsc.models.catalog import catalog
+    from lgvsc.models.weights import load_asset
+
+    cards = [card for card in catalog().values() if card.file]
+    broken = []
+    for card in cards:
+        try:
+            load_asset(card)
+        except OSError as error:
+            broken.append(said(error))
+    if broken:
+        return Check("weights", "failed", "; ".join(broken), "pip install --force-reinstall --no-deps lgvsc")
+    size = sum(card.size_bytes for card in cards) / 1e6
+    return Check("weights", "ok", f"{len(cards)} files, {size:.1f} MB, every digest as shipped")
+
+
+def check_extras() -> list[Check]:
+    """What comes with ``lgvsc[demo]`` and ``lgvsc[bench]``."""
+    wanted = [
+        ("skimage", "scikit-image", "demo", "the sample clip"),
+        ("imageio_ffmpeg", "imageio-ffmpeg", "bench", "VMAF"),
+    ]
+    checks = []
+    for module, package, extra, use in wanted:
+        if find_spec(module):
+            checks.append(Check(f"extra {extra}", "ok", f"{package} {installed(package)}: {use}"))
+        else:
+            checks.append(
+                Check(
+                    f"extra {extra}", "warn", f"{package} is not installed: no {use}", f"pip install 'lgvsc[{extra}]'"
+                )
+            )
+    return checks
+
+
+def check_presets() -> list[Check]:
+    """Build both ends of the link for each preset that is shipped; name those that are not."""
+    from lgvsc import build
+    from lgvsc.config import load_config, presets
+
+    checks = []
+    for name in presets():
+        try:
+            build.scheme(load_config(name))
+            checks.append(Check(f"preset {name}", "ok", "ready: transmitter and receiver were built"))
+        except Exception as error:  # whatever stops a run is what the user has to hear
+            checks.append(Check(f"preset {name}", "failed", said(error)))
+    for name in PLANNED_PRESETS:
+        if name not in presets():
+            checks.append(Check(f"preset {name}", "warn", "not part of this release yet"))
+    return checks
+
+
+def memory_gb() -> tuple[float | None, float | None]:
+    """Total and free memory, in 10^9 bytes; a container's limit counts as the total."""
+    if sys.platform == "win32":
+        return windows_memory_gb()
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        total = page * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None, None
+    free: float | None = None
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass  # macOS has no such file and no other way without a helper program
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())
+        if limit < total:
+            total = limit
+            left = limit - int((group / "memory.current").read_text())
+            free = left if free is None else min(free, left)
+    except (OSError, ValueError):
+        pass  # no container, or one without a limit
+    return total / 1e9, None if free is None else free / 1e9
+
+
+def windows_memory_gb() -> tuple[float | None, float | None]:
+    """The same from the Windows API."""
+    import ctypes
+
+    class MemoryStatus(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total", ctypes.c_ulonglong),
+            ("free", ctypes.c_ulonglong),
+            ("rest", ctypes.c_ulonglong * 5),
+        )
+
+    status = MemoryStatus()
+    status.length = ctypes.sizeof(MemoryStatus)
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined,unused-ignore]
+        return None, None
+    return status.total / 1e9, status.free / 1e9
+
+
+def installed(package: str) -> str:
+    """Version of a package, from its metadata."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
+def said(error: BaseException) -> str:
+    """The first line of what an exception says, with its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,90 @@
+"""The doctor names what is wrong and what helps; it never falls over itself."""
+
+import sys
+
+import pytest
+
+from lgvsc.cli import doctor
+from lgvsc.cli.doctor import Check, doctor_report, memory_gb, render
+
+
+@pytest.fixture
+def broken_torchvision(tmp_path, monkeypatch):
+    """A torchvision that was built for another torch fails while it is imported."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+
+
+def test_a_broken_torchvision_is_named_with_its_remedy(broken_torchvision):
+    check = doctor.check_torchvision()
+    assert check.status == "warn"
+    assert "torchvision::nms" in check.detail and "pip uninstall torchvision" in check.remedy
+
+
+def test_metrics_work_beside_a_broken_torchvision(broken_torchvision):
+    import importlib
+
+    import lgvsc.metrics.quality
+
+    assert importlib.reload(lgvsc.metrics.quality).QualityMeter().result().frames == 0
+
+
+def test_missing_extras_say_how_to_get_them(monkeypatch):
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    checks = {check.name: check for check in doctor.check_extras()}
+    assert checks["extra demo"].status == "warn" and "lgvsc[demo]" in checks["extra demo"].remedy
+    assert "VMAF" in checks["extra bench"].detail
+
+
+def test_a_check_that_raises_is_reported_not_raised(monkeypatch):
+    def fall(*_: object) -> Check:
+        raise OSError("libGL.so.1: cannot open shared object file\nmore")
+
+    for name in dir(doctor):
+        if name.startswith("check_"):
+            monkeypatch.setattr(doctor, name, fall)
+    checks = doctor_report()
+    assert len(checks) == 13 and all(check.status == "failed" for check in checks)
+    assert checks[0].detail == "libGL.so.1: cannot open shared object file"
+
+
+def test_opencv_without_cascades_fails(monkeypatch, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    assert doctor.check_opencv().status == "ok"
+    monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
+    check = doctor.check_opencv()
+    assert check.status == "failed" and "frontalface_default" in check.detail
+
+
+def test_presets_that_are_not_shipped_are_said_to_be_absent(monkeypatch):
+    from lgvsc import build
+
+    monkeypatch.setattr(build, "scheme", lambda config: None)
+    checks = {check.name: check for check in doctor.check_presets()}
+    assert checks["preset compact"].status == "ok"
+    monkeypatch.setattr(build, "scheme", lambda config: 1 / 0)
+    checks = {check.name: check for check in doctor.check_presets()}
+    assert checks["preset compact"] == Check("preset compact", "failed", "division by zero")
+    from lgvsc.config import presets
+
+    for name in ("paper", "modern"):
+        assert ("not part of this release" in checks[f"preset {name}"].detail) == (name not in presets())
+
+
+def test_memory_is_plausible():
+    total, free = memory_gb()
+    assert total is None or 0.1 < total < 1e5
+    assert free is None or (total is not None and 0 <= free <= total)
+
+
+def test_text_has_a_line_for_each_check_and_each_remedy():
+    text = render([Check("disk", "ok", "9 GB free"), Check("extra demo", "warn", "absent", "pip install x")])
+    assert text.splitlines() == [
+        "ok      disk        9 GB free",
+        "warn    extra demo  absent",
+        "                    -> pip install x",
+    ]
