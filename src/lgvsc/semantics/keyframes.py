@@ -1,0 +1,182 @@
+"""Which frames become keyframes: every so many (SKIM), or where the meaning changes (SKEM)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lgvsc.core.interfaces import FOCUSES, Focus
+from lgvsc.core.video import Frame, VideoFormat
+from lgvsc.errors import ConfigError
+from lgvsc.semantics.cuts import CutDetector
+
+Scorer: TypeAlias = Callable[[Frame, Frame], float]  # divergence of (latest keyframe, candidate), Eq. (2)
+
+MAX_LENGTH = 1023  # frames of a segment that the control stream can announce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyframeConfig:
+    """How keyframes are chosen.
+
+    Attributes:
+        method: ``"skem"`` compares meanings, ``"skim"`` counts frames.
+        threshold: eta_th; a divergence above this makes a keyframe (SKEM).
+        focus: What the judge is asked about (SKEM).
+        sample_fps: How many frames per second are looked at (SKEM); 0 is every frame, as the text has it. The
+            default follows from the paper's own timing, about 4.6 pairs for each second of video.
+        segments: N, the number of equal segments; the last may be shorter (SKIM).
+        interval: Frames per segment where the length of the video is not known, as on a live source; 0 takes
+            the length from ``segments`` (SKIM).
+        min_segment_frames: Frames that a segment has at least, except the last one (SKEM).
+        max_segment_frames: Frames that a segment has at most; bounds memory and delay (both).
+        snap_to_cuts: Look at the first frame of a new shot at once, between samples (SKEM).
+
+    Source: Ma et al. 2026 (arXiv:2606.12899), sections II-C and III-B.
+    """
+
+    method: Literal["skem", "skim"] = "skem"
+    threshold: float = 0.35
+    focus: Focus = "general"
+    sample_fps: float = 4.6
+    segments: int = 4
+    interval: int = 0
+    min_segment_frames: int = 1
+    max_segment_frames: int = 240
+    snap_to_cuts: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method not in ("skem", "skim"):
+            raise ConfigError(f"keyframes.method is {self.method!r}; there are 'skem' and 'skim'")
+        if not -1 < self.threshold < 1:
+            raise ConfigError(
+                f"keyframes.threshold is {self.threshold}, but the divergence lies in (-1, 1); the paper uses 0.35"
+            )
+        if self.focus not in FOCUSES:
+            raise ConfigError(f"keyframes.focus is {self.focus!r}; there are {', '.join(FOCUSES)}")
+        if not 0 <= self.sample_fps < float("inf"):
+            raise ConfigError(f"keyframes.sample_fps is {self.sample_fps}; give a rate, or 0 for every frame")
+        if self.segments < 1:
+            raise ConfigError(f"keyframes.segments is {self.segments}; a video has at least one")
+        if self.interval < 0:
+            raise ConfigError(f"keyframes.interval is {self.interval}; give frames per segment, or 0")
+        if not 1 <= self.min_segment_frames <= self.max_segment_frames <= MAX_LENGTH:
+            raise ConfigError(
+                f"keyframes.min_segment_frames is {self.min_segment_frames} and max_segment_frames is "
+                f"{self.max_segment_frames}; 1 <= min <= max <= {MAX_LENGTH} must hold"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """A frame and what was decided about it.
+
+    Attributes:
+        frame: The frame.
+        keyframe: Whether a segment begins here.
+        cut: Whether a new shot begins here. SKEM may find that it shows the same thing.
+        divergence: From the keyframe before it; ``None`` where nobody looked.
+    """
+
+    frame: Frame
+    keyframe: bool
+    cut: bool
+    divergence: float | None = None
+
+
+def choose_keyframes(
+    frames: Iterable[Frame],
+    video: VideoFormat,
+    config: KeyframeConfig,
+    score: Scorer,
+    is_cut: Callable[[Frame], bool] | None = None,
+) -> Iterator[Choice]:
+    """One choice for each frame, in order, each made before the next frame is read.
+
+    The last frame of a video is its (N+1)-th keyframe. Only the end of ``frames`` tells which one that is, so
+    it is left to whoever reads the choices.
+
+    Args:
+        frames: The video, from index 0 on; read once, at most the latest keyframe is held.
+        video: Its rate (SKEM) and length (SKIM). The length need not be exact.
+        config: Method and settings.
+        score: Divergence of a keyframe and a candidate, in (-1, 1); called by SKEM only.
+        is_cut: Whether a frame begins a new shot; called once for each frame. ``None``: a new ``CutDetector``.
+
+    Raises:
+        ConfigError: SKIM by number of segments, but the length of the video is not known.
+    """
+    is_cut = is_cut or CutDetector()
+    if config.method == "skim":
+        return skim(frames, video, config, is_cut)
+    return skem(frames, video, config, score, is_cut)
+
+
+def skem(
+    frames: Iterable[Frame],
+    video: VideoFormat,
+    config: KeyframeConfig,
+    score: Scorer,
+    is_cut: Callable[[Frame], bool],
+) -> Iterator[Choice]:
+    """Compare each sampled frame with the latest keyframe; where they diverge, it becomes the next keyframe.
+
+    Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts and the bounds on length.
+    """
+    keyframe: Frame | None = None
+    for frame in frames:
+        cut = is_cut(frame)
+        divergence = None
+        if keyframe is None:
+            chosen = True
+        else:
+            length = frame.index - keyframe.index
+            if looked_at(frame.index, cut, video, config) and length >= config.min_segment_frames:
+                divergence = score(keyframe, frame)
+            chosen = length >= config.max_segment_frames or (divergence is not None and divergence > config.threshold)
+        if chosen:
+            keyframe = frame
+        yield Choice(frame, chosen, cut, divergence)
+
+
+def skim(
+    frames: Iterable[Frame], video: VideoFormat, config: KeyframeConfig, is_cut: Callable[[Frame], bool]
+) -> Iterator[Choice]:
+    """Make every ``l``-th frame a keyframe, whatever it shows.
+
+    A video that turns out longer than announced gets a longer last segment, rather than one more of a frame or two.
+
+    Source: Ma et al. 2026, section II-C1.
+    """
+    length, count = skim_lengths(video, config)
+    start = 0
+    for frame in frames:
+        due = frame.index % length == 0 and (count is None or frame.index // length < count)
+        chosen = due or frame.index - start >= config.max_segment_frames
+        if chosen:
+            start = frame.index
+        yield Choice(frame, chosen, is_cut(frame))
+
+
+def skim_lengths(video: VideoFormat, config: KeyframeConfig) -> tuple[int, int | None]:
+    """Frames per segment, ``ceil(F / N)`` or the interval, and how many segments that makes where it is known."""
+    if config.interval:
+        return min(config.interval, config.max_segment_frames), None
+    if video.frames is None:
+        raise ConfigError(
+            f"SKIM cannot divide a video of unknown length into {config.segments} segments; "
+            "set keyframes.interval to the frames of one segment"
+        )
+    length = min(-(-video.frames // config.segments), config.max_segment_frames)
+    return max(1, length), max(1, -(-video.frames // max(1, length)))
+
+
+def looked_at(index: int, cut: bool, video: VideoFormat, config: KeyframeConfig) -> bool:
+    """Whether SKEM looks at a frame: the first one in its sampling period, or the first one of a shot."""
+    if cut and config.snap_to_cuts:
+        return True
+    if config.sample_fps == 0 or config.sample_fps >= video.fps or index == 0:
+        return True
+    per_frame = config.sample_fps / float(video.fps)  # periods are counted from the start of the video
+    return int(index * per_frame) > int((index - 1) * per_frame)

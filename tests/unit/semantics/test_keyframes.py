@@ -1,0 +1,184 @@
+"""SKIM and SKEM: which frames become keyframes, and why."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lgvsc.core.video import Frame, VideoFormat
+from lgvsc.errors import ConfigError
+from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
+
+FPS = Fraction(24)
+
+
+def frames(count, size=(4, 4)):
+    return [Frame(i, np.zeros((*size, 3), np.uint8)) for i in range(count)]
+
+
+def video(count):
+    return VideoFormat(4, 4, FPS, count)
+
+
+def chosen(source, config, score=None, *, announced="true", cuts=()):
+    """Keyframe indices and the pairs that were scored."""
+    asked = []
+
+    def counted(keyframe, candidate):
+        asked.append((keyframe.index, candidate.index))
+        return score(keyframe.index, candidate.index)
+
+    length = len(source) if announced == "true" else announced
+    choices = choose_keyframes(source, video(length), config, counted, lambda frame: frame.index in cuts)
+    listed = list(choices)
+    assert [choice.frame for choice in listed] == list(source)
+    return [choice.frame.index for choice in listed if choice.keyframe], asked
+
+
+EVERY = {"sample_fps": 0}
+
+
+def test_skem_compares_each_frame_with_the_latest_keyframe_only():
+    """A scene that has drifted by more than three frames diverges; the search goes on from there."""
+    keyframes, asked = chosen(frames(10), KeyframeConfig(**EVERY), lambda k, c: 0.9 if c - k > 3 else -0.9)
+    assert keyframes == [0, 4, 8]
+    assert asked == [(0, 1), (0, 2), (0, 3), (0, 4), (4, 5), (4, 6), (4, 7), (4, 8), (8, 9)]
+
+
+@pytest.mark.parametrize(("divergence", "expected"), [(0.35, [0]), (np.nextafter(0.35, 1), [0, 1, 2])])
+def test_a_keyframe_needs_more_than_the_threshold(divergence, expected):
+    """The paper's S_rel > eta_th is strict."""
+    assert chosen(frames(3), KeyframeConfig(threshold=0.35, **EVERY), lambda k, c: float(divergence))[0] == expected
+
+
+def test_skem_looks_at_sample_fps_frames_per_second():
+    _, asked = chosen(frames(240), KeyframeConfig(sample_fps=4.6, max_segment_frames=240), lambda k, c: -1.0)
+    seen = [candidate for _, candidate in asked]
+    assert len(seen) == int(239 * 4.6 / 24)  # ten seconds, less the first keyframe
+    assert set(np.diff(seen)) == {5, 6}
+    assert len(chosen(frames(50), KeyframeConfig(sample_fps=60), lambda k, c: -1.0)[1]) == 49  # no more than there are
+
+
+def test_the_first_frame_of_a_new_shot_is_looked_at_at_once():
+    config = KeyframeConfig(sample_fps=2)
+    keyframes, asked = chosen(frames(40), config, lambda k, c: 0.9 if k < 17 <= c else -0.9, cuts={17})
+    assert keyframes == [0, 17]
+    assert (0, 17) in asked
+    late, asked = chosen(
+        frames(40),
+        KeyframeConfig(sample_fps=2, snap_to_cuts=False),
+        lambda k, c: 0.9 if k < 17 <= c else -0.9,
+        cuts={17},
+    )
+    assert late == [0, 24] and (0, 17) not in asked
+
+
+def test_a_cut_that_the_judge_does_not_confirm_makes_no_keyframe_but_is_reported():
+    choices = list(
+        choose_keyframes(frames(20), video(20), KeyframeConfig(), lambda k, c: -0.5, lambda frame: frame.index == 7)
+    )
+    assert [c.frame.index for c in choices if c.keyframe] == [0]
+    assert [c.frame.index for c in choices if c.cut] == [7]
+    assert choices[7].divergence == -0.5
+
+
+def test_max_segment_frames_makes_a_keyframe_when_nothing_else_does():
+    assert chosen(frames(100), KeyframeConfig(max_segment_frames=30), lambda k, c: -1.0)[0] == [0, 30, 60, 90]
+
+
+def test_min_segment_frames_spares_the_judge():
+    keyframes, asked = chosen(frames(20), KeyframeConfig(min_segment_frames=6, **EVERY), lambda k, c: 1.0)
+    assert keyframes == [0, 6, 12, 18]
+    assert len(asked) == 3
+
+
+@given(
+    count=st.integers(0, 120),
+    seed=st.integers(0, 1000),
+    shortest=st.integers(1, 10),
+    longest=st.integers(10, 40),
+    fps=st.sampled_from([0, 3, 7.5, 100]),
+)
+def test_every_prefix_of_a_video_has_the_same_keyframes(count, seed, shortest, longest, fps):
+    """Causal: what comes later changes nothing. And the bounds on length hold."""
+    scores = np.random.default_rng(seed).uniform(-1, 1, (121, 121))
+    config = KeyframeConfig(sample_fps=fps, min_segment_frames=shortest, max_segment_frames=longest)
+    whole, _ = chosen(frames(count), config, lambda k, c: scores[k, c])
+    part, _ = chosen(frames(count // 2), config, lambda k, c: scores[k, c], announced=None)
+    assert part == [k for k in whole if k < count // 2]
+    assert whole[:1] == [0][:count]
+    assert all(shortest <= gap <= longest for gap in np.diff(whole))
+    assert not whole or count - whole[-1] <= longest
+
+
+def test_choices_are_made_before_the_next_frame_is_read():
+    read = []
+
+    def source():
+        for frame in frames(5):
+            read.append(frame.index)
+            yield frame
+
+    for config in (KeyframeConfig(**EVERY), KeyframeConfig(method="skim", segments=2)):
+        read.clear()
+        for choice in choose_keyframes(source(), video(5), config, lambda k, c: 0.9, lambda f: False):
+            assert read[-1] == choice.frame.index
+
+
+@pytest.mark.parametrize(
+    ("count", "segments", "expected"),
+    [
+        (12, 4, [0, 3, 6, 9]),
+        (10, 4, [0, 3, 6, 9]),  # ceil(10/4) = 3, the last one shorter
+        (9, 4, [0, 3, 6]),  # three of 3 are nine already
+        (1, 4, [0]),
+        (2, 4, [0, 1]),
+        (5, 1, [0]),
+    ],
+)
+def test_skim_makes_equal_segments(count, segments, expected):
+    keyframes, asked = chosen(frames(count), KeyframeConfig(method="skim", segments=segments))
+    assert keyframes == expected
+    assert asked == []
+
+
+@pytest.mark.parametrize("actual", [95, 100, 104, 119])
+def test_skim_makes_no_segment_too_many_when_the_announced_length_is_wrong(actual):
+    keyframes, _ = chosen(frames(actual), KeyframeConfig(method="skim", segments=4), announced=100)
+    assert keyframes == [0, 25, 50, 75]
+
+
+def test_skim_never_exceeds_max_segment_frames():
+    config = KeyframeConfig(method="skim", segments=2, max_segment_frames=40)
+    assert chosen(frames(200), config)[0] == [0, 40, 80, 120, 160]
+    assert chosen(frames(130), config, announced=50)[0] == [0, 25, 65, 105]  # announced far too short
+
+
+def test_skim_on_a_live_source_needs_an_interval():
+    with pytest.raises(ConfigError, match="interval"):
+        chosen(frames(3), KeyframeConfig(method="skim"), announced=None)
+    config = KeyframeConfig(method="skim", interval=2)
+    assert chosen(frames(5), config, announced=None)[0] == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "random"},
+        {"threshold": 1.0},
+        {"threshold": float("nan")},
+        {"focus": "mood"},
+        {"sample_fps": -1},
+        {"sample_fps": float("inf")},
+        {"segments": 0},
+        {"interval": -1},
+        {"min_segment_frames": 0},
+        {"min_segment_frames": 300},
+        {"max_segment_frames": 1024},
+    ],
+)
+def test_impossible_settings_are_refused_by_name(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        KeyframeConfig(**settings)
