@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.rayleigh import RayleighChannel
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
-from lgvsc.core.interfaces import Channel, PictureCodec
+from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec
+from lgvsc.core.video import Frame
 from lgvsc.models.catalog import load
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.semantics.encoder import SemanticEncoder
+from lgvsc.semantics.keyframes import Choice
 from lgvsc.semantics.psss import Psss
 from lgvsc.world.decoder import SemanticDecoder
 
 
-def scheme(config: Config, clock: Stopwatch | None = None) -> GenerativeScheme:
+def scheme(
+    config: Config, clock: Stopwatch | None = None, watch: Callable[[Choice], None] | None = None
+) -> GenerativeScheme:
     """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
     return GenerativeScheme(
-        config.scheme, encoder(config), codec(config), decoder(config), clock=clock or Stopwatch()
+        config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock or Stopwatch()
     )
 
 
-def encoder(config: Config) -> SemanticEncoder:
-    """The semantic encoder: captioner, keyframe selection, motion."""
-    captioner = load(config.models.captioner)
-    return SemanticEncoder(captioner=captioner, score=scorer(config), keyframes=config.keyframes, config=config.message)
+def encoder(config: Config, watch: Callable[[Choice], None] | None = None) -> SemanticEncoder:
+    """The semantic encoder: captioner, keyframe selection, motion. ``watch`` sees every choice."""
+    captioner: Captioner = load(config.models.captioner)
+    psss = scorer(config, captioner)
+
+    def score(keyframe: Frame, candidate: Frame) -> float:
+        return psss.divergence(keyframe, candidate).divergence
+
+    return SemanticEncoder(
+        captioner=captioner, score=score, keyframes=config.keyframes, config=config.message, watch=watch
+    )
 
 
-def scorer(config: Config) -> Psss:
+def scorer(config: Config, captioner: Captioner | None = None) -> Psss:
     """PSSS with the captioner and the judge that the configuration names."""
-    return Psss(load(config.models.captioner), load(config.models.judge), focus=config.keyframes.focus)
+    judge: Judge = load(config.models.judge)
+    return Psss(captioner or load(config.models.captioner), judge, focus=config.keyframes.focus)
 
 
 def codec(config: Config) -> MessageCodec:

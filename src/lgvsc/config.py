@@ -48,11 +48,12 @@ class ChannelConfig(BaseModel):
 
 
 class LinkConfig(BaseModel):
-    """What is said about the link but changes no symbol."""
+    """What is said and measured about the link; changes no symbol."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol_rate_hz: float = Field(10_000.0, gt=0)  # for airtime only
+    metrics_every: int = Field(1, ge=1)  # measure one frame in so many
 
 
 class Config(BaseModel):
@@ -93,8 +94,7 @@ def load_config(
     """
     data = _preset(preset) | {"preset": preset, "scheme": scheme}
     _merge(data, _scheme(scheme))
-    changes = settings if isinstance(settings, Mapping) else dict(parse_setting(text) for text in settings)
-    for key, value in changes.items():
+    for key, value in parse_settings(settings).items():
         _set(data, key, value)
     _check_keys(data, Config)
     try:
@@ -140,7 +140,12 @@ def _scheme(name: str) -> dict[str, Any]:
     return tomllib.loads((_files() / "schemes" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
+def parse_settings(settings: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a mapping from dotted keys to values; ``"a.b=0.2"`` has a number, ``"a.b=word"`` a string."""
+    return dict(settings) if isinstance(settings, Mapping) else dict(_parse_setting(text) for text in settings)
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"setting {text!r} has no '='; write for example keyframes.threshold=0.2")

@@ -8,16 +8,26 @@ Read on in ``schemes/generative.py``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from lgvsc import build
+from lgvsc.channel.sigmf import SigmfReader, SigmfWriter
 from lgvsc.config import Config
+from lgvsc.core.air import Reception
 from lgvsc.core.clock import Stopwatch
+from lgvsc.core.container import write_message
 from lgvsc.core.interfaces import Rebuilt
-from lgvsc.core.video import Frame, VideoReader, VideoWriter
+from lgvsc.core.ledger import Ledger, LedgerEntry, charge
+from lgvsc.core.message import Segment
+from lgvsc.core.video import Frame, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import LgvscError
-from lgvsc.metrics.quality import QualityMeter
+from lgvsc.metrics.quality import Quality, QualityMeter
+from lgvsc.planning import fit_to_budget
 from lgvsc.record import Record, fingerprint
 
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
@@ -50,8 +60,10 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
     """
     clock = Stopwatch()
     with VideoReader(source) as reader, VideoReader(source) as original:
-        record = Record(config, source, fingerprint(source), reader.format)
-        scheme = build.scheme(config, reader.format, clock)
+        with clock.stage("semantics"):
+            config, choices = fit_to_budget(reader, config)
+        record = Record(config, source, fingerprint(source), reader.format, choices)
+        scheme = build.scheme(config, clock, watch=record.chose)
         channel = build.channel(config, clip=record.sha256)
 
         frames = clock.during("source", reader)
@@ -60,9 +72,96 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         pieces = scheme.reconstruct(receptions, on_segment=record.received)
 
         written = write_pieces(pieces, output, clock, on_piece=record.rebuilt)
-        record.metrics = measure(written, clock.during("source", original), clock, on_progress, reader.format.frames)
+        every, total = config.link.metrics_every, reader.format.frames
+        record.quality = measure(written, clock.during("source", original), clock, every, on_progress, total)
     record.finish(clock.seconds(), output)
     return record
+
+
+def send(
+    source: Path,
+    config: Config,
+    *,
+    message: Path,
+    symbols: Path,
+    force: bool = False,
+    on_progress: Progress | None = None,
+) -> Ledger:
+    """The transmitter alone: a message to read, and symbols to send.
+
+    Args:
+        message: ``.lgvsc`` file to write.
+        symbols: Stem of the SigMF recording to write.
+    """
+    entries: list[LedgerEntry] = []
+    stop = 0
+
+    def leaving() -> Iterator[Segment]:
+        nonlocal stop
+        for segment, burst in scheme.transmit(reader, reader.format):
+            air.write(Reception(burst.symbols, torch.zeros(len(burst))))
+            entries.extend(charge(burst))
+            stop = segment.stop
+            if on_progress:
+                on_progress(stop, reader.format.frames)
+            yield segment
+
+    with VideoReader(source) as reader:
+        config, _ = fit_to_budget(reader, config)
+        scheme = build.scheme(config)
+        with SigmfWriter(symbols, force=force, clip=fingerprint(source)) as air:
+            write_message(message, leaving())
+    return Ledger(tuple(entries), with_frames(reader.format, stop))
+
+
+def cross(transmission: Path, config: Config, *, received: Path, force: bool = False) -> int:
+    """The channel alone, from recording to recording. Returns the number of symbols."""
+    sent = SigmfReader(transmission)
+    channel = build.channel(config, clip=sent.clip)
+    with SigmfWriter(received, force=force) as air:
+        for piece in sent:
+            air.write(channel(piece.symbols))
+    return sent.symbols
+
+
+def receive(recording: Path, config: Config, *, output: Path, on_progress: Progress | None = None) -> Arrived:
+    """The receiver alone. It reads the recording and its own configuration, nothing else.
+
+    Raises:
+        InputError: The recording is missing or damaged.
+        NothingReceivedError: No burst could be read.
+    """
+    arrived = Arrived()
+    scheme = build.scheme(config)
+    pieces = scheme.reconstruct(SigmfReader(recording), on_segment=arrived.segment)
+    for frame in write_pieces(pieces, output, Stopwatch(), on_piece=arrived.piece):
+        if on_progress:
+            on_progress(frame.index + 1, arrived.frames)
+    return arrived
+
+
+@dataclass
+class Arrived:
+    """What the receiver can say about its own video."""
+
+    frames: int | None = None
+    lost: Counter[str] = field(default_factory=Counter)
+    origins: Counter[str] = field(default_factory=Counter)
+
+    def segment(self, segment: Segment) -> None:
+        """Count what is missing from a segment."""
+        self.frames = segment.video.frames
+        self.lost.update(part.replace("_", " ") for part, status in segment.status.items() if status == "lost")
+
+    def piece(self, piece: Rebuilt) -> None:
+        """Count where frames came from."""
+        self.origins.update(piece.provenance)
+
+    def lines(self) -> list[str]:
+        """A sentence or two."""
+        frames = ", ".join(f"{count} {origin}" for origin, count in self.origins.items())
+        lost = ", ".join(f"{count} {part}" for part, count in self.lost.items())
+        return [f"{self.origins.total()} frames: {frames}", *([f"lost: {lost}"] if lost else [])]
 
 
 def write_pieces(
@@ -91,11 +190,12 @@ def measure(
     rebuilt: Iterable[Frame],
     original: Iterable[Frame],
     clock: Stopwatch,
+    every: int = 1,
     on_progress: Progress | None = None,
     total: int | None = None,
-) -> dict[str, object]:
+) -> Quality:
     """Compare frame by frame; both videos are read once, side by side."""
-    meter = QualityMeter()
+    meter = QualityMeter(every=every)
     for made, true in zip(rebuilt, original, strict=False):
         with clock.stage("metrics"):
             meter.add(true.pixels, made.pixels)
@@ -103,4 +203,4 @@ def measure(
             on_progress(made.index + 1, total)
     for _ in rebuilt:  # a wrong announced length must not cut the video short of what the receiver makes
         pass
-    return meter.result().as_report()
+    return meter.result()

@@ -19,7 +19,9 @@ from lgvsc.core.interfaces import Provenance, Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, Segment, SemanticMessage
 from lgvsc.core.video import Pixels, VideoFormat
+from lgvsc.metrics.quality import Quality
 from lgvsc.models.catalog import find
+from lgvsc.semantics.keyframes import Choice
 
 REPORT_VERSION = 1
 THUMBNAIL_WIDTH = 160
@@ -40,9 +42,14 @@ class Record:
     received_segments: dict[int, Segment] = field(default_factory=dict)
     provenance: list[tuple[int, int, Provenance]] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)
-    metrics: dict[str, object] = field(default_factory=dict)
+    quality: Quality | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
     output: Path | None = None
+
+    def chose(self, choice: Choice) -> None:
+        """Note a point of the divergence curve."""
+        if choice.divergence is not None:
+            self.curve.append((choice.frame.index, choice.divergence))
 
     def sent(self, segment: Segment, burst: Burst) -> Burst:
         """Note a segment and what its burst cost; the burst is handed on."""
@@ -63,6 +70,10 @@ class Record:
                 self.provenance[-1] = (self.provenance[-1][0], index + 1, kind)
             else:
                 self.provenance.append((index, index + 1, kind))
+
+    def finish(self, timing_s: dict[str, float], output: Path) -> None:
+        """Note the seconds per stage and where the video is."""
+        self.timing_s, self.output = timing_s, output
 
     @property
     def ledger(self) -> Ledger:
@@ -105,10 +116,10 @@ class Record:
             "divergence_curve": self.curve,
             "threshold": config.keyframes.threshold,
             "choices": self.choices,
-            "metrics": self.metrics,
+            "metrics": asdict(self.quality) if self.quality else {},
             "provenance": self.provenance,
             "damage": self._damage(),
-            "timing_s": self.timing_s,
+            "timing_s": self._timing_s(),
             "models": {role: identity(name) for role, name in config.models.model_dump().items()},
             "config": config.model_dump(mode="json"),
             "environment": environment(),
@@ -129,6 +140,11 @@ class Record:
             "cut": sent.cut,
             "status": got.status if got else dict.fromkeys(PARTS, "lost"),
         }
+
+    def _timing_s(self) -> dict[str, float]:
+        """Seconds per stage; ``coding`` is both sides together."""
+        seconds = dict.fromkeys(("semantics", "coding_send", "channel", "coding_receive", "world"), 0.0) | self.timing_s
+        return {"coding": seconds["coding_send"] + seconds["coding_receive"], **seconds}
 
     def _damage(self) -> dict[str, int]:
         """How many of each part were sent and did not arrive, and how many symbols were erasures."""

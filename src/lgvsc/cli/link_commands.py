@@ -82,6 +82,11 @@ def run(
                 typer.echo(f"{name:<8}{path}")
 
 
+def recording(stem: Path) -> tuple[Path, Path]:
+    """The files of a recording that are always there."""
+    return stem.with_name(stem.name + ".sigmf-data"), stem.with_name(stem.name + ".sigmf-meta")
+
+
 def send(
     video: VideoArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Stem: makes TX.lgvsc and TX.sigmf-*.")],
@@ -97,17 +102,15 @@ def send(
 
     --snr-db is what the transmitter believes of the channel. Example: lgvsc send walk.mp4 -o tx
     """
-    from lgvsc.channel.sigmf import recording_paths
-
     message = output.with_name(output.name + ".lgvsc")
-    refuse_existing(message, *recording_paths(output), force=force)
+    refuse_existing(message, *recording(output), force=force)
     config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
 
     from lgvsc import link
 
-    sent = link.send(video, config, message=message, symbols=output, on_progress=progress(quiet))
-    typer.echo(f"{sent.segments} segments, {sent.symbols} symbols, CBR {sent.cbr:.2e}")
-    typer.echo(f"{message}\n" + "\n".join(str(p) for p in recording_paths(output) if p.exists()))
+    sent = link.send(video, config, message=message, symbols=output, force=force, on_progress=progress(quiet))
+    typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
+    typer.echo("\n".join(str(path) for path in (message, *recording(output))))
 
 
 def channel(
@@ -123,14 +126,12 @@ def channel(
 
     Example: lgvsc channel tx -o rx --snr-db 6
     """
-    from lgvsc.channel.sigmf import recording_paths
-
-    refuse_existing(*recording_paths(output), force=force)
+    refuse_existing(*recording(output), force=force)
     config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
 
     from lgvsc import link
 
-    count = link.cross(transmission, config, output)
+    count = link.cross(transmission, config, received=output, force=force)
     typer.echo(f"{count} symbols through {config.channel.kind} at {config.channel.snr_db:g} dB\n{output}.sigmf-data")
 
 

@@ -21,7 +21,8 @@ SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB p
 ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn or rayleigh.  [default: awgn]")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seeds the channel and the world model.")]
 BudgetOption = Annotated[
-    str | None, typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default=False)
+    str | None,
+    typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default=False),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -43,12 +44,11 @@ def resolve(
     budget: str | None = None,
 ) -> Config:
     """A configuration from the command line's options; ``--set`` has the last word."""
-    from lgvsc.config import load_config, parse_setting
+    from lgvsc.config import load_config, parse_settings
 
     named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
-    changes = {key: value for key, value in named.items() if value is not None}
-    changes |= dict(parse_setting(text) for text in settings or [])
-    return load_config(preset, scheme, changes)
+    given = {key: value for key, value in named.items() if value is not None}
+    return load_config(preset, scheme, given | parse_settings(settings or []))
 
 
 def print_json(value: Any) -> None:

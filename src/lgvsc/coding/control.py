@@ -87,7 +87,7 @@ class Control:
         )
 
 
-def encode_control(control: Control) -> NDArray[np.uint8]:
+def pack_control(control: Control) -> NDArray[np.uint8]:
     """Bits of a control block with its CRC, uint8 0/1, ``(CONTROL_BITS,)``.
 
     Raises:
@@ -105,7 +105,7 @@ def encode_control(control: Control) -> NDArray[np.uint8]:
     return np.array([block >> i & 1 for i in reversed(range(CONTROL_BITS))], dtype=np.uint8)
 
 
-def decode_control(bits: NDArray[np.uint8]) -> Control | None:
+def unpack_control(bits: NDArray[np.uint8]) -> Control | None:
     """Read a control block. ``None`` where the CRC fails or the values make no sense together."""
     if len(bits) != CONTROL_BITS:
         return None

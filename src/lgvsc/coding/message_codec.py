@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lgvsc.channel.common import erase_bad
-from lgvsc.coding import framing
 from lgvsc.coding.budget import Budget, KeyframeAllowance
-from lgvsc.coding.control import CONTROL_BITS, Control, decode_control, encode_control
+from lgvsc.coding.control import CONTROL_BITS, Control, pack_control, unpack_control
+from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, control_symbols, decode_control, encode_control
 from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
 from lgvsc.coding.side import SIDE_BITS, decode_motion, encode_motion
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.coding.text import decode_text, encode_text
@@ -80,7 +82,7 @@ class MessageCodec:
 
     def decode(self, receptions: Iterable[Reception]) -> Iterator[Segment]:
         """Segments whose control could be read, in the order of arrival, with whatever else was intact."""
-        for control, body in framing.bursts(receptions, self._read_control):
+        for control, body in bursts(receptions, self._read_control, control_symbols=MAX_CONTROL_SYMBOLS):
             yield self._decode_segment(control, body)
 
     # Transmitter
@@ -88,7 +90,8 @@ class MessageCodec:
     def _encode_segment(self, segment: Segment, index: int, allowance: KeyframeAllowance) -> Burst:
         words, words_mcs = self._digital("captions", caption_bits(segment.caption) if segment.caption else None)
         side, side_mcs = self._digital("side", encode_motion(segment.motion) if segment.motion else None)
-        spent = framing.overhead_symbols(CONTROL_BITS, self._snr_db) + sum(len(p) for p in (words, side) if p)
+        head_symbols = len(PREAMBLE) + control_symbols(CONTROL_BITS, self._snr_db)
+        spent = head_symbols + sum(len(part) for part in (words, side) if part)
         key, closing = self._pictures_of(segment, spent, allowance)
         control = Control(
             height=segment.video.height,
@@ -111,9 +114,10 @@ class MessageCodec:
             closing_length=closing.length if closing else 0,
             closing_mode=closing.mode if closing else 0,
         )
-        head = Part("control", framing.head(encode_control(control), self._snr_db), CONTROL_BITS)
+        head = torch.cat([PREAMBLE, encode_control(pack_control(control), self._snr_db)])
         shown = [picture_part(key, "keyframe"), picture_part(closing, CLOSING_KEYFRAME)]
-        return Burst(index, tuple(part for part in (head, words, side, *shown) if part is not None))
+        parts = (Part("control", head, CONTROL_BITS), words, side, *shown)
+        return Burst(index, tuple(part for part in parts if part is not None))
 
     def _digital(self, purpose: Purpose, bits: Bits | None) -> tuple[Part | None, int]:
         """A digital part and the index of its modulation and coding scheme."""
@@ -138,22 +142,18 @@ class MessageCodec:
         config = self._config
         per_frame = None
         if config.budget:
-            efficiency = choose_mcs(TYPICAL_KEYFRAME_BITS, self._snr_db, "keyframes").efficiency
-            per_frame = Budget.parse(config.budget).symbols_per_frame(video, efficiency)
+            per_frame = Budget.parse(config.budget).symbols_per_frame(video, bits_per_symbol(self._snr_db))
         return KeyframeAllowance(video, config.keyframe_cbr, per_frame)
 
     # Receiver
 
-    def _read_control(self, received: Reception) -> tuple[Control, int, int] | None:
-        """Control, its own length and the length of the rest of the burst, in symbols."""
-        read = framing.read_head(received, CONTROL_BITS)
-        if read is None:
+    def _read_control(self, received: Reception) -> ControlRead[Control] | None:
+        """What follows a preamble, as control; ``None`` where it is none."""
+        read = decode_control(received, CONTROL_BITS)
+        control = unpack_control(read[0]) if read else None
+        if read is None or control is None:
             return None
-        bits, used = read
-        control = decode_control(bits)
-        if control is None:
-            return None
-        return control, used, sum(self._lengths(control))
+        return ControlRead(control, control_symbols=read[1], body_symbols=sum(self._lengths(control)))
 
     def _lengths(self, control: Control) -> tuple[int, int, int, int]:
         """Symbols of caption, side information, keyframe and closing keyframe, from what control says."""
@@ -205,6 +205,11 @@ class MessageCodec:
         if road is None or not length:
             return None
         return road.decode(received, length, mode, control.height, control.width)
+
+
+def bits_per_symbol(snr_db: float) -> float:
+    """Spectral efficiency that a keyframe of usual size reaches; turns a budget in bit/s into symbols."""
+    return choose_mcs(TYPICAL_KEYFRAME_BITS, snr_db, "keyframes").efficiency
 
 
 def caption_bits(caption: str) -> Bits:

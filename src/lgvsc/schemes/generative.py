@@ -31,7 +31,7 @@ class GenerativeScheme:
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each segment, as soon as the segment has ended."""
         segments = self.clock.during("semantics", self.encoder.segments(frames, video))
-        return self.clock.during("coding", self.codec.encode(segments))
+        return self.clock.during("coding_send", self.codec.encode(segments))
 
     def reconstruct(
         self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
@@ -42,7 +42,7 @@ class GenerativeScheme:
             receptions: What arrives, in pieces of any size.
             on_segment: Called with each segment as it was received; lost parts are ``None``.
         """
-        segments = self.clock.during("coding", self.codec.decode(receptions))
+        segments = self.clock.during("coding_receive", self.codec.decode(receptions))
         return self.clock.during("world", self.decoder.videos(tap(segments, on_segment)))
 
 

@@ -1,0 +1,171 @@
+"""Looking inside: what a message says, where keyframes fall and why, how alike two pictures are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lgvsc.cli.options import (
+    ForceOption,
+    JsonOption,
+    PresetOption,
+    QuietOption,
+    SetOption,
+    VideoArgument,
+    note,
+    print_json,
+    progress,
+    resolve,
+)
+from lgvsc.cli.tables import table
+from lgvsc.core.files import atomic_write, refuse_existing
+
+FocusOption = Annotated[
+    str | None, typer.Option("--focus", help="general, main_object or background.  [default: all three]")
+]
+
+message_app = typer.Typer(no_args_is_help=True, help="Look inside a semantic message.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(message_app, name="message")
+    for command in (keyframes, score, calibrate):
+        app.command()(command)
+
+
+@message_app.command("show")
+def show_message(
+    file: Annotated[Path, typer.Argument(help="A .lgvsc file.", show_default=False)], as_json: JsonOption = False
+) -> None:
+    """The message in words."""
+    from lgvsc.core.container import message_view, read_message
+
+    message = read_message(file)
+    if as_json:
+        print_json(message_view(message.segments))
+        return
+    video = message.video
+    typer.echo(f"{video.width}x{video.height}, {float(video.fps):.6g} fps, {len(message.segments)} segments")
+    for segment in message.segments:
+        start_s, stop_s = segment.start / float(video.fps), segment.stop / float(video.fps)
+        pictures = "keyframe" if segment.keyframe is not None else "no keyframe"
+        pictures += ", closing keyframe" if segment.closing_keyframe is not None else ""
+        pictures += f", hard cut at frame {segment.cut}" if segment.cut is not None else ""
+        typer.echo(f"\nframes {segment.start}-{segment.stop - 1}, {start_s:.2f}-{stop_s:.2f} s: {pictures}")
+        typer.echo(f"  caption  {printable(segment.caption)}")
+        if m := segment.motion:
+            typer.echo(
+                f"  motion   score {m.score:.1f}, camera {m.camera}, pan {m.pan:+.2f} tilt {m.tilt:+.2f} zoom {m.zoom:+.2f}"
+            )
+        if segment.divergence is not None:
+            typer.echo(f"  opened at divergence {segment.divergence:+.3f}")
+
+
+def keyframes(
+    video: VideoArgument,
+    preset: PresetOption = "compact",
+    settings: SetOption = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Divergence curve as SVG.")] = None,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Divergence curve and keyframes of a video, without sending it.
+
+    Example: lgvsc keyframes walk.mp4 --set keyframes.focus=background --plot walk.svg
+    """
+    refuse_existing(plot, force=force)
+    config = resolve(preset, "skem-dsa", settings)
+
+    from lgvsc import inspection
+
+    found = inspection.find_keyframes(video, config, on_progress=progress(quiet))
+    if plot:
+        from lgvsc.ui.plots import divergence_svg
+
+        with atomic_write(plot) as file:
+            file.write(divergence_svg(found.curve, found.threshold, found.indices, found.fps).encode())
+        note(f"plot {plot}")
+    if as_json:
+        print_json(found.as_json())
+        return
+    rows = [
+        [str(k.index), f"{k.index / found.fps:.2f}", "-" if k.divergence is None else f"{k.divergence:+.3f}", k.why]
+        for k in found.keyframes
+    ]
+    typer.echo(table(["frame", "second", "divergence", "why"], rows))
+    typer.echo(f"\n{len(rows)} keyframes, {len(found.curve)} pairs scored, threshold {found.threshold:g}")
+
+
+def score(
+    first: Annotated[Path, typer.Argument(help="A picture.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Another one of the same size.", show_default=False)],
+    focus: FocusOption = None,
+    preset: PresetOption = "compact",
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How alike two pictures are in meaning: S_abs = P(Yes), S_rel = P(No) - P(Yes).
+
+    Example: lgvsc score a.png b.png --focus background
+    """
+    from lgvsc.core.interfaces import FOCUSES
+
+    focuses = [focus] if focus else list(FOCUSES)
+    settings = settings or []
+    configs = {name: resolve(preset, "skem-dsa", [*settings, f"keyframes.focus={name}"]) for name in focuses}
+
+    from lgvsc import inspection
+
+    scores = {name: inspection.score_pictures(first, second, config) for name, config in configs.items()}
+    if as_json:
+        print_json({name: asdict(found) for name, found in scores.items()})
+        return
+    rows = [
+        [name, f"{s.p_yes:.4f}", f"{s.p_no:.4f}", f"{s.s_abs:.4f}", f"{s.s_rel:+.4f}", f"{s.covered_mass:.4f}"]
+        for name, s in scores.items()
+    ]
+    typer.echo(table(["focus", "P(Yes)", "P(No)", "S_abs", "S_rel", "mass"], rows))
+    texts = next(iter(scores.values())).texts
+    typer.echo(f"\nfirst   {printable(texts[0])}\nsecond  {printable(texts[1])}")
+
+
+def calibrate(
+    folder: Annotated[Path, typer.Argument(help="Clips to calibrate on.", show_default=False)],
+    target_cbr: Annotated[float | None, typer.Option("--target-cbr", help="Mean CBR to reach.")] = None,
+    target_keyframes: Annotated[
+        float | None, typer.Option("--target-keyframes", help="Mean keyframes per clip.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="At most so many clips; 0 for all.")] = 0,
+    preset: PresetOption = "compact",
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The threshold that reaches a target rate, mean over a folder of clips.
+
+    Example: lgvsc calibrate clips/ --target-cbr 6e-4
+    """
+    if (target_cbr is None) == (target_keyframes is None):
+        raise typer.BadParameter("give one of --target-cbr and --target-keyframes")
+    config = resolve(preset, "skem-dsa", settings)
+
+    from lgvsc import inspection
+
+    found = inspection.calibrate(
+        folder, config, cbr=target_cbr, keyframes=target_keyframes, limit=limit, on_progress=progress(quiet, "clips")
+    )
+    if as_json:
+        print_json(found.as_json())
+        return
+    rows = [[f"{p.threshold:.3f}", f"{p.keyframes:.2f}", f"{p.cbr:.2e}"] for p in found.curve]
+    typer.echo(table(["threshold", "keyframes", "CBR"], rows))
+    typer.echo(f"\nkeyframes.threshold = {found.threshold:.3f}")
+
+
+def printable(text: str | None) -> str:
+    """Text from outside, without what could steer a terminal."""
+    return "(none)" if text is None else "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,146 @@
+"""The project itself: demo, models, configuration, training, what this machine can do, how to cite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lgvsc.cli.options import (
+    ForceOption,
+    JsonOption,
+    PresetOption,
+    QuietOption,
+    SchemeOption,
+    SetOption,
+    note,
+    print_json,
+    progress,
+    resolve,
+)
+from lgvsc.cli.tables import run_table, table
+
+models_app = typer.Typer(no_args_is_help=True, help="Models and their cards.")
+config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
+train_app = typer.Typer(no_args_is_help=True, help="Train what lgvsc ships.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(models_app, name="models")
+    app.add_typer(config_app, name="config")
+    app.add_typer(train_app, name="train")
+    for command in (demo, doctor, cite):
+        app.command()(command)
+
+
+def demo(
+    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Folder for clip, videos, reports.")] = Path(
+        "lgvsc-demo"
+    ),
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a clip of real photographs, send it at 10 dB and at 0 dB, and show what came out."""
+    from lgvsc.experiments.demo import demo as run_demo
+    from lgvsc.ui.report import write_html
+
+    runs = []
+    for run in run_demo(output_dir, force=force, on_progress=progress(quiet)):
+        write_html(run.record, run.clip, run.video, run.html)
+        runs.append(run)
+        note(f"sent at {run.report['channel']['snr_db']:g} dB")
+    typer.echo(run_table([run.report for run in runs]) + "\n")
+    typer.echo(f"source  {runs[0].clip}")
+    for run in runs:
+        typer.echo(f"{run.report['channel']['snr_db']:g} dB".ljust(8) + f"{run.video}  {run.json}  {run.html}")
+
+
+@models_app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """Every model, its role, licence and size."""
+    from lgvsc.models.catalog import catalog
+
+    cards = list(catalog().values())
+    if as_json:
+        print_json([card.as_json() for card in cards])
+        return
+    rows = [[c.name, c.role, c.licence, f"{c.size_bytes / 1e6:.2f}", c.sha256[:12] if c.sha256 else "-"] for c in cards]
+    typer.echo(table(["name", "role", "licence", "MB", "sha256"], rows))
+
+
+@models_app.command("verify")
+def verify_models() -> None:
+    """Check the digest of every shipped asset."""
+    from lgvsc.models.catalog import catalog
+    from lgvsc.models.weights import load_asset
+
+    for card in catalog().values():
+        if card.file:
+            load_asset(card)
+            typer.echo(f"ok  {card.name}")
+
+
+@models_app.command("card")
+def show_card(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
+    """The card of one model: data, recipe, results, what it is bad at."""
+    from lgvsc.models.catalog import card_text
+
+    typer.echo(card_text(name))
+
+
+@config_app.command("show")
+def show_config(
+    preset: PresetOption = "compact",
+    scheme: SchemeOption = "skem-dsa",
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The configuration as it is resolved, every value."""
+    config = resolve(preset, scheme, settings)
+    if as_json:
+        print_json(config.model_dump(mode="json"))
+        return
+    plain = {k: v for k, v in config.model_dump(mode="json").items()}
+    for key, value in plain.items():
+        if not isinstance(value, dict):
+            typer.echo(f"{key} = {toml_value(value)}")
+    echo_sections(plain)
+
+
+def echo_sections(section: dict[str, object], prefix: str = "") -> None:
+    """Nested sections as TOML tables."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            typer.echo(f"\n[{prefix}{key}]")
+            for inner, leaf in value.items():
+                if not isinstance(leaf, dict):
+                    typer.echo(f"{inner} = {toml_value(leaf)}" if leaf is not None else f"# {inner} is not set")
+            echo_sections(value, f"{prefix}{key}.")
+
+
+def toml_value(value: object) -> str:
+    """A scalar or a list as TOML writes it."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """What this machine can run, and what is missing for the rest."""
+    from lgvsc.cli.doctor import doctor_report, render
+
+    checks = doctor_report()
+    if as_json:
+        print_json([check.as_json() for check in checks])
+    else:
+        typer.echo(render(checks))
+    if any(check.status == "failed" for check in checks):
+        raise typer.Exit(4)
+
+
+def cite() -> None:
+    """BibTeX of the software and of the papers that it implements."""
+    from lgvsc.ui.citations import BIBTEX
+
+    typer.echo(BIBTEX.strip())

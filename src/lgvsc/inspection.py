@@ -1,0 +1,158 @@
+"""Parts of the link on their own: keyframes without sending, two pictures compared, a threshold calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from lgvsc import build
+from lgvsc.config import Config
+from lgvsc.core.video import MAX_PIXELS, Frame, Pixels, VideoReader
+from lgvsc.errors import InputError
+from lgvsc.planning import segment_symbols
+from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
+from lgvsc.semantics.keyframes import Choice
+from lgvsc.semantics.psss import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """A keyframe and why it is one: first, divergence, cut, length or last."""
+
+    index: int
+    divergence: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframes:
+    """What SKEM or SKIM found in a video.
+
+    Attributes:
+        keyframes: In order, the closing one included.
+        curve: Frame index and divergence from the keyframe before it, for every pair that was scored.
+        threshold: Above it a new segment opens.
+        fps: Of the video.
+    """
+
+    keyframes: list[Keyframe]
+    curve: list[tuple[int, float]]
+    threshold: float
+    fps: float
+
+    @property
+    def indices(self) -> list[int]:
+        return [keyframe.index for keyframe in self.keyframes]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_keyframes(
+    source: Path, config: Config, on_progress: Callable[[int, int | None], None] | None = None
+) -> Keyframes:
+    """Run the semantic encoder for its choices alone."""
+    keyframes: list[Keyframe] = []
+    curve: list[tuple[int, float]] = []
+    last = 0
+
+    def watch(choice: Choice) -> None:
+        nonlocal last
+        last = choice.frame.index
+        if choice.divergence is not None:
+            curve.append((last, choice.divergence))
+        if choice.keyframe:
+            keyframes.append(Keyframe(last, choice.divergence, why(choice, config.keyframes.threshold)))
+        if on_progress:
+            on_progress(last + 1, reader.format.frames)
+
+    with VideoReader(source) as reader:
+        for _ in build.encoder(config, watch=watch).segments(reader, reader.format):
+            pass
+    if last != keyframes[-1].index:
+        keyframes.append(Keyframe(last, None, "last frame"))
+    return Keyframes(keyframes, curve, config.keyframes.threshold, float(reader.format.fps))
+
+
+def why(choice: Choice, threshold: float) -> str:
+    """What made a frame a keyframe, in a word or two."""
+    if choice.frame.index == 0:
+        return "first frame"
+    if choice.divergence is not None and choice.divergence > threshold:
+        return "new meaning, at a hard cut" if choice.cut else "new meaning"
+    return "length"
+
+
+def score_pictures(first: Path, second: Path, config: Config) -> Score:
+    """PSSS of two picture files, with the focus of the configuration.
+
+    Raises:
+        InputError: A file is no picture, or the two differ in size.
+    """
+    pictures = [read_picture(path) for path in (first, second)]
+    if pictures[0].shape != pictures[1].shape:
+        sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in pictures]
+        raise InputError(f"{first} is {sizes[0]} and {second} is {sizes[1]}; compare pictures of one size")
+    return build.scorer(config).divergence(Frame(0, pictures[0]), Frame(1, pictures[1]))
+
+
+def calibrate(
+    folder: Path,
+    config: Config,
+    *,
+    cbr: float | None = None,
+    keyframes: float | None = None,
+    limit: int = 0,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> Calibration:
+    """The threshold that meets a target, mean over the clips of a folder.
+
+    Args:
+        folder: Where the clips are; files that are no video are passed over.
+        config: Everything but the threshold.
+        cbr, keyframes: The target, one of the two: CBR, or keyframes of a clip.
+        limit: Take at most so many clips, evenly from the sorted folder; 0 takes all.
+
+    Raises:
+        InputError: There is no video in the folder.
+    """
+    psss = build.scorer(config)
+    prices = Prices(keyframe_cbr=config.coding.keyframe_cbr, segment_symbols=segment_symbols(config))
+    clips = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    if limit:
+        clips = clips[:: max(1, len(clips) // limit)][:limit]
+    curves = []
+    for done, clip in enumerate(clips, 1):
+        try:
+            reader = VideoReader(clip)
+        except InputError:
+            continue
+        with reader:
+            curves.append(
+                clip_curve(reader, reader.format, config.keyframes, lambda a, b: psss.divergence(a, b).divergence)
+            )
+        if on_progress:
+            on_progress(done, len(clips))
+    if not curves:
+        raise InputError(f"{folder} holds no video to calibrate on")
+    return calibrate_threshold(curves, cbr=cbr, keyframes=keyframes, prices=prices)
+
+
+def read_picture(path: Path) -> Pixels:
+    """An RGB picture from a file.
+
+    Raises:
+        InputError: Not a picture, or above 16 megapixels.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(f"{path} is {image.width}x{image.height}; above {MAX_PIXELS // 10**6} megapixels")
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as a picture") from error

@@ -1,0 +1,99 @@
+"""From a budget to settings: keyframe threshold, keyframe quality and caption length that fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import takewhile
+
+from lgvsc import build
+from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
+from lgvsc.coding.control import CONTROL_BITS
+from lgvsc.coding.control_block import control_symbols
+from lgvsc.coding.digital import symbol_count
+from lgvsc.coding.framing import PREAMBLE_SYMBOLS
+from lgvsc.coding.message_codec import bits_per_symbol
+from lgvsc.coding.side import SIDE_BITS
+from lgvsc.coding.snr import choose_mcs
+from lgvsc.config import Config
+from lgvsc.core.video import Frame, VideoFormat, VideoReader
+from lgvsc.semantics.calibration import Prices, calibrate_threshold, clip_curve
+
+TRIAL_S = 60.0  # of the video, looked at beforehand
+GOOD_KEYFRAME_CBR = 0.012  # what a keyframe should be able to cost; fewer and better ones beat many bad ones
+CAPTION_SHARE = 0.15  # of a segment's budget
+MIN_CAPTION_BYTES = 24
+BITS_PER_CAPTION_BYTE = 2.0  # what the entropy coder takes for plain words, on the safe side
+
+
+def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
+    """Settings for one video under ``coding.budget``, and what was chosen, in words.
+
+    The threshold is only ever raised: a video in which little happens may stay under its budget. Keyframe quality
+    itself follows the budget while the video is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
+    """
+    if not config.coding.budget:
+        return config, []
+    video = source.format
+    budget = Budget.parse(config.coding.budget)
+    per_frame = budget.symbols_per_frame(video, bits_per_symbol(config.believed_snr_db))
+    allowed_per_s = per_frame * float(video.fps)
+    choices = [f"budget {config.coding.budget} is {allowed_per_s:.0f} symbols/s"]
+
+    usual_s = 2.0  # a segment's usual length; the caption must leave room for a picture in it
+    room = CAPTION_SHARE * allowed_per_s * usual_s
+    caption_bytes = config.message.caption_max_bytes
+    while caption_bytes > MIN_CAPTION_BYTES and _caption_symbols(caption_bytes, config) > room:
+        caption_bytes -= 8
+    caption_bytes = max(caption_bytes, min(MIN_CAPTION_BYTES, config.message.caption_max_bytes))
+    choices.append(f"captions of at most {caption_bytes} bytes")
+
+    threshold = config.keyframes.threshold
+    if config.keyframes.method == "skem":
+        pictures = GOOD_KEYFRAME_CBR if config.message.send_keyframes else 0.0
+        prices = Prices(keyframe_cbr=pictures, segment_symbols=_segment_symbols(caption_bytes, config))
+        psss = build.scorer(config)
+        curve = clip_curve(
+            beginning(source, video), video, config.keyframes, lambda a, b: psss.divergence(a, b).divergence
+        )
+        found = calibrate_threshold([curve], symbols_per_s=allowed_per_s, prices=prices)
+        threshold = max(threshold, found.threshold)
+        choices.append(f"threshold {threshold:.2f}, about {found.chosen.keyframes:.0f} keyframes in the part looked at")
+        if not found.within:
+            choices.append(
+                f"even one segment costs more than the budget at a keyframe CBR of {GOOD_KEYFRAME_CBR}; "
+                f"pictures go down to {MIN_KEYFRAME_CBR}"
+            )
+    return (
+        config.model_copy(
+            update={
+                "keyframes": replace(config.keyframes, threshold=threshold),
+                "message": replace(config.message, caption_max_bytes=caption_bytes),
+            }
+        ),
+        choices,
+    )
+
+
+def beginning(source: VideoReader, video: VideoFormat) -> Iterator[Frame]:
+    """The first minute."""
+    return takewhile(lambda frame: frame.index < TRIAL_S * float(video.fps), source)
+
+
+def segment_symbols(config: Config) -> float:
+    """What a segment sends besides its picture, in symbols, with a caption of full length."""
+    return _segment_symbols(config.message.caption_max_bytes, config)
+
+
+def _segment_symbols(caption_bytes: int, config: Config) -> float:
+    symbols = PREAMBLE_SYMBOLS + control_symbols(CONTROL_BITS, config.believed_snr_db)
+    if config.message.send_captions:
+        symbols += _caption_symbols(caption_bytes, config)
+    if config.message.send_motion:
+        symbols += symbol_count(SIDE_BITS, choose_mcs(SIDE_BITS, config.believed_snr_db, "side"))
+    return symbols
+
+
+def _caption_symbols(caption_bytes: int, config: Config) -> int:
+    bits = max(1, round(BITS_PER_CAPTION_BYTE * caption_bytes))
+    return symbol_count(bits, choose_mcs(bits, config.believed_snr_db, "captions"))

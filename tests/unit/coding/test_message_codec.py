@@ -1,0 +1,138 @@
+"""Bursts: what is sent comes back, what is lost is said, and no part drags another one down."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import seeded
+from lgvsc.coding.message_codec import CLOSING_KEYFRAME, CodingConfig, MessageCodec
+from lgvsc.coding.picture import DigitalPictureCodec
+from lgvsc.core.air import Reception
+from lgvsc.core.ledger import Ledger
+from lgvsc.core.message import Motion, Segment
+from lgvsc.core.video import VideoFormat
+
+VIDEO = VideoFormat(96, 128, Fraction(24), 120)
+
+
+def picture(shade):
+    y, x = np.mgrid[0:96, 0:128]
+    return np.stack([(x + shade) % 256, (2 * y + shade) % 256, 0 * x + shade], axis=-1).astype(np.uint8)
+
+
+def message():
+    motion = Motion(score=2.0, camera="pan left", pan=-0.1)
+    first = Segment(
+        video=VIDEO, start=0, stop=70, caption="a red boat on a calm sea", keyframe=picture(40), motion=motion
+    )
+    second = Segment(
+        video=VIDEO, start=70, stop=120, caption="a harbour", keyframe=picture(160), closing_keyframe=picture(90),
+        motion=motion, cut=95, last=True,
+    )  # fmt: skip
+    return [first, second]
+
+
+def codec(snr_db, **config):
+    road = DigitalPictureCodec()
+    return MessageCodec({road.codec: road}, road.codec, snr_db, CodingConfig(**config))
+
+
+def through(bursts, snr_db, seed=0):
+    channel = AwgnChannel(snr_db, seeded(seed))
+    return [channel(burst.symbols) for burst in bursts]
+
+
+@pytest.mark.parametrize("snr_db", [12.0, 3.0, -3.0])
+def test_everything_arrives_where_the_transmitter_knows_the_channel(snr_db):
+    sent = message()
+    bursts = [burst for _, burst in codec(snr_db).encode(sent)]
+    got = list(codec(99.0).decode(through(bursts, snr_db)))
+    assert [(s.start, s.stop, s.cut, s.last) for s in got] == [(0, 70, None, False), (70, 120, 95, True)]
+    assert [s.video for s in got] == [VIDEO, VIDEO]
+    assert [s.caption for s in got] == [s.caption for s in sent]
+    assert all(s.motion is not None and s.motion.camera == "pan left" for s in got)
+    assert all(s.keyframe is not None and s.keyframe.shape == (96, 128, 3) for s in got)
+    assert got[0].status["closing_keyframe"] == "absent" and got[1].status["closing_keyframe"] == "ok"
+
+
+def test_every_symbol_of_a_burst_is_charged_to_a_purpose():
+    bursts = [burst for _, burst in codec(10.0).encode(message())]
+    ledger = Ledger.of(bursts, VIDEO)
+    assert ledger.symbols["total"] == sum(burst.symbols.numel() for burst in bursts)
+    assert all(ledger.symbols[purpose] > 0 for purpose in ("control", "captions", "side", "keyframes"))
+    assert 0 < ledger.labelled(CLOSING_KEYFRAME) < ledger.symbols["keyframes"]
+    for burst in bursts:
+        for part in burst.parts:
+            assert part.symbols.abs().square().mean().item() == pytest.approx(1.0, abs=0.2), part.purpose
+
+
+def test_a_lost_keyframe_leaves_the_words():
+    bursts = [burst for _, burst in codec(10.0).encode(message())]
+    received = through(bursts, 30.0)
+    picture_at = sum(len(part) for part in bursts[0].parts[:3])
+    generator = seeded(1)
+    noise = torch.randn(len(bursts[0]) - picture_at, dtype=torch.complex64, generator=generator)
+    symbols = torch.cat([received[0].symbols[:picture_at], noise])
+    received[0] = Reception(symbols, torch.full((len(symbols),), 1.0).index_fill(0, torch.arange(picture_at), 1e-3))
+    first, second = codec(0.0).decode(received)
+    assert first.keyframe is None and first.status["keyframe"] == "lost"
+    assert first.caption == "a red boat on a calm sea" and first.status["caption"] == "ok"
+    assert second.keyframe is not None
+
+
+def test_a_lost_control_loses_its_burst_only():
+    bursts = [burst for _, burst in codec(10.0).encode(message())]
+    received = through(bursts, 20.0)
+    head = len(bursts[0].parts[0])
+    generator = seeded(2)
+    noise = torch.randn(head, dtype=torch.complex64, generator=generator)
+    received[0] = Reception(torch.cat([noise, received[0].symbols[head:]]), received[0].noise_variance)
+    assert [s.start for s in codec(0.0).decode(received)] == [70]
+
+
+def test_noise_alone_yields_nothing():
+    symbols = torch.randn(6000, dtype=torch.complex64, generator=seeded(3))
+    assert list(codec(0.0).decode([Reception(symbols, torch.ones(6000))])) == []
+
+
+def test_symbols_that_are_no_numbers_count_as_erasures():
+    bursts = [burst for _, burst in codec(10.0).encode(message())]
+    received = through(bursts, 20.0)
+    symbols = received[0].symbols.clone()
+    symbols[-40:] = complex("nan")
+    received[0] = Reception(symbols, received[0].noise_variance)
+    first, second = codec(0.0).decode(received)
+    assert first.erased_symbols >= 40 and second.erased_symbols == 0
+    assert first.caption is not None
+
+
+def test_words_alone():
+    plain = [s.changed(keyframe=None, closing_keyframe=None) for s in message()]
+    bursts = [burst for _, burst in codec(5.0).encode(plain)]
+    assert Ledger.of(bursts, VIDEO).symbols["keyframes"] == 0
+    got = list(codec(0.0).decode(through(bursts, 5.0)))
+    assert [s.caption for s in got] == [s.caption for s in plain]
+    assert all(s.status["keyframe"] == "absent" for s in got)
+
+
+def test_a_budget_is_kept():
+    for budget in ("3e-3cbr", "12000symbols"):
+        bursts = [burst for _, burst in codec(10.0, budget=budget).encode(message())]
+        allowed = {"3e-3cbr": 3e-3 * 3 * 96 * 128 * 120, "12000symbols": 12000}[budget]
+        assert sum(len(b) for b in bursts) <= allowed
+
+
+def test_a_wrong_belief_about_the_channel_degrades_and_never_crashes():
+    bursts = [burst for _, burst in codec(16.0).encode(message())]
+    for snr_db in (10.0, 4.0, -2.0, -10.0):
+        for segment in codec(0.0).decode(through(bursts, snr_db)):
+            assert segment.status["control"] == "ok"
+
+
+def test_the_same_message_makes_the_same_symbols():
+    first = [burst.symbols for _, burst in codec(8.0).encode(message())]
+    second = [burst.symbols for _, burst in codec(8.0).encode(message())]
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))

@@ -1,0 +1,77 @@
+"""Presets, schemes and settings: what is unknown or contradictory is refused with a way out."""
+
+import pytest
+from pydantic import ValidationError
+
+from lgvsc.config import SCHEMES, Config, load_config, parse_settings, presets
+from lgvsc.errors import ConfigError
+
+
+def test_the_default_is_the_paper_s_proposal():
+    config = load_config()
+    assert (config.preset, config.scheme) == ("compact", "skem-dsa")
+    assert config.keyframes.threshold == 0.35
+    assert (config.keyframes.method, config.world.adapter) == ("skem", "dsa")
+    assert config.believed_snr_db == config.channel.snr_db
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_resolves(scheme):
+    assert load_config(scheme=scheme).scheme == scheme
+
+
+def test_schemes_differ_where_they_should():
+    assert load_config(scheme="skim-sfa").keyframes.method == "skim"
+    assert load_config(scheme="skim-sfa").world.adapter == "sfa"
+    assert not load_config(scheme="text-only").message.send_keyframes
+
+
+def test_settings_have_the_last_word():
+    config = load_config(settings=["keyframes.threshold=0.2", "channel.kind=rayleigh", "coding.budget=5kbps"])
+    assert (config.keyframes.threshold, config.channel.kind, config.coding.budget) == (0.2, "rayleigh", "5kbps")
+    assert parse_settings(["a.b=1", "c=x=y"]) == {"a.b": 1, "c": "x=y"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["keyframes.treshold=0.2"], "keyframes.threshold"),
+        (["keyframe.threshold=0.2"], "keyframes"),
+        (["keyframes.threshold=2"], "paper uses 0.35"),
+        (["keyframes.threshold=high"], "keyframes.threshold"),
+        (["channel.snr_db=hot"], "channel.snr_db"),
+        (["coding.budget=much"], "6e-4cbr"),
+        (["threshold"], "no '='"),
+        (["seed.x=1"], "not a section"),
+        (["world.adapter=sfa"], "(?i)sfa"),
+    ],
+)
+def test_mistakes_are_named(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(settings=settings)
+
+
+def test_skem_sfa_is_refused_with_the_reason():
+    with pytest.raises(ConfigError, match="(?i)length"):
+        load_config(scheme="skem-sfa")
+    with pytest.raises(ConfigError, match="skem-dsa"):
+        load_config(scheme="skem-das")
+
+
+def test_preset_files(tmp_path):
+    assert presets() == ["compact"]
+    own = tmp_path / "own.toml"
+    own.write_text("not toml [")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(str(own))
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(str(tmp_path / "none.toml"))
+    with pytest.raises(ConfigError, match="compact"):
+        load_config("paper")
+
+
+def test_a_configuration_is_frozen():
+    config = load_config()
+    with pytest.raises(ValidationError):
+        config.seed = 3
+    assert Config.model_validate(config.model_dump()) == config
