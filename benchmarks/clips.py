@@ -29,9 +29,8 @@ def main() -> None:
     clips = sorted(arguments.folder.glob("*.mp4"))
     clips = clips[:: max(1, len(clips) // arguments.limit)][: arguments.limit]
     rows = []
-    print(
-        f"{'clip':<32}{'SNR dB':>7}{'frames':>8}{'keys':>6}{'CBR':>10}{'PSNR dB':>9}{'SSIM':>7}{'MS-SSIM':>9}{'lost':>6}"
-    )
+    header = f"{'clip':<32}{'SNR dB':>7}{'frames':>8}{'keys':>6}{'CBR':>10}{'PSNR dB':>9}{'SSIM':>7}"
+    print(header + f"{'MS-SSIM':>9}{'lost':>6}")
     with tempfile.TemporaryDirectory() as folder:
         for clip in clips:
             for snr_db in snrs_db:

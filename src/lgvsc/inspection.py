@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from lgvsc import build
 from lgvsc.config import Config
 from lgvsc.core.video import MAX_PIXELS, Frame, Pixels, VideoReader
 from lgvsc.errors import InputError
+from lgvsc.link import Progress
 from lgvsc.planning import segment_symbols
 from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
 from lgvsc.semantics.keyframes import Choice
@@ -53,9 +53,7 @@ class Keyframes:
         return asdict(self)
 
 
-def find_keyframes(
-    source: Path, config: Config, on_progress: Callable[[int, int | None], None] | None = None
-) -> Keyframes:
+def find_keyframes(source: Path, config: Config, on_progress: Progress | None = None) -> Keyframes:
     """Run the semantic encoder for its choices alone."""
     keyframes: list[Keyframe] = []
     curve: list[tuple[int, float]] = []
@@ -108,7 +106,7 @@ def calibrate(
     cbr: float | None = None,
     keyframes: float | None = None,
     limit: int = 0,
-    on_progress: Callable[[int, int | None], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Calibration:
     """The threshold that meets a target, mean over the clips of a folder.
 

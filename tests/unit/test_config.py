@@ -52,7 +52,7 @@ def test_mistakes_are_named(settings, message):
 
 
 def test_skem_sfa_is_refused_with_the_reason():
-    with pytest.raises(ConfigError, match="(?i)length"):
+    with pytest.raises(ConfigError, match=r"(?i)length"):
         load_config(scheme="skem-sfa")
     with pytest.raises(ConfigError, match="skem-dsa"):
         load_config(scheme="skem-das")

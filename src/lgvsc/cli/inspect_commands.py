@@ -57,9 +57,8 @@ def show_message(
         typer.echo(f"\nframes {segment.start}-{segment.stop - 1}, {start_s:.2f}-{stop_s:.2f} s: {pictures}")
         typer.echo(f"  caption  {printable(segment.caption)}")
         if m := segment.motion:
-            typer.echo(
-                f"  motion   score {m.score:.1f}, camera {m.camera}, pan {m.pan:+.2f} tilt {m.tilt:+.2f} zoom {m.zoom:+.2f}"
-            )
+            path = f"pan {m.pan:+.2f} tilt {m.tilt:+.2f} zoom {m.zoom:+.2f}"
+            typer.echo(f"  motion   score {m.score:.1f}, camera {m.camera}, {path}")
         if segment.divergence is not None:
             typer.echo(f"  opened at divergence {segment.divergence:+.3f}")
 

@@ -101,7 +101,7 @@ def show_config(
     if as_json:
         print_json(config.model_dump(mode="json"))
         return
-    plain = {k: v for k, v in config.model_dump(mode="json").items()}
+    plain = config.model_dump(mode="json")
     for key, value in plain.items():
         if not isinstance(value, dict):
             typer.echo(f"{key} = {toml_value(value)}")

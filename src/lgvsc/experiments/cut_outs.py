@@ -75,4 +75,4 @@ def cut(photograph: Pixels, alpha: NDArray[np.uint8], *, shrink: int, softness: 
     soft = cv2.GaussianBlur(inside, (0, 0), softness)
     rows, columns = np.nonzero(alpha.any(axis=1))[0], np.nonzero(alpha.any(axis=0))[0]
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return CutOut(photograph[box].astype(np.float32), soft[box].astype(np.float32) / 255)
+    return CutOut(photograph[box].astype(np.float32), (soft[box] / 255.0).astype(np.float32))

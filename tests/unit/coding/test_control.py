@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.control import CONTROL_BITS, LAYOUT, Control, decode_control, encode_control
+from lgvsc.coding.control import CONTROL_BITS, LAYOUT, Control, unpack_control, pack_control
 from lgvsc.errors import InputError
 
 PLAIN = Control(
@@ -25,12 +25,12 @@ def test_round_trip_over_every_field(data):
         if name not in {"version", "height", "width", "fps_numerator", "fps_denominator", "length", "cut"}
     }
     control = dataclasses.replace(PLAIN, **changes, length=1023, cut=data.draw(st.integers(0, 1023)))
-    assert decode_control(encode_control(control)) == control
+    assert unpack_control(pack_control(control)) == control
 
 
 def test_golden_bits():
     """The layout on the air must not drift; any change needs a new VERSION."""
-    bits = "".join(map(str, encode_control(PLAIN)))
+    bits = "".join(map(str, pack_control(PLAIN)))
     assert len(bits) == CONTROL_BITS
     assert bits[:3] == "001"
     assert int(bits[3:17], 2) == 256 and int(bits[17:31], 2) == 456
@@ -38,28 +38,28 @@ def test_golden_bits():
 
 
 def test_any_one_or_two_wrong_bits_are_noticed():
-    bits = encode_control(PLAIN)
+    bits = pack_control(PLAIN)
     for i in range(CONTROL_BITS):
         hurt = bits.copy()
         hurt[i] ^= 1
-        assert decode_control(hurt) is None
+        assert unpack_control(hurt) is None
         hurt[(i * 7 + 3) % CONTROL_BITS] ^= 1
         if not np.array_equal(hurt, bits):
-            assert decode_control(hurt) is None
+            assert unpack_control(hurt) is None
 
 
 @given(st.lists(st.integers(0, 1), min_size=CONTROL_BITS, max_size=CONTROL_BITS))
 def test_random_bits_are_not_control(bits):
     """Sixteen CRC bits and the plausibility of the values stand against chance."""
-    assert decode_control(np.array(bits, dtype=np.uint8)) is None
+    assert unpack_control(np.array(bits, dtype=np.uint8)) is None
 
 
 def test_values_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="start"):
-        encode_control(dataclasses.replace(PLAIN, start=1 << 23))
+        pack_control(dataclasses.replace(PLAIN, start=1 << 23))
     with pytest.raises(InputError, match="height"):
-        encode_control(dataclasses.replace(PLAIN, height=20000))
+        pack_control(dataclasses.replace(PLAIN, height=20000))
 
 
 def test_wrong_length_is_not_control():
-    assert decode_control(np.zeros(CONTROL_BITS - 1, np.uint8)) is None
+    assert unpack_control(np.zeros(CONTROL_BITS - 1, np.uint8)) is None
