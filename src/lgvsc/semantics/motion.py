@@ -22,7 +22,7 @@ TEXTURE = 2e-4  # smaller eigenvalue of the structure tensor at which a vector c
 MIN_POINTS = 12
 FLOW_NOISE = 0.15  # pixels by which DIS is off on a perfect match
 ROUNDS = 8
-REACH = 0.22  # of the short side: how far DIS follows reliably
+REACH = 0.15  # of the short side: how far DIS follows reliably
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
