@@ -1,0 +1,161 @@
+"""The report as one self-contained HTML page: it opens from a disk, offline, in any browser, for years to come."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+from lgvsc.core.files import atomic_write
+from lgvsc.core.message import Segment
+from lgvsc.core.video import Pixels
+from lgvsc.ui import accounts, sections
+from lgvsc.ui.clips import MAX_SECONDS, Clip, browser_clip
+from lgvsc.ui.text import clean, esc
+
+
+class Reportable(Protocol):
+    """What a run leaves behind, as far as the page needs it."""
+
+    sent_segments: list[Segment]
+    received_segments: dict[int, Segment]
+
+    def report(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Pictures and video for the page; anything may be missing.
+
+    Attributes:
+        source, rebuilt: Clips that play side by side.
+        pictures: Keyframe as sent and as received, by frame index; ``None`` where there is none.
+    """
+
+    source: Clip | None = None
+    rebuilt: Clip | None = None
+    pictures: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
+
+
+def write_html(
+    record: Reportable,
+    source_video: Path | None,
+    rebuilt_video: Path | None,
+    path: Path,
+    *,
+    max_seconds: float = MAX_SECONDS,
+) -> None:
+    """Write the page of one run.
+
+    Args:
+        record: What :func:`lgvsc.link.run` returned.
+        source_video, rebuilt_video: Files to show side by side, at most ``max_seconds`` of each.
+        path: Where the page goes. It appears when it is whole.
+
+    Raises:
+        InputError: One of the files is no video.
+    """
+    material = Material(
+        source=browser_clip(source_video, max_seconds=max_seconds) if source_video else None,
+        rebuilt=browser_clip(rebuilt_video, max_seconds=max_seconds) if rebuilt_video else None,
+        pictures=keyframe_pictures(record.sent_segments, record.received_segments),
+    )
+    page = render(record.report(), material)
+    with atomic_write(path) as file:
+        file.write(page.encode())
+
+
+def render(report: Mapping[str, Any], material: Material | None = None) -> str:
+    """The page of a report (design: the JSON of ``lgvsc run --report``). Missing values are shown as missing."""
+    material = material or Material()
+    style, script = asset("report.css"), asset("report.js")
+    # Nothing is fetched and no script but ours runs, whatever a caption says: the browser holds the page to it.
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; media-src blob:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    )
+    source = report.get("source") or {}
+    title = f"{clean(source.get('path', 'video'), 80)} · {clean(report.get('scheme', ''))} · lgvsc"
+    body = "\n".join(
+        [
+            sections.header(report),
+            sections.player(report, material.source, material.rebuilt),
+            sections.timeline(report),
+            sections.segments(report, material.pictures),
+            accounts.symbols(report),
+            accounts.quality(report),
+            accounts.timing(report),
+            accounts.provenance_of_numbers(report),
+            accounts.citation(),
+        ]
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{esc(title)}</title>\n<style>\n{style}</style>\n</head>\n<body{shape_of(source)}>\n<main>\n{body}\n</main>\n"
+        f"{island(report, material)}<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def keyframe_pictures(
+    sent: Sequence[Segment], received: Mapping[int, Segment]
+) -> dict[int, tuple[Pixels | None, Pixels | None]]:
+    """Each keyframe as sent and as received, by frame index, as far as the pictures were kept."""
+    pictures: dict[int, tuple[Pixels | None, Pixels | None]] = {}
+    for segment in sent:
+        got = received.get(segment.start)
+        pictures[segment.start] = kept(segment.keyframe), kept(got.keyframe if got else None)
+        if segment.closing_keyframe is not None:
+            closing = kept(segment.closing_keyframe), kept(got.closing_keyframe if got else None)
+            pictures[segment.stop - 1] = closing
+    return pictures
+
+
+def kept(picture: Pixels | None) -> Pixels | None:
+    """The picture, unless it was reduced to a placeholder."""
+    return picture if picture is not None and picture.shape[1] > 1 else None
+
+
+def island(report: Mapping[str, Any], material: Material) -> str:
+    """What the page's script works with: a few numbers, the captions and the two videos."""
+    source = report.get("source") or {}
+    data = {
+        "fps": source.get("fps") or 25,
+        "frames": source.get("frames") or 0,
+        "shown": min((clip.frames for clip in (material.source, material.rebuilt) if clip), default=0),
+        "provenance": [list(run) for run in report.get("provenance") or []],
+        "segments": [
+            [s.get("start", 0), s.get("stop", 0), caption(s.get("caption")), caption(s.get("caption_received"))]
+            for s in report.get("segments") or []
+        ],
+    }
+    # "<" must not appear in it, or a caption could end the element early.
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+    parts = [f'<script type="application/json" id="run-data">{text}</script>\n']
+    for name, clip in (("source", material.source), ("rebuilt", material.rebuilt)):
+        if clip:
+            encoded = base64.b64encode(clip.data).decode("ascii")
+            parts.append(f'<script type="text/plain" id="{name}-data">{encoded}</script>\n')
+    return "".join(parts)
+
+
+def shape_of(source: Mapping[str, Any]) -> str:
+    """The video's shape for places where a picture is missing."""
+    width, height = source.get("width"), source.get("height")
+    return f" style='--shape:{width}/{height}'" if isinstance(width, int) and isinstance(height, int) else ""
+
+
+def caption(value: object) -> str | None:
+    return None if value is None else clean(value)
+
+
+def asset(name: str) -> str:
+    return (files("lgvsc.ui") / name).read_text("utf-8")

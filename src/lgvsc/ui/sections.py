@@ -1,0 +1,226 @@
+"""The sections of the report that are looked at: headline, videos, timeline, segments. Any value may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lgvsc.core.video import Pixels
+from lgvsc.ui.accounts import Report, duration_s
+from lgvsc.ui.clips import Clip, picture_uri
+from lgvsc.ui.definitions import PROVENANCE_WORDS
+from lgvsc.ui.plots import PROVENANCE, divergence_svg
+from lgvsc.ui.text import DASH, esc, number, scientific, seconds
+
+Pictures = Mapping[int, tuple[Pixels | None, Pixels | None]]
+
+MAX_SEGMENTS = 200  # shown one by one; the JSON has all of them
+PARTS = {
+    "control": "control",
+    "caption": "caption",
+    "side": "side information",
+    "keyframe": "keyframe",
+    "closing_keyframe": "closing keyframe",
+}
+
+
+def header(report: Report) -> str:
+    """What was sent over what, in one sentence, and the numbers that people ask for first."""
+    source, channel, metrics = (report.get(k) or {} for k in ("source", "channel", "metrics"))
+    total, cbr = (report.get("symbols") or {}).get("total"), report.get("cbr")
+    duration = duration_s(report)
+    size = f"{esc(source.get('width', DASH))}×{esc(source.get('height', DASH))}"
+    what = f"{seconds(duration)} of video ({size} at {number(source.get('fps'), 3).rstrip('0').rstrip('.')} fps)"
+    snr = number(channel.get("snr_db"), 1).removesuffix(".0")
+    words = f"{what} crossed {article(channel.get('kind'))} channel at {snr}\u00a0dB in {number(total, 0)} symbols"
+    if cbr:
+        words += f": one symbol for every {number(1 / cbr, 0)} values of the source"
+    tiles = [
+        ("CBR", scientific(cbr), "symbols per source value"),
+        ("on the air", number(report.get("symbols_per_s"), 0), "symbols per second of video"),
+        ("information", number(report.get("kbit_per_s"), 2), "kbit per second of video"),
+        ("airtime", number(report.get("airtime_s"), 2, "s"), f"at {rate(report.get('symbol_rate_hz'))}"),
+        ("PSNR", number(metrics.get("psnr_db"), 2, "dB"), identical(metrics)),
+        ("SSIM", number(metrics.get("ssim"), 3), "1 is identical"),
+        ("MS-SSIM", number(metrics.get("ms_ssim"), 3), "1 is identical"),
+        ("keyframes", str(len(report.get("keyframes") or [])), f"in {len(report.get('segments') or [])} segments"),
+    ]
+    boxes = "".join(f"<div><dt>{n}</dt><dd>{v}</dd><dd class='note'>{note}</dd></div>" for n, v, note in tiles)
+    return (
+        f"<header><p class='kicker'>lgvsc · scheme {esc(report.get('scheme', DASH))} · preset "
+        f"{esc(report.get('preset', DASH))} · seed {esc(report.get('seed', DASH))}</p>"
+        f"<h1>{esc(source.get('path', 'A video'), 120)}</h1><p class='lead'>{words}.</p>"
+        f"<dl class='tiles'>{boxes}</dl>{damage(report)}{choices(report)}</header>"
+    )
+
+
+def player(report: Report, source: Clip | None, rebuilt: Clip | None) -> str:
+    """Source and rebuilt video, side by side or one over the other, played together."""
+    if source is None and rebuilt is None:
+        return ""
+    shown = min(clip.frames for clip in (source, rebuilt) if clip)
+    whole = all(clip.whole for clip in (source, rebuilt) if clip)
+    fps = float((source or rebuilt).fps)  # type: ignore[union-attr]
+    limit = (
+        "" if whole else f"<p class='note'>Shown here: the first {seconds(shown / fps)}. The files have all of it.</p>"
+    )
+    figures = "".join(
+        f"<figure class='{name}'>{video_box(name, clip)}<figcaption><b>{label}</b><span class='{name}-now note'></span>"
+        "</figcaption></figure>"
+        for name, label, clip in (("source", "Source", source), ("rebuilt", "Rebuilt", rebuilt))
+    )
+    both = source is not None and rebuilt is not None
+    wipe = "<button type='button' id='wipe' aria-pressed='false'>wipe</button>" if both else ""
+    return (
+        f"<section id='player' class='card'><div id='stage' class='stage'>{figures}"
+        "<input id='divider' type='range' min='0' max='100' value='50' aria-label='Where the two videos meet'></div>"
+        "<div class='controls'><button type='button' id='play'>play</button>"
+        "<button type='button' id='back' aria-label='One frame back'>‹</button>"
+        "<button type='button' id='forth' aria-label='One frame on'>›</button>"
+        f"<input id='scrub' type='range' min='0' max='{max(0, shown - 1)}' value='0' aria-label='Frame'>"
+        "<output id='clock'></output><label>speed <select id='speed'><option value='0.25'>¼</option>"
+        f"<option value='0.5'>½</option><option value='1' selected>1</option></select></label>{wipe}</div>"
+        "<p id='caption-now' class='caption-now'></p>"
+        "<p class='generated-note'><b>The rebuilt video is generated content.</b> A receiver made it from words and a "
+        "few pictures; between the keyframes it shows what may have happened, not what was recorded.</p>"
+        f"{limit}<noscript><p class='note'>Playing needs the page's own script.</p></noscript></section>"
+    )
+
+
+def timeline(report: Report) -> str:
+    """Divergence, threshold, keyframes and where each frame came from; a click seeks."""
+    source = report.get("source") or {}
+    fps, frames = source.get("fps") or 25, source.get("frames")
+    runs = [(int(a), int(b), str(kind)) for a, b, kind in report.get("provenance") or []]
+    curve, keyframes = report.get("divergence_curve") or [], report.get("keyframes") or []
+    drawings = "".join(
+        f"<div class='{name}'>"
+        + divergence_svg(
+            curve, report.get("threshold"), keyframes, fps, frames=frames, provenance=runs, width=width, height=height
+        )
+        + "</div>"
+        for name, width, height in (("wide", 960, 190), ("narrow", 360, 150))
+    )
+    count = dict.fromkeys(PROVENANCE, 0)
+    for start, stop, kind in runs:
+        count[kind if kind in count else "missing"] += stop - start
+    legend = "".join(
+        f"<li><i class='{kind}'></i>{kind} "
+        f"<span class='note'>{number(n, 0)} frames, {PROVENANCE_WORDS[kind]}</span></li>"
+        for kind, n in count.items()
+        if n
+    )
+    return (
+        "<section class='card'><h2>Keyframes and what led to them</h2>"
+        "<p class='note'>Triangles are keyframes. The curve says how far the present frame has moved away in meaning "
+        "from the last keyframe; above the threshold a new one is sent. Click anywhere to go there.</p>"
+        f"{drawings}<ul class='legend'>{legend}</ul></section>"
+    )
+
+
+def segments(report: Report, pictures: Pictures) -> str:
+    """Each segment as sent and as received."""
+    rows, fps = report.get("segments") or [], (report.get("source") or {}).get("fps") or 25
+    cards = "".join(segment_card(i, row, fps, pictures) for i, row in enumerate(rows[:MAX_SEGMENTS]))
+    more = (
+        f"<p class='note'>{len(rows) - MAX_SEGMENTS} more segments are in the JSON report.</p>"
+        if len(rows) > MAX_SEGMENTS
+        else ""
+    )
+    return f"<section><h2>What was said, and what arrived</h2><div class='segments'>{cards}</div>{more}</section>"
+
+
+def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str:
+    start, stop = int(row.get("start", 0)), int(row.get("stop", 0))
+    status = row.get("status") or {}
+    chips = "".join(
+        f"<span class='chip {esc(state)}'>{label} {esc(state)}</span>"
+        for part, label in PARTS.items()
+        if (state := status.get(part)) in ("ok", "lost")
+    )
+    thumbs = thumbnails(start, status.get("keyframe"), pictures, "keyframe")
+    if stop - 1 in pictures and stop - 1 != start:
+        thumbs += thumbnails(stop - 1, status.get("closing_keyframe"), pictures, "last frame")
+    motion = row.get("motion") or {}
+    facts = [
+        f"divergence {number(row.get('divergence'), 3)}" if row.get("divergence") is not None else "",
+        f"{number(row.get('symbols'), 0)} symbols" if row.get("symbols") is not None else "",
+        f"{number(row.get('keyframe_symbols'), 0)} of them for pictures" if row.get("keyframe_symbols") else "",
+        f"camera {esc(motion['camera'])}, motion {number(motion.get('score'), 1)}" if motion.get("camera") else "",
+        f"hard cut at frame {esc(row['cut'])}" if row.get("cut") is not None else "",
+    ]
+    return (
+        f"<article class='card segment'><h3><button type='button' class='seek' data-frame='{start}'>"
+        f"Segment {index + 1}</button>"
+        f"<span class='note'>frames {start}–{stop - 1} · {seconds(start / fps)} to {seconds(stop / fps)}</span></h3>"
+        f"<div class='thumbs'>{thumbs}</div>{captions(row)}<p class='chips'>{chips}</p>"
+        f"<p class='note'>{' · '.join(fact for fact in facts if fact)}</p></article>"
+    )
+
+
+def thumbnails(frame: int, status: object, pictures: Pictures, what: str) -> str:
+    sent, received = pictures.get(frame, (None, None))
+    lost = "lost" if status == "lost" else "none sent" if status == "absent" else "not kept"
+    boxes = ""
+    for label, picture in (("sent", sent), ("received", received)):
+        inner = (
+            f"<img src='{picture_uri(picture)}' alt='{what} {frame} as {label}'>"
+            if picture is not None
+            else f"<span class='gap'>{lost if label == 'received' else 'not kept'}</span>"
+        )
+        boxes += f"<figure>{inner}<figcaption class='note'>{what} {label}</figcaption></figure>"
+    return boxes
+
+
+def captions(row: Report) -> str:
+    sent, received = row.get("caption"), row.get("caption_received")
+    if sent is None:
+        return "<p class='note'>no caption was sent</p>"
+    if sent == received:
+        return f"<blockquote>{esc(sent)}<footer class='note'>arrived word for word</footer></blockquote>"
+    got = "<em>lost on the way</em>" if received is None else esc(received)
+    return (
+        f"<blockquote>{esc(sent)}<footer class='note'>sent</footer></blockquote>"
+        f"<blockquote class='received-caption'>{got}<footer class='note'>received</footer></blockquote>"
+    )
+
+
+def damage(report: Report) -> str:
+    """What was lost, in one line."""
+    lost = {k: v for k, v in (report.get("damage") or {}).items() if v}
+    if not report.get("damage"):
+        return ""
+    if not lost:
+        return "<p class='damage fine'>Every part arrived.</p>"
+    words = ", ".join(f"{number(v, 0)} × {esc(str(k).replace('_', ' '))}" for k, v in lost.items())
+    return f"<p class='damage'>Lost on the way: {words}.</p>"
+
+
+def choices(report: Report) -> str:
+    made = report.get("choices") or []
+    items = "".join(f"<li>{esc(choice)}</li>" for choice in made)
+    return f"<details><summary>What the rate control chose</summary><ul>{items}</ul></details>" if made else ""
+
+
+def video_box(name: str, clip: Clip | None) -> str:
+    if clip is None:
+        return "<span class='gap'>not here</span>"
+    return f"<video id='{name}' muted playsinline preload='auto' width='{clip.width}' height='{clip.height}'></video>"
+
+
+def article(kind: object) -> str:
+    name = esc(kind or "unknown").upper() if kind in ("awgn", "tdl") else esc(kind or "unknown")
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def rate(hertz: Any) -> str:
+    return (
+        f"{number(hertz / 1000, 0)} thousand symbols/s"
+        if isinstance(hertz, int | float) and hertz
+        else "no stated rate"
+    )
+
+
+def identical(metrics: Mapping[str, Any]) -> str:
+    same: Sequence[int] | int = metrics.get("identical_frames") or 0
+    return f"{same} identical frames apart" if same else "mean over frames"
