@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class ModelCard:
     Attributes:
         role: What it does in the link, one of :data:`ROLES`.
         loader: ``"package.module:function"``, imported on use so that heavy libraries load late. The function
-            takes the verified bytes of the asset, or nothing where there is none.
+            may be a class or a class method; it takes the verified bytes of the asset, or nothing where there is none.
         licence, source: Terms of the weights and where they come from; of the code where there are no weights.
         summary: One sentence.
         file: Asset inside the package. ``None``: the component computes and has no weights.
@@ -102,7 +103,7 @@ def load(name: str) -> Any:
 
     card = find(name)
     module, function = card.loader.split(":")
-    make = getattr(import_module(module), function)
+    make = attrgetter(function)(import_module(module))
     return make(load_asset(card)) if card.file else make()
 
 

@@ -1,5 +1,7 @@
 import hashlib
+from importlib import import_module
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,12 @@ def test_no_asset_ships_without_a_card():
     folder = files("lgvsc.models") / "assets"
     shipped = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     assert {name for name in shipped if name.endswith(".safetensors")} == {c.file for c in catalog().values() if c.file}
+
+
+@pytest.mark.parametrize("name", catalog())
+def test_every_loader_is_there(name):
+    module_name, function = find(name).loader.split(":")
+    assert callable(attrgetter(function)(import_module(module_name)))
 
 
 def test_unknown_name_names_near_misses():
