@@ -11,11 +11,10 @@ from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec
-from lgvsc.core.video import Frame
 from lgvsc.models.catalog import load
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.semantics.encoder import SemanticEncoder
-from lgvsc.semantics.keyframes import Choice
+from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.psss import Psss
 from lgvsc.world.decoder import SemanticDecoder
 
@@ -31,21 +30,26 @@ def scheme(
 
 def encoder(config: Config, watch: Callable[[Choice], None] | None = None) -> SemanticEncoder:
     """The semantic encoder: captioner, keyframe selection, motion. ``watch`` sees every choice."""
-    captioner: Captioner = load(config.models.captioner)
-    psss = scorer(config, captioner)
-
-    def score(keyframe: Frame, candidate: Frame) -> float:
-        return psss.divergence(keyframe, candidate).divergence
-
+    similarity = psss(config)
     return SemanticEncoder(
-        captioner=captioner, score=score, keyframes=config.keyframes, config=config.message, watch=watch
+        captioner=similarity.captioner,
+        score=divergence_of(similarity),
+        keyframes=config.keyframes,
+        config=config.message,
+        watch=watch,
     )
 
 
-def scorer(config: Config, captioner: Captioner | None = None) -> Psss:
-    """PSSS with the captioner and the judge that the configuration names."""
+def psss(config: Config) -> Psss:
+    """The semantic similarity score, with the captioner and the judge that the configuration names."""
+    captioner: Captioner = load(config.models.captioner)
     judge: Judge = load(config.models.judge)
-    return Psss(captioner or load(config.models.captioner), judge, focus=config.keyframes.focus)
+    return Psss(captioner, judge, focus=config.keyframes.focus)
+
+
+def divergence_of(similarity: Psss) -> Scorer:
+    """What SKEM compares with its threshold, for a keyframe and a candidate."""
+    return lambda keyframe, candidate: similarity.divergence(keyframe, candidate).divergence
 
 
 def codec(config: Config) -> MessageCodec:

@@ -16,7 +16,8 @@ from lgvsc.errors import InputError
 from lgvsc.link import Progress
 from lgvsc.planning import segment_symbols
 from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
-from lgvsc.semantics.keyframes import Choice
+from lgvsc.semantics.cuts import CutDetector
+from lgvsc.semantics.keyframes import Choice, choose_keyframes
 from lgvsc.semantics.psss import Score
 
 
@@ -54,24 +55,21 @@ class Keyframes:
 
 
 def find_keyframes(source: Path, config: Config, on_progress: Progress | None = None) -> Keyframes:
-    """Run the semantic encoder for its choices alone."""
+    """Choose keyframes and describe nothing."""
     keyframes: list[Keyframe] = []
     curve: list[tuple[int, float]] = []
     last = 0
-
-    def watch(choice: Choice) -> None:
-        nonlocal last
-        last = choice.frame.index
-        if choice.divergence is not None:
-            curve.append((last, choice.divergence))
-        if choice.keyframe:
-            keyframes.append(Keyframe(last, choice.divergence, why(choice, config.keyframes.threshold)))
-        if on_progress:
-            on_progress(last + 1, reader.format.frames)
-
+    score = build.divergence_of(build.psss(config))
     with VideoReader(source) as reader:
-        for _ in build.encoder(config, watch=watch).segments(reader, reader.format):
-            pass
+        is_cut = CutDetector(config.message.cuts)
+        for choice in choose_keyframes(reader, reader.format, config.keyframes, score, is_cut):
+            last = choice.frame.index
+            if choice.divergence is not None:
+                curve.append((last, choice.divergence))
+            if choice.keyframe:
+                keyframes.append(Keyframe(last, choice.divergence, why(choice, config.keyframes.threshold)))
+            if on_progress:
+                on_progress(last + 1, reader.format.frames)
     if last != keyframes[-1].index:
         keyframes.append(Keyframe(last, None, "last frame"))
     return Keyframes(keyframes, curve, config.keyframes.threshold, float(reader.format.fps))
@@ -96,7 +94,7 @@ def score_pictures(first: Path, second: Path, config: Config) -> Score:
     if pictures[0].shape != pictures[1].shape:
         sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in pictures]
         raise InputError(f"{first} is {sizes[0]} and {second} is {sizes[1]}; compare pictures of one size")
-    return build.scorer(config).divergence(Frame(0, pictures[0]), Frame(1, pictures[1]))
+    return build.psss(config).divergence(Frame(0, pictures[0]), Frame(1, pictures[1]))
 
 
 def calibrate(
@@ -119,7 +117,7 @@ def calibrate(
     Raises:
         InputError: There is no video in the folder.
     """
-    psss = build.scorer(config)
+    score = build.divergence_of(build.psss(config))
     prices = Prices(keyframe_cbr=config.coding.keyframe_cbr, segment_symbols=segment_symbols(config))
     clips = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     if limit:
@@ -131,9 +129,7 @@ def calibrate(
         except InputError:
             continue
         with reader:
-            curves.append(
-                clip_curve(reader, reader.format, config.keyframes, lambda a, b: psss.divergence(a, b).divergence)
-            )
+            curves.append(clip_curve(reader, reader.format, config.keyframes, score))
         if on_progress:
             on_progress(done, len(clips))
     if not curves:

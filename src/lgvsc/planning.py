@@ -52,10 +52,8 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     if config.keyframes.method == "skem":
         pictures = GOOD_KEYFRAME_CBR if config.message.send_keyframes else 0.0
         prices = Prices(keyframe_cbr=pictures, segment_symbols=_segment_symbols(caption_bytes, config))
-        psss = build.scorer(config)
-        curve = clip_curve(
-            beginning(source, video), video, config.keyframes, lambda a, b: psss.divergence(a, b).divergence
-        )
+        score = build.divergence_of(build.psss(config))
+        curve = clip_curve(beginning(source, video), video, config.keyframes, score)
         found = calibrate_threshold([curve], symbols_per_s=allowed_per_s, prices=prices)
         threshold = max(threshold, found.threshold)
         choices.append(f"threshold {threshold:.2f}, about {found.chosen.keyframes:.0f} keyframes in the part looked at")

@@ -1,0 +1,89 @@
+"""The command line as a user meets it: help, mistakes, exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from lgvsc.cli.main import app
+from lgvsc.cli.tables import table
+
+runner = CliRunner()
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "send", "channel", "receive", "keyframes", "score", "calibrate", "demo", "doctor"]
+)
+def test_every_command_has_help(command):
+    shown = runner.invoke(app, [command, "--help"])
+    assert shown.exit_code == 0 and "Usage" in shown.output
+
+
+def test_help_does_not_import_the_heavy_libraries():
+    code = (
+        "import sys; sys.argv = ['lgvsc', '--help']\n"
+        "from lgvsc.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'sionna', 'cv2', 'av', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys, lgvsc; sys.exit(str({'torch', 'numpy', 'av'} & set(sys.modules)) if 'torch' in sys.modules else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["run"], 2),
+        (["run", "x.mp4", "--snr-db", "loud"], 2),
+        (["run", "x.mp4", "--bogus"], 2),
+        (["run", "x.mp4", "--scheme", "skem-sfa"], 2),
+        (["run", "x.mp4", "--set", "keyframes.treshold=0.1"], 2),
+        (["run", "x.mp4", "--budget", "lots"], 2),
+        (["run", "x.mp4", "--preset", "paper"], 2),
+        (["run", "absent.mp4"], 3),
+        (["message", "show", "absent.lgvsc"], 3),
+        (["channel", "absent", "-o", "out"], 3),
+        (["receive", "absent", "-o", "out.mp4"], 3),
+        (["score", "absent.png", "absent.png"], 3),
+        (["models", "card", "absent"], 2),
+        (["calibrate", "."], 2),
+    ],
+)
+def test_mistakes_end_in_one_sentence_with_their_status(arguments, status, tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-m", "lgvsc.cli.main", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == status, ran.stderr
+    assert "Traceback" not in ran.stderr and ran.stderr.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_config_show_prints_what_resolved():
+    shown = runner.invoke(app, ["config", "show", "--json", "--set", "keyframes.threshold=0.2"])
+    assert json.loads(shown.output)["keyframes"]["threshold"] == 0.2
+    plain = runner.invoke(app, ["config", "show", "--scheme", "text-only"]).output
+    assert "[message]" in plain and "send_keyframes = false" in plain
+
+
+def test_models_and_cite():
+    names = {row["name"] for row in json.loads(runner.invoke(app, ["models", "list", "--json"]).output)}
+    assert {"compact-captioner", "compact-judge", "digital-picture", "motion-interpolation"} <= names
+    assert runner.invoke(app, ["models", "verify"]).exit_code == 0
+    assert "2606.12899" in runner.invoke(app, ["cite"]).output
+
+
+def test_tables_line_up():
+    lines = table(["name", "n"], [["a", "1"], ["longer", "-"]]).splitlines()
+    assert lines == ["name    n", "------  -", "a       1", "longer  -"]
