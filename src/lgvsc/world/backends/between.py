@@ -1,0 +1,189 @@
+"""Two pictures, shown at any time between them: moved along the flow where it can be trusted, faded where it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lgvsc.core.message import Motion
+from lgvsc.core.video import Pixels
+from lgvsc.world.backends.flow import Field, Flow, flow_pair, grid, warp, working_size
+
+SMALL_SIDE = 128  # short side at which motion in between and trust are worked out
+DIFFERENCE_CAP = 60  # of 255
+BLOCK = 5  # pixels over which pictures are compared
+DOUBT = 1.3  # the moved pictures must agree better than the unmoved ones by this factor ...
+SOFTNESS = 3.0  # ... give or take so much, of 255
+UNSEEN = 1e-3  # weight of a picture that says nothing about a place
+MOVED_POWER = 1.5  # above 1, a frame leans more on the picture nearer in time than a plain blend does: sharper
+HELD_POWER = 6.0  # so steep that it holds, with a short fade half way
+HOLD_SOFTNESS = 0.05  # of SSIM
+
+
+class Between:
+    """Two pictures and the motion between them.
+
+    Args:
+        first, last: uint8 RGB ``(H, W, 3)``, of one size.
+        motion: Side information for the time between them.
+    """
+
+    def __init__(self, first: Pixels, last: Pixels, motion: Motion | None = None) -> None:
+        self._first, self._last = first, last
+        self._size = first.shape[:2]
+        compared = working_size(*self._size)
+        forth, back = flow_pair(resized(first, compared), resized(last, compared), motion)
+        scale = min(1.0, SMALL_SIDE / min(self._size))
+        small = max(1, round(self._size[0] * scale)), max(1, round(self._size[1] * scale))
+        self._small_first, self._small_last = resized(first, small), resized(last, small)
+        self._passing = Passing(
+            self._small_first, self._small_last, resized_flow(forth, small), resized_flow(back, small)
+        )
+        self._unmoved = _blurred(_apart(self._small_first, self._small_last), BLOCK)
+        self._hold = better_held(self._small_first, self._small_last)
+
+    def at(self, time: float) -> Pixels:
+        """The frame at ``time``: 0 is the first picture and 1 the last, both returned as they are."""
+        if time <= 0:
+            return self._first
+        if time >= 1:
+            return self._last
+        flow = self._passing.at(time)
+        seen_first, seen_last = inside(-time * flow), inside((1 - time) * flow)
+        trust = self._trust(time, flow, np.minimum(seen_first, seen_last))
+        late = steep(time, MOVED_POWER)
+        late_moved = late * (seen_last + UNSEEN) / (late * (seen_last + UNSEEN) + (1 - late) * (seen_first + UNSEEN))
+        late_still = time + self._hold * (steep(time, HELD_POWER) - time)
+
+        full = resized_flow(flow, self._size)
+        moved = self._mix(warp(self._first, -time * full), warp(self._last, (1 - time) * full), late_moved)
+        still = self._mix(self._first, self._last, late_still)
+        return self._mix(still, moved, trust)
+
+    def _trust(self, time: float, flow: Flow, seen: Field) -> Field:
+        """Where the flow can be trusted, in [0, 1].
+
+        If the flow is right, the first picture moved forwards and the last one moved back agree. Where they agree
+        no better than the two do unmoved, it is worth nothing. Where only one of them has seen the place,
+        its surroundings must do.
+        """
+        apart = _apart(warp(self._small_first, -time * flow), warp(self._small_last, (1 - time) * flow))
+        seen = seen + UNSEEN
+        near, nearby = _blurred(seen, BLOCK), _blurred(seen, 5 * BLOCK)
+        known = near / (near + 0.05)
+        disagreement = known * _blurred(apart * seen, BLOCK) / near
+        disagreement += (1 - known) * _blurred(apart * seen, 5 * BLOCK) / nearby
+        disagreement = np.maximum(disagreement, 0.6 * _blurred(apart, BLOCK))
+        margin = (self._unmoved - DOUBT * disagreement) / SOFTNESS
+        return np.asarray(cv2.GaussianBlur(1 / (1 + np.exp(-margin)), (0, 0), 1.5), np.float32)
+
+    def _mix(self, one: Pixels, other: Pixels, weight: NDArray[np.floating[Any]]) -> Pixels:
+        """Both pictures, the other one with ``weight``, which is given at the small size."""
+        full = cv2.resize(weight.astype(np.float32), self._size[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(cv2.blendLinear(one, other, 1 - full, full), np.uint8)
+
+
+class Passing:
+    """What passes where at a time in between: flow from the first to the last picture, as seen at that time.
+
+    Every pixel of either picture travels along its flow and leaves it where it is at that time, the surer ones
+    with more weight; where nothing lands, the neighbourhood fills in.
+    """
+
+    def __init__(self, first: Pixels, last: Pixels, forth: Flow, back: Flow) -> None:
+        self._forth, self._back = forth, back
+        self._sure_forth = _sureness(first, last, forth, back)
+        self._sure_back = _sureness(last, first, back, forth)
+
+    def at(self, time: float) -> Flow:
+        """float32 ``(h, w, 2)``, in pixels over the whole time."""
+        landed = _land(time * self._forth, self._forth, self._sure_forth * (1 - time))
+        landed += _land((1 - time) * self._back, -self._back, self._sure_back * time)
+        landed = cv2.GaussianBlur(landed, (0, 0), 1.0) + 0.02 * cv2.GaussianBlur(landed, (0, 0), 8.0)
+        return np.asarray(landed[..., :2] / (landed[..., 2:] + 1e-6), np.float32)
+
+
+def better_held(first: Pixels, last: Pixels) -> Field:
+    """Where holding the nearer picture is better than fading between the two, in [0, 1].
+
+    Suppose that the frame in between looks like one of the two, nobody knows which. Two textures are best faded;
+    but where something stood before a plain background and is gone, a ghost of it spoils both.
+    Compared by the structural similarity that is to be expected of either.
+    """
+    fade = np.asarray(cv2.addWeighted(first, 0.5, last, 0.5, 0), np.uint8)
+    held = 0.5 + 0.5 * _likeness(first, last)
+    faded = 0.5 * (_likeness(fade, first) + _likeness(fade, last))
+    gain = _blurred(held - faded, 7)
+    return np.asarray(cv2.GaussianBlur(1 / (1 + np.exp(-gain / HOLD_SOFTNESS)), (0, 0), 2.0), np.float32)
+
+
+def steep(time: float, power: float) -> float:
+    """Weight of the later picture, from 0 to 1 through a half; a power of 1 is a plain fade."""
+    return float(time**power / (time**power + (1 - time) ** power))
+
+
+def inside(flow: Flow) -> Field:
+    """One where ``flow`` points into the picture, zero where it points outside."""
+    height, width = flow.shape[:2]
+    at = flow + grid(height, width)
+    x, y = at[..., 0], at[..., 1]
+    return ((x > -0.6) & (x < width - 0.4) & (y > -0.6) & (y < height - 0.4)).astype(np.float32)
+
+
+def resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """The picture at ``(height, width)``."""
+    if picture.shape[:2] == size:
+        return picture
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def resized_flow(flow: Flow, size: tuple[int, int]) -> Flow:
+    """The flow at ``(height, width)``, in pixels of that size."""
+    if flow.shape[:2] == size:
+        return flow
+    scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
+    smaller = size[0] < flow.shape[0]
+    return cv2.resize(flow, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR) * scale
+
+
+def _land(travelled: Flow, carried: Flow, weight: Field) -> Flow:
+    """Sum of ``weight`` times ``carried``, and of ``weight``, over what has travelled to each pixel, ``(h, w, 3)``."""
+    height, width = weight.shape
+    at = np.rint(travelled + grid(height, width)).astype(np.int32)
+    x, y = at[..., 0], at[..., 1]
+    here = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    place = y[here] * width + x[here]
+    values = (weight * carried[..., 0], weight * carried[..., 1], weight)
+    sums = [np.bincount(place, value[here], height * width) for value in values]
+    return np.stack(sums, axis=-1).reshape(height, width, 3).astype(np.float32)
+
+
+def _sureness(picture: Pixels, other: Pixels, flow: Flow, reverse: Flow) -> Field:
+    """How sure the flow of each pixel is: it leads to the same colour, and the reverse flow leads back."""
+    colour_error = _blurred(_apart(picture, warp(other, flow)), 3)
+    astray = np.minimum(np.linalg.norm(flow + warp(reverse, flow), axis=-1), 6)
+    return np.asarray(np.exp(-colour_error / 12 - astray / 2) + 1e-3, np.float32)
+
+
+def _apart(a: Pixels, b: Pixels) -> Field:
+    """Largest difference of the three channels, bounded."""
+    return np.minimum(cv2.absdiff(a, b).max(axis=2), DIFFERENCE_CAP).astype(np.float32)
+
+
+def _blurred(field: NDArray[np.floating[Any]], block: int) -> Field:
+    return np.asarray(cv2.blur(field, (block, block)), np.float32)
+
+
+def _likeness(a: Pixels, b: Pixels) -> Field:
+    """Structural similarity around each pixel, mean of the channels: Wang et al. 2004, Eq. (13)."""
+    x, y = a.astype(np.float32), b.astype(np.float32)
+    mean_x, mean_y = _blurred(x, 7), _blurred(y, 7)
+    var_x, var_y = _blurred(x * x, 7) - mean_x**2, _blurred(y * y, 7) - mean_y**2
+    cov = _blurred(x * y, 7) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    light = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * cov + c2) / (var_x + var_y + c2)
+    return np.asarray((light * structure).mean(axis=2), np.float32)

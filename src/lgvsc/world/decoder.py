@@ -1,0 +1,179 @@
+"""Semantic decoder: the segments that arrived become video, and every frame says where it came from.
+
+This is the last stop of the link. What arrives is in order, but full of holes: a caption, a keyframe, a whole
+burst may be missing. ``spans.py`` turns that into ranges of frames without holes; here each range is made by the
+world model, or held where nothing is known, and leaves in pieces of bounded size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from lgvsc.core.interfaces import Conditions, Provenance, Rebuilt, WorldModel
+from lgvsc.core.message import Segment
+from lgvsc.core.video import Pixels, Video, VideoFormat
+from lgvsc.errors import ConfigError, ShapeError
+from lgvsc.world.adapters import ADAPTERS, Adapter, AdapterName, make_adapter
+from lgvsc.world.spans import Span, spans
+
+Made: TypeAlias = tuple[Pixels, Provenance]  # one frame, and where it came from
+
+GREY = 128  # of a video of which nothing has been seen yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderConfig:
+    """How segments become video.
+
+    Attributes:
+        adapter: ``"dsa"`` sizes the latent to each segment, ``"sfa"`` fixes it for the video.
+        show_keyframes: Show a received keyframe itself in its place, not the world model's image of it.
+        chunk_frames: Frames of a piece that leaves the decoder, at most.
+        fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
+    """
+
+    adapter: AdapterName = "dsa"
+    show_keyframes: bool = True
+    chunk_frames: int = 32
+    fade_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.adapter not in ADAPTERS:
+            raise ConfigError(f"world.adapter is {self.adapter!r}; there are {', '.join(ADAPTERS)}")
+        if not 1 <= self.chunk_frames <= 256:
+            raise ConfigError(f"world.chunk_frames is {self.chunk_frames}; a piece has 1 to 256 frames")
+        if not self.fade_s > 0:
+            raise ConfigError(f"world.fade_s is {self.fade_s}; a fade takes some time")
+
+
+class SemanticDecoder:
+    """Adapter, world model and stitching.
+
+    Args:
+        world: Makes frames from conditions.
+        config: See :class:`DecoderConfig`.
+        seed: Of the run. Each range of frames gets a generator of its own from it.
+
+    Source: Ma et al. 2026 (arXiv:2606.12899), section II-D. What happens on loss is ours:
+
+    ==========================  ===========================================================================
+    lost                        what is done
+    ==========================  ===========================================================================
+    caption                     made from the keyframes alone
+    one keyframe of a segment   made from the other one, the caption steers
+    both keyframes              made from the caption alone
+    a burst's control           its frames lie between the neighbours' indices; they are made together with
+                                the segment before, between the keyframes on both sides: *concealed*
+    beginning, end              *concealed* from the picture that is nearest, up to the announced length
+    everything but control      the last good picture is held and fades: *missing*
+    everything                  nothing is made
+    ==========================  ===========================================================================
+    """
+
+    def __init__(self, world: WorldModel, config: DecoderConfig | None = None, *, seed: int = 0) -> None:
+        self.world = world
+        self.config = config or DecoderConfig()
+        self.seed = seed
+
+    def videos(self, segments: Iterable[Segment]) -> Iterator[Rebuilt]:
+        """Make the video, piece by piece.
+
+        Args:
+            segments: As received, in order; some may be missing, and so may parts of each.
+
+        Returns:
+            Pieces of at most ``chunk_frames`` frames that follow each other without a hole from frame 0 on. A
+            segment leaves as soon as the next one has arrived, because that brings its closing picture.
+
+        Raises:
+            ConfigError: Adapter ``"sfa"``, and a segment of another length than the first.
+        """
+        adapter = make_adapter(self.config.adapter, self.world)
+        seen: Pixels | None = None  # the last good picture
+        for span in spans(segments):
+            if span.nothing_known:
+                frames = held_and_faded(span, seen, self.config.fade_s)
+            else:
+                frames = self._made(span, adapter)
+            for piece in in_pieces(frames, span, self.config.chunk_frames):
+                yield piece
+                if not span.nothing_known:
+                    seen = piece.video.frames[-1]
+
+    def _made(self, span: Span, adapter: Adapter) -> Iterator[Made]:
+        conditions = self._conditions(span, adapter)
+        shown = {index: picture for index, picture in span.pictures() if self.config.show_keyframes}
+        index = span.start
+        for picture in self.world.generate(conditions):
+            if index in shown:
+                yield shown[index], "received"
+            else:
+                yield picture, "generated" if index in span.announced else "concealed"
+            index += 1
+        if index != span.stop:
+            raise ShapeError(f"{self.world.name} made frames [{span.start}, {index}), not up to {span.stop}")
+
+    def _conditions(self, span: Span, adapter: Adapter) -> Conditions:
+        frames = span.stop - span.start
+        if span.whole:
+            latent_frames = adapter.latent_frames(frames, final=span.final)
+        else:  # no segment of the transmitter's: its length is the channel's doing, which SFA cannot ask to be equal
+            latent_frames = self.world.latent_frames(frames)
+        return Conditions(
+            video=span.video,
+            start=span.start,
+            stop=span.stop,
+            first=span.first,
+            last=span.last,
+            last_index=span.last_index,
+            caption=span.caption,
+            motion=span.motion,
+            cut=span.cut,
+            latent_frames=latent_frames,
+            seed=child_seed(self.seed, span.start),
+        )
+
+
+def held_and_faded(span: Span, seen: Pixels | None, fade_s: float) -> Iterator[Made]:
+    """The last good picture, sinking towards its own mean colour.
+
+    At the beginning it is the next one instead, or grey where no picture arrived at all.
+    """
+    size = (span.video.height, span.video.width, 3)
+    held = next((p for p in (seen, span.following) if p is not None), np.full(size, GREY, np.uint8))
+    picture = held.astype(np.float32)
+    mean = picture.mean(axis=(0, 1))
+    for frame in range(1, span.stop - span.start + 1):
+        contrast = np.exp(-frame / float(span.video.fps) / fade_s)
+        yield np.rint(mean + (picture - mean) * contrast).astype(np.uint8), "missing"
+
+
+def in_pieces(frames: Iterable[Made], span: Span, chunk_frames: int) -> Iterator[Rebuilt]:
+    """Collect frames into pieces of at most ``chunk_frames``."""
+    start = span.start
+    pictures: list[Pixels] = []
+    provenance: list[Provenance] = []
+    for picture, origin in frames:
+        pictures.append(picture)
+        provenance.append(origin)
+        if len(pictures) == chunk_frames:
+            yield _piece(pictures, provenance, span.video, start)
+            start += len(pictures)
+            pictures, provenance = [], []
+    if pictures:
+        yield _piece(pictures, provenance, span.video, start)
+
+
+def _piece(pictures: list[Pixels], provenance: list[Provenance], video: VideoFormat, start: int) -> Rebuilt:
+    return Rebuilt(Video(np.stack(pictures), video.fps, start), tuple(provenance))
+
+
+def child_seed(seed: int, start: int) -> int:
+    """Seed of the range that begins at ``start``: below 2^63, and its own for every use of the run's seed."""
+    digest = hashlib.sha256(f"{seed}\x1fworld\x1f{start}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
