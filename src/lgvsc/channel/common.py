@@ -1,0 +1,93 @@
+"""What channels share: named random generators, chunk-proof noise, reals as symbols, and the erasure rule."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from lgvsc.core.air import Reception
+from lgvsc.errors import ConfigError, ShapeError
+
+CLIP_AMPLITUDE = 1e3  # times sqrt(1 + N0): no transmitter of unit energy and no Gaussian noise gets there
+NOISE_BLOCK = 4096
+
+
+def child_generator(seed: int, *names: str | int | float) -> torch.Generator:
+    """A generator of its own for one use, derived from the run's seed and the names of that use.
+
+    Order matters, and so does nothing else: ``child_generator(0, "channel", clip, snr_db, trial)`` gives every
+    scheme the same noise. A CPU generator of PyTorch keeps 32 of the 64 bits.
+    """
+    text = "\x1f".join([str(seed), *(f"{type(name).__name__}:{name!r}" for name in names)])
+    digest = hashlib.sha256(text.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A CPU generator with this seed."""
+    return torch.Generator().manual_seed(seed)
+
+
+def noise_power(snr_db: float) -> float:
+    """``N0``, the full complex noise variance at symbols of mean energy one. Infinity gives 0."""
+    if snr_db != snr_db or snr_db == float("-inf"):
+        raise ConfigError(f"snr_db is {snr_db}; give Es/N0 in dB, a number or inf")
+    return float(10 ** (-snr_db / 10))
+
+
+class Noise:
+    """Complex Gaussian values of variance one, the same whatever the sizes in which they are taken.
+
+    PyTorch draws small and large tensors in different orders, so values are drawn in blocks of one size. That
+    way a stream has the same noise whether a scheme sends it in one burst or in ten.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+        self._left = torch.empty(0, dtype=torch.complex64)
+
+    def take(self, count: int) -> Tensor:
+        """The next ``count`` values, complex64."""
+        pieces = [self._left]
+        have = self._left.numel()
+        while have < count:
+            pieces.append(torch.randn(NOISE_BLOCK, dtype=torch.complex64, generator=self._generator))
+            have += NOISE_BLOCK
+        values = torch.cat(pieces)
+        self._left = values[count:].clone()
+        return values[:count]
+
+
+def pair_reals(values: Tensor) -> Tensor:
+    """Real values as complex symbols: of ``(..., 2n)``, the even ones real, the odd ones imaginary, ``(..., n)``.
+
+    Raises ShapeError where the last dimension is odd or the values are complex already.
+    """
+    if values.is_complex() or values.shape[-1] % 2:
+        raise ShapeError(f"pair_reals needs an even number of reals, got {tuple(values.shape)} of {values.dtype}")
+    return torch.view_as_complex(values.unflatten(-1, (-1, 2)).contiguous())
+
+
+def unpair(symbols: Tensor) -> Tensor:
+    """The inverse of :func:`pair_reals`: ``(..., n)`` complex to ``(..., 2n)`` real."""
+    return torch.view_as_real(symbols).flatten(-2)
+
+
+def erase_bad(received: Reception) -> tuple[Reception, int]:
+    """Turn symbols that mean nothing into erasures, and count them.
+
+    NaN, infinite, exactly zero and absurdly large symbols, and those whose noise variance is NaN or negative,
+    become 0 with infinite noise variance: a demapper then gives them LLR 0.
+
+    Returns:
+        The reception with erasures, and how many there are, those of the channel included.
+    """
+    symbols, variance = received.symbols, received.noise_variance
+    bad = ~torch.isfinite(symbols.real) | ~torch.isfinite(symbols.imag) | ~torch.isfinite(variance) | (variance < 0)
+    bad |= (symbols == 0) | (symbols.abs() > CLIP_AMPLITUDE * (1 + variance).sqrt())
+    count = int(bad.sum())
+    if not count:
+        return received, 0
+    return Reception(symbols.masked_fill(bad, 0), variance.masked_fill(bad, float("inf"))), count

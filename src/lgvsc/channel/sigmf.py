@@ -1,0 +1,259 @@
+"""Symbols as SigMF recordings, so that they can go through a real radio: ``X.sigmf-data`` and ``X.sigmf-meta``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import torch
+
+from lgvsc.core.air import Reception
+from lgvsc.errors import InputError, OutputExistsError, ShapeError
+
+SIGMF_VERSION = "1.2.0"
+EXTENSION_VERSION = "1.0.0"
+SYMBOL_BYTES = 8  # cf32_le
+VARIANCE_BYTES = 4  # rf32_le
+MAX_META_BYTES = 1 << 20
+CHUNK_SYMBOLS = 1 << 16
+MAX_VARIANCE = 1e30  # a finite N0 above this is as good as this; JSON can hold integers that no float can
+
+
+@dataclass(frozen=True, slots=True)
+class SigmfPaths:
+    """The files of one recording, whichever of them was named."""
+
+    data: Path
+    meta: Path
+    variance: Path
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> SigmfPaths:
+        """From ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``."""
+        path = Path(path)
+        stem = path.name.removesuffix(".sigmf-data").removesuffix(".sigmf-meta")
+        if not stem:
+            raise InputError(f"{path} names no recording; give X, X.sigmf-data or X.sigmf-meta")
+        return cls(*(path.with_name(stem + suffix) for suffix in (".sigmf-data", ".sigmf-meta", ".lgvsc-n0")))
+
+
+class SigmfWriter:
+    """Write symbols as they come; the files appear under their names only when all are written.
+
+    Data are SigMF ``cf32_le``, one sample per symbol. What the channel grants of its state is in the namespace
+    ``lgvsc``: ``lgvsc:noise_variance`` where N0 is the same for all symbols, else ``lgvsc:noise_variance_file``, the
+    name of a file beside the data with one little-endian float32 for each symbol (infinite for erasures).
+
+    Args:
+        path: ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``.
+        sample_rate_hz: Symbols per second, where that is settled.
+        description: A sentence for people.
+        force: Replace files that are there.
+
+    Raises:
+        OutputExistsError: One of the files is there already, and ``force`` is not given.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        sample_rate_hz: float | None = None,
+        description: str = "",
+        force: bool = False,
+    ) -> None:
+        self.paths = SigmfPaths.of(path)
+        self.symbols = 0
+        for file in (self.paths.data, self.paths.meta):
+            if file.exists() and not force:
+                raise OutputExistsError(file)
+        self._sample_rate_hz, self._description = sample_rate_hz, description
+        self._constant: float | None = None  # N0 so far; NaN once it has varied
+        self._data = _part(self.paths.data).open("wb")
+        self._variance: BinaryIO | None = None
+
+    def write(self, received: Reception) -> None:
+        """Append symbols. What is sent and not yet received has a noise variance of 0."""
+        shapes = tuple(received.symbols.shape), tuple(received.noise_variance.shape)
+        if shapes[0] != shapes[1] or len(shapes[0]) != 1:
+            raise ShapeError(f"symbols {shapes[0]} and noise variance {shapes[1]} must both be (n,)")
+        if not len(received):
+            return
+        variance = received.noise_variance.numpy().astype("<f4")
+        if self._constant is None:
+            self._constant = float(variance[0])
+        if self._variance is None and not bool((variance == np.float32(self._constant)).all()):
+            self._variance = _part(self.paths.variance).open("w+b")
+            self._repeat_constant()
+        if self._variance is not None:
+            self._variance.write(variance.tobytes())
+        self._data.write(received.symbols.numpy().astype("<c8").tobytes())
+        self.symbols += len(received)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._data.close()
+        if self._variance is not None:
+            self._variance.close()
+        parts = [_part(file) for file in (self.paths.variance, self.paths.data, self.paths.meta)]
+        try:
+            if kind is None:
+                _part(self.paths.meta).write_text(json.dumps(self._meta(), indent=2) + "\n", encoding="utf-8")
+                self.paths.variance.unlink(missing_ok=True)  # of a recording that is replaced
+                for part, file in zip(
+                    parts, (self.paths.variance, self.paths.data, self.paths.meta), strict=True
+                ):  # meta last: without it the rest is no recording
+                    if part.exists():
+                        part.replace(file)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
+
+    def _repeat_constant(self) -> None:
+        """The first time N0 varies: write down what it was until then."""
+        assert self._variance is not None and self._constant is not None
+        left = self.symbols
+        while left:
+            count = min(left, CHUNK_SYMBOLS)
+            self._variance.write(np.full(count, self._constant, dtype="<f4").tobytes())
+            left -= count
+
+    def _meta(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "core:datatype": "cf32_le",
+            "core:version": SIGMF_VERSION,
+            "core:num_channels": 1,
+            "core:recorder": "lgvsc",
+            "core:extensions": [{"name": "lgvsc", "version": EXTENSION_VERSION, "optional": True}],
+        }
+        if self._description:
+            fields["core:description"] = self._description
+        if self._sample_rate_hz:
+            fields["core:sample_rate"] = self._sample_rate_hz
+        if self._variance is not None:
+            fields["lgvsc:noise_variance_file"] = self.paths.variance.name
+        else:  # JSON has no infinity: an erased recording keeps no state
+            constant = 0.0 if self._constant is None else self._constant
+            fields["lgvsc:noise_variance"] = constant if math.isfinite(constant) else None
+        return {"global": fields, "captures": [{"core:sample_start": 0}], "annotations": []}
+
+
+class SigmfReader:
+    """Read a recording chunk by chunk: iterate over it for receptions.
+
+    A recording that says nothing of its noise, as one from a radio, needs ``noise_variance``.
+
+    Args:
+        path: ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``.
+        noise_variance: N0 to assume where the recording does not tell.
+        chunk_symbols: Symbols read at a time.
+
+    Attributes:
+        symbols: How many there are.
+        meta: The ``global`` object of the metadata.
+
+    Raises:
+        InputError: A file is missing, damaged, of another kind, or contradicts the other.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        noise_variance: float | None = None,
+        chunk_symbols: int = CHUNK_SYMBOLS,
+    ) -> None:
+        self.paths = SigmfPaths.of(path)
+        self.meta = _read_meta(self.paths.meta)
+        self._chunk_symbols = chunk_symbols
+        self.symbols = _count(self.paths.data, SYMBOL_BYTES)
+        self._constant: float | None = None
+        name = self.meta.get("lgvsc:noise_variance_file")
+        if name is not None:
+            if name != self.paths.variance.name:  # never another path that hostile metadata may name
+                raise InputError(f"{self.paths.meta} names a noise file that does not belong to it")
+            if _count(self.paths.variance, VARIANCE_BYTES) != self.symbols:
+                raise InputError(
+                    f"{self.paths.variance} does not have one value for each symbol; one file is truncated"
+                )
+            return
+        granted = self.meta.get("lgvsc:noise_variance", noise_variance)
+        if granted is None and "lgvsc:noise_variance" in self.meta:
+            granted = math.inf
+        if not isinstance(granted, int | float) or isinstance(granted, bool) or not granted >= 0:
+            raise InputError(f"{self.paths.meta} does not say how noisy the symbols are; give the SNR")
+        self._constant = float(min(granted, MAX_VARIANCE)) if granted != math.inf else math.inf
+
+    def __len__(self) -> int:
+        return self.symbols
+
+    def __iter__(self) -> Iterator[Reception]:
+        if self._constant is not None:
+            for symbols in self._pieces(self.paths.data, "<c8"):
+                yield Reception(torch.from_numpy(symbols), torch.full((len(symbols),), self._constant))
+            return
+        both = zip(self._pieces(self.paths.data, "<c8"), self._pieces(self.paths.variance, "<f4"), strict=False)
+        for symbols, variance in both:
+            yield Reception(torch.from_numpy(symbols), torch.from_numpy(variance))
+
+    def _pieces(self, path: Path, kind: str) -> Iterator[np.ndarray]:
+        native = np.dtype(kind).newbyteorder("=")
+        left = self.symbols
+        try:
+            with path.open("rb") as file:
+                while left:
+                    piece = np.fromfile(file, dtype=kind, count=min(left, self._chunk_symbols))
+                    if not piece.size:
+                        raise InputError(f"{path} became shorter while it was read")
+                    left -= piece.size
+                    yield piece.astype(native, copy=False)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _count(path: Path, size: int) -> int:
+    """How many values of so many bytes a file holds."""
+    try:
+        count, rest = divmod(path.stat().st_size, size)
+        regular = path.is_file()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if not regular:
+        raise InputError(f"{path} is not a file")
+    if rest:
+        raise InputError(f"{path} is truncated: {rest} bytes are left over after {count} values of {size}")
+    return count
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_META_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if len(text) > MAX_META_BYTES:
+        raise InputError(f"{path} is larger than {MAX_META_BYTES // 2**20} MiB, too large for metadata")
+    try:
+        meta = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON") from error
+    fields = meta.get("global") if isinstance(meta, dict) else None
+    if not isinstance(fields, dict):
+        raise InputError(f"{path} is not SigMF metadata: it has no global object")
+    if fields.get("core:datatype") != "cf32_le":
+        raise InputError(f"{path} has datatype {str(fields.get('core:datatype'))[:20]!r}; lgvsc reads cf32_le")
+    if fields.get("core:num_channels", 1) != 1:
+        raise InputError(f"{path} has several channels; lgvsc reads one")
+    return fields

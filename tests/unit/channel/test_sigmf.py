@@ -1,0 +1,145 @@
+"""SigMF recordings: round trips, atomic appearance, and input from strangers."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import seeded
+from lgvsc.channel.sigmf import SigmfReader, SigmfWriter
+from lgvsc.core.air import Reception
+from lgvsc.errors import InputError, OutputExistsError
+
+
+def joined(reader):
+    pieces = list(reader)
+    return torch.cat([p.symbols for p in pieces]), torch.cat([p.noise_variance for p in pieces])
+
+
+def recording(tmp_path, *receptions):
+    with SigmfWriter(tmp_path / "rx") as writer:
+        for reception in receptions:
+            writer.write(reception)
+    return tmp_path / "rx.sigmf-meta"
+
+
+def noisy(count, snr_db=5.0):
+    return AwgnChannel(snr_db, seeded(count))(torch.ones(count, dtype=torch.complex64))
+
+
+def test_constant_noise_makes_two_files_that_read_back(tmp_path):
+    first, second = noisy(1000), noisy(77)
+    path = recording(tmp_path, first, second)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["rx.sigmf-data", "rx.sigmf-meta"]
+    reader = SigmfReader(path, chunk_symbols=100)
+    symbols, variance = joined(reader)
+    assert len(reader) == 1077
+    assert torch.equal(symbols, torch.cat([first.symbols, second.symbols]))
+    assert torch.equal(variance, torch.cat([first.noise_variance, second.noise_variance]))
+
+
+def test_data_are_little_endian_pairs_of_floats(tmp_path):
+    recording(tmp_path, Reception(torch.tensor([1 + 2j, 4 - 3j], dtype=torch.complex64), torch.zeros(2)))
+    assert (tmp_path / "rx.sigmf-data").read_bytes() == np.array([1, 2, 4, -3], dtype="<f4").tobytes()
+    meta = json.loads((tmp_path / "rx.sigmf-meta").read_text())
+    assert meta["global"]["core:datatype"] == "cf32_le"
+    assert meta["captures"] == [{"core:sample_start": 0}]
+
+
+def test_varying_noise_and_erasures_read_back(tmp_path):
+    steady = noisy(300)
+    varying = Reception(torch.ones(3, dtype=torch.complex64), torch.tensor([0.5, math.inf, 2.0]))
+    symbols, variance = joined(SigmfReader(recording(tmp_path, steady, varying, steady), chunk_symbols=128))
+    assert symbols.numel() == variance.numel() == 603
+    assert torch.equal(variance, torch.cat([steady.noise_variance, varying.noise_variance, steady.noise_variance]))
+
+
+def test_a_replaced_recording_leaves_no_noise_file_behind(tmp_path):
+    recording(tmp_path, Reception(torch.ones(2, dtype=torch.complex64), torch.tensor([0.5, 2.0])))
+    with pytest.raises(OutputExistsError):
+        SigmfWriter(tmp_path / "rx.sigmf-data")
+    with SigmfWriter(tmp_path / "rx", force=True) as writer:
+        writer.write(noisy(5))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["rx.sigmf-data", "rx.sigmf-meta"]
+    assert len(SigmfReader(tmp_path / "rx")) == 5
+
+
+def test_nothing_appears_when_writing_fails(tmp_path):
+    with pytest.raises(RuntimeError), SigmfWriter(tmp_path / "rx") as writer:
+        writer.write(Reception(torch.ones(2, dtype=torch.complex64), torch.tensor([0.5, 2.0])))
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_recording_is_a_recording(tmp_path):
+    assert list(SigmfReader(recording(tmp_path))) == []
+
+
+def test_a_radio_s_recording_needs_the_noise_from_elsewhere(tmp_path):
+    path = recording(tmp_path, noisy(4))
+    path.write_text(json.dumps({"global": {"core:datatype": "cf32_le", "core:version": "1.2.0"}}))
+    with pytest.raises(InputError, match="SNR"):
+        SigmfReader(path)
+    assert joined(SigmfReader(path, noise_variance=0.25))[1].tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"[" * 100_000,
+        b'{"global": 3}',
+        b'{"global": {"core:datatype": "ci16_le"}}',
+        b'{"global": {"core:datatype": ["cf32_le"]}}',
+        b'{"global": {"core:datatype": "cf32_le", "core:num_channels": 2, "lgvsc:noise_variance": 1}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance": -1}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance": NaN}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance": true}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance": "1"}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance_file": "../../etc/passwd"}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance_file": 7}}',
+        b'{"global": {"core:datatype": "cf32_le", "lgvsc:noise_variance_file": "rx.lgvsc-n0"}}',  # not there
+        b" " * (2 << 20),
+    ],
+)
+def test_metadata_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, meta):
+    path = recording(tmp_path, noisy(10))
+    path.write_bytes(meta)
+    with pytest.raises(InputError) as caught:
+        SigmfReader(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absurdly_large_variance_is_read_as_hopeless_noise(tmp_path):
+    path = recording(tmp_path, noisy(2))
+    fields = {"core:datatype": "cf32_le", "lgvsc:noise_variance": 10**400}
+    path.write_text(json.dumps({"global": fields}))
+    assert joined(SigmfReader(path))[1].tolist() == [pytest.approx(1e30)] * 2
+
+
+def test_truncated_and_missing_data_are_refused(tmp_path):
+    path = recording(tmp_path, Reception(torch.ones(9, dtype=torch.complex64), torch.arange(9.0)))
+    data, variance = tmp_path / "rx.sigmf-data", tmp_path / "rx.lgvsc-n0"
+    data.write_bytes(data.read_bytes()[:-3])
+    with pytest.raises(InputError, match="truncated"):
+        SigmfReader(path)
+    data.write_bytes(data.read_bytes()[:64])
+    with pytest.raises(InputError, match="truncated"):  # eight symbols, nine variances
+        SigmfReader(path)
+    variance.unlink()
+    with pytest.raises(InputError, match=r"lgvsc-n0"):
+        SigmfReader(path)
+    data.unlink()
+    with pytest.raises(InputError, match=r"sigmf-data"):
+        SigmfReader(path)
+    data.mkdir()
+    with pytest.raises(InputError, match="not a file"):
+        SigmfReader(path)
+    with pytest.raises(InputError):
+        SigmfReader(tmp_path / ".sigmf-meta")
