@@ -54,6 +54,7 @@ class SigmfWriter:
         path: ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``.
         sample_rate_hz: Symbols per second, where that is settled.
         description: A sentence for people.
+        clip: What names the source in the channel's seed, in recordings of what is sent; a receiver never sees it.
         force: Replace files that are there.
 
     Raises:
@@ -66,6 +67,7 @@ class SigmfWriter:
         *,
         sample_rate_hz: float | None = None,
         description: str = "",
+        clip: str = "",
         force: bool = False,
     ) -> None:
         self.paths = SigmfPaths.of(path)
@@ -73,7 +75,7 @@ class SigmfWriter:
         for file in (self.paths.data, self.paths.meta):
             if file.exists() and not force:
                 raise OutputExistsError(file)
-        self._sample_rate_hz, self._description = sample_rate_hz, description
+        self._sample_rate_hz, self._description, self._clip = sample_rate_hz, description, clip
         self._constant: float | None = None  # N0 so far; NaN once it has varied
         self._data = _part(self.paths.data).open("wb")
         self._variance: BinaryIO | None = None
@@ -136,6 +138,8 @@ class SigmfWriter:
         }
         if self._description:
             fields["core:description"] = self._description
+        if self._clip:
+            fields["lgvsc:clip"] = self._clip
         if self._sample_rate_hz:
             fields["core:sample_rate"] = self._sample_rate_hz
         if self._variance is not None:
@@ -194,6 +198,11 @@ class SigmfReader:
 
     def __len__(self) -> int:
         return self.symbols
+
+    @property
+    def clip(self) -> str:
+        """What names the source in the channel's seed; empty where the recording does not say."""
+        return str(self.meta.get("lgvsc:clip", ""))[:128]
 
     def __iter__(self) -> Iterator[Reception]:
         if self._constant is not None:

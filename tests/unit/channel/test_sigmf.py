@@ -143,3 +143,13 @@ def test_truncated_and_missing_data_are_refused(tmp_path):
         SigmfReader(path)
     with pytest.raises(InputError):
         SigmfReader(tmp_path / ".sigmf-meta")
+
+
+def test_what_names_the_clip_stays_with_the_transmitter(tmp_path):
+    with SigmfWriter(tmp_path / "tx", clip="ab" * 32) as writer:
+        writer.write(noisy(10))
+    assert SigmfReader(tmp_path / "tx").clip == "ab" * 32
+    with SigmfWriter(tmp_path / "rx") as writer:
+        writer.write(noisy(10))
+    assert SigmfReader(tmp_path / "rx").clip == ""
+    assert "clip" not in (tmp_path / "rx.sigmf-meta").read_text()
