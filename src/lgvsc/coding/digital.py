@@ -39,7 +39,7 @@ LADDER: tuple[tuple[int, float], ...] = (  # (bits per symbol, code rate), steps
 )
 MAX_POLAR_PAYLOAD_BITS = 480
 POLAR_GRAIN_BITS = 8  # payloads are padded to multiples, so that few different codes need to be built
-LDPC_GRAIN_BITS = 32
+LDPC_GRAINS = ((1024, 32), (4096, 64), (8448, 128))  # (blocks up to so many bits, padded to multiples of)
 MIN_NOISE_VARIANCE = 1e-5  # below, LLRs are certain anyway and would only overflow
 MAX_LLR = 100.0
 DEMAP_SYMBOLS = 1 << 14  # at once; a demapper needs hundreds of values for each
@@ -96,7 +96,7 @@ def max_payload_bits(symbols: int, index: int) -> int:
         return symbol_count(payload_bits, mcs_at(index, payload_bits)) <= symbols
 
     bits_per_symbol, _ = LADDER[index]
-    polar = sum(1 for bits in range(1, MAX_POLAR_PAYLOAD_BITS + 1) if mcs_at(index, bits).code == "polar")
+    polar = _longest_polar_payload(index)
     # Symbols grow with the payload within each code, not across the change from one code to the other.
     for low, high in ((polar + 1, max(polar + 1, symbols * bits_per_symbol)), (1, polar)):
         if not fits(low):
@@ -206,10 +206,17 @@ def _layout(payload_bits: int, mcs: Mcs) -> _Layout:
         inner = _ceil(payload_bits, POLAR_GRAIN_BITS) + crc_bits
     else:
         crc_bits = LDPC_CRC_BITS
-        blocks = -(-payload_bits // (max_ldpc_block_bits(mcs.code_rate) - crc_bits))
-        inner = _ceil(-(-payload_bits // blocks) + crc_bits, LDPC_GRAIN_BITS)
+        limit = max_ldpc_block_bits(mcs.code_rate)
+        blocks = -(-payload_bits // (limit - crc_bits))
+        inner = -(-payload_bits // blocks) + crc_bits
+        inner = min(limit, _ceil(inner, next(grain for longest, grain in LDPC_GRAINS if inner <= longest)))
     coded_bits = _ceil(int(np.ceil(inner / mcs.code_rate)), mcs.bits_per_symbol)
     return _Layout(blocks, inner - crc_bits, coded_bits)
+
+
+@lru_cache(maxsize=len(LADDER))
+def _longest_polar_payload(index: int) -> int:
+    return max(bits for bits in range(1, MAX_POLAR_PAYLOAD_BITS + 1) if mcs_at(index, bits).code == "polar")
 
 
 def _ceil(value: int, step: int) -> int:

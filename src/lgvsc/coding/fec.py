@@ -121,7 +121,7 @@ def polar_code(payload_bits: int, coded_bits: int) -> PolarCode:
     return PolarCode(payload_bits, coded_bits)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=6)  # a long one takes 15 MB
 def ldpc_code(payload_bits: int, coded_bits: int, bits_per_symbol: int) -> LdpcCode:
     """The LDPC code of this size, kept for the next block of the same size."""
     inner = payload_bits + LDPC_CRC_BITS

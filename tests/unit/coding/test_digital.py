@@ -84,7 +84,7 @@ def test_rates_are_what_the_ladder_says():
     for index, (bits_per_symbol, code_rate) in enumerate(LADDER):
         mcs = mcs_at(index, 8000)
         assert mcs.efficiency == bits_per_symbol * code_rate
-        assert 8000 / symbol_count(8000, mcs) == pytest.approx(mcs.efficiency, rel=0.025)
+        assert 8000 / symbol_count(8000, mcs) == pytest.approx(mcs.efficiency, rel=0.035)  # 24 + 64 in 2667 bits
     assert [a * b for a, b in LADDER] == sorted(a * b for a, b in LADDER)
 
 
