@@ -97,9 +97,18 @@ def test_side_information_finds_a_pan_that_features_cannot():
     """Few corners, a large shift: only the camera motion of the message says where things went."""
     truth = moving_view(96, 128, 13, (4, 0), seed=3)
     truth = np.stack([cv2.GaussianBlur(f, (0, 0), 4) for f in truth])
-    blind, told = (Between(truth[0], truth[12], motion).at(0.5) for motion in (None, Motion(score=9.0, pan=48 / 128)))
+    blind, told = (Between(truth[0], truth[12], motion).at(0.5) for motion in (None, Motion(score=36.0, pan=48 / 128)))
     assert error(told, truth[6]) <= error(blind, truth[6]) + 0.2
     assert error(told, truth[6]) < 0.5 * error(cv2.addWeighted(truth[0], 0.5, truth[12], 0.5, 0), truth[6])
+
+
+def test_flow_longer_than_the_measured_path_is_not_believed():
+    """Light moves over a still scene: the message says that nothing moved, so nothing is moved."""
+    truth = moving_view(96, 128, 9, (2, 0))
+    fade = cv2.addWeighted(truth[0], 0.5, truth[8], 0.5, 0)
+    still, moving = (Between(truth[0], truth[8], Motion(score=score), duration_s=1.0).at(0.5) for score in (0.0, 25.0))
+    assert error(still, fade) < 0.3 * error(moving, fade)
+    assert error(moving, truth[4]) < 0.3 * error(fade, truth[4])
 
 
 @pytest.mark.parametrize("cut", [3, 8])
@@ -122,6 +131,24 @@ def test_with_one_picture_it_is_held():
     only = texture(64, 80)
     for made in (generate(only, None), generate(None, only)):
         assert all(np.array_equal(frame, only) for frame in made)
+
+
+def test_one_picture_moves_on_as_the_camera_did():
+    truth = moving_view(96, 128, 9, (2, 1))
+    motion = Motion(score=12.0, camera="pan left", pan=16 / 128, tilt=8 / 96)
+    for made, kept in (
+        (generate(truth[0], None, 0, 8, motion=motion), truth[0]),
+        (generate(None, truth[8], 0, 8, motion=motion), truth[8]),
+    ):
+        hold = np.stack([kept] * 8)
+        assert error(made[:, 16:80, 24:104], truth[:8, 16:80, 24:104]) < 0.3 * error(hold, truth[:8])
+
+
+def test_one_picture_never_leaves_the_frame():
+    """However long the loss, what is shown is still the scene."""
+    truth = moving_view(64, 80, 2, (1, 0))
+    made = generate(truth[0], None, 0, 8, motion=Motion(score=90.0, pan=40.0, tilt=-30.0, zoom=9.0))
+    assert made[-1].std() > 0.5 * truth[0].std()
 
 
 def test_with_words_alone_it_paints():

@@ -16,11 +16,13 @@ SMALL_SIDE = 128  # short side at which motion in between and trust are worked o
 DIFFERENCE_CAP = 60  # of 255
 BLOCK = 5  # pixels over which pictures are compared
 DOUBT = 1.3  # the moved pictures must agree better than the unmoved ones by this factor ...
-SOFTNESS = 3.0  # ... give or take so much, of 255
+SOFTNESS = 4.5  # ... give or take so much, of 255
 UNSEEN = 1e-3  # weight of a picture that says nothing about a place
 MOVED_POWER = 1.5  # above 1, a frame leans more on the picture nearer in time than a plain blend does: sharper
 HELD_POWER = 6.0  # so steep that it holds, with a short fade half way
 HOLD_SOFTNESS = 0.05  # of SSIM
+PATH_MARGIN = 1.25  # by how much the measured path may be too short ...
+PATH_NOISE = 0.5  # ... and by how many pixels besides
 
 
 class Between:
@@ -29,13 +31,15 @@ class Between:
     Args:
         first, last: uint8 RGB ``(H, W, 3)``, of one size.
         motion: Side information for the time between them.
+        duration_s: That time.
     """
 
-    def __init__(self, first: Pixels, last: Pixels, motion: Motion | None = None) -> None:
+    def __init__(self, first: Pixels, last: Pixels, motion: Motion | None = None, duration_s: float = 1.0) -> None:
         self._first, self._last = first, last
         self._size = first.shape[:2]
         compared = working_size(*self._size)
         forth, back = flow_pair(resized(first, compared), resized(last, compared), motion)
+        self._belief = 1.0 if motion is None else belief(forth, motion.score * 3 * duration_s)
         scale = min(1.0, SMALL_SIDE / min(self._size))
         small = max(1, round(self._size[0] * scale)), max(1, round(self._size[1] * scale))
         self._small_first, self._small_last = resized(first, small), resized(last, small)
@@ -78,7 +82,7 @@ class Between:
         disagreement += (1 - known) * _blurred(apart * seen, 5 * BLOCK) / nearby
         disagreement = np.maximum(disagreement, 0.6 * _blurred(apart, BLOCK))
         margin = (self._unmoved - DOUBT * disagreement) / SOFTNESS
-        return np.asarray(cv2.GaussianBlur(1 / (1 + np.exp(-margin)), (0, 0), 1.5), np.float32)
+        return np.asarray(self._belief * cv2.GaussianBlur(1 / (1 + np.exp(-margin)), (0, 0), 1.5), np.float32)
 
     def _mix(self, one: Pixels, other: Pixels, weight: NDArray[np.floating[Any]]) -> Pixels:
         """Both pictures, the other one with ``weight``, which is given at the small size."""
@@ -104,6 +108,22 @@ class Passing:
         landed += _land((1 - time) * self._back, -self._back, self._sure_back * time)
         landed = cv2.GaussianBlur(landed, (0, 0), 1.0) + 0.02 * cv2.GaussianBlur(landed, (0, 0), 8.0)
         return np.asarray(landed[..., :2] / (landed[..., 2:] + 1e-6), np.float32)
+
+
+def belief(flow: Flow, path: float) -> float:
+    """How much of a flow to believe, in [0, 1]: nothing goes farther than the path that the transmitter measured.
+
+    Light that changes is easily taken for motion; that the scene stood still is known from the side information.
+
+    Args:
+        flow: From the first picture to the last.
+        path: How far things went, on the scale of the motion score: a mean over both components, in pixels of a
+            320x576 picture.
+    """
+    height, width = flow.shape[:2]
+    across, down = (576, 320) if width >= height else (320, 576)
+    gone = float(np.abs(flow[..., 0]).mean() * across / width + np.abs(flow[..., 1]).mean() * down / height) / 2
+    return min(1.0, (PATH_MARGIN * path + PATH_NOISE) / (gone + 1e-6)) ** 2
 
 
 def better_held(first: Pixels, last: Pixels) -> Field:

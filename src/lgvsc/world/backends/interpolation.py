@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
 
 from lgvsc.core.interfaces import Conditions
+from lgvsc.core.message import Motion
 from lgvsc.core.video import Pixels
 from lgvsc.world.backends.between import Between
 from lgvsc.world.backends.painter import paint
 
+REACH = 0.5  # how far one picture is moved at most, in picture sizes; also the logarithm of its growth
+
 
 class MotionInterpolation:
-    """Frames between two keyframes by motion-compensated interpolation; holds across cuts and beside a lost one.
+    """Frames between two keyframes by motion-compensated interpolation, steered by the side information.
 
-    Neither learns nor invents: where nothing was received but words, it paints them.
+    Beside a lost keyframe the other one moves on as the camera did; across a cut each side holds its own. It
+    neither learns nor invents: where nothing was received but words, it paints them.
     """
 
     name = "motion-interpolation"
@@ -25,24 +33,51 @@ class MotionInterpolation:
     def generate(self, conditions: Conditions) -> Iterator[Pixels]:
         """Exactly ``stop - start`` frames, uint8 ``(H, W, 3)``, one by one.
 
-        A frame at a keyframe's index is that keyframe.
+        A frame at a received keyframe's index is that keyframe.
         """
         c = conditions
-        if c.cut is not None and c.start < c.cut:
-            before, after = min(c.cut, c.stop), c.stop
-            yield from self._one_sided(c, c.first, c.start, before)
-            yield from self._one_sided(c, c.last, before, after)
-        elif c.first is not None and c.last is not None and c.last_index > c.start:
-            between = Between(c.first, c.last, c.motion)
-            for index in range(c.start, c.stop):
-                yield between.at(min(1.0, (index - c.start) / (c.last_index - c.start)))
+        if c.cut is not None and c.cut > c.start:
+            cut = min(c.cut, c.stop)
+            yield from self._held(c, c.first, c.start, cut)
+            yield from self._held(c, c.last, cut, c.stop)
+        elif c.first is None and c.last is None:
+            yield from paint(c.caption, c.motion, c.video, c.stop - c.start, c.seed)
         else:
-            yield from self._one_sided(c, c.last if c.first is None else c.first, c.start, c.stop)
+            span = max(1, c.last_index - c.start)
+            at = self._between(c, span / float(c.video.fps))
+            for index in range(c.start, c.stop):
+                yield at((index - c.start) / span)
 
-    def _one_sided(self, c: Conditions, picture: Pixels | None, start: int, stop: int) -> Iterator[Pixels]:
-        """Frames next to one picture, or to none. Holding it is what comes closest on average."""
+    def _held(self, c: Conditions, picture: Pixels | None, start: int, stop: int) -> Iterator[Pixels]:
+        """One side of a cut. Camera motion is known for both sides together only, so nothing moves."""
         if picture is None:
-            yield from paint(c.caption, c.motion, c.video, stop - start, c.seed)
+            yield from paint(c.caption, None, c.video, stop - start, c.seed)
             return
         for _ in range(start, stop):
             yield picture
+
+    def _between(self, c: Conditions, duration_s: float) -> Callable[[float], Pixels]:
+        """What to show at a time between 0 and 1, from one picture or two."""
+        first, last = c.first, c.last
+        if first is not None and last is not None:
+            return Between(first, last, c.motion, duration_s).at
+        if first is not None:
+            return lambda time: carried(first, c.motion, time)
+        assert last is not None
+        return lambda time: carried(last, c.motion, time - 1)
+
+
+def carried(picture: Pixels, motion: Motion | None, time: float) -> Pixels:
+    """A picture as the camera has moved it by ``time``, in units of what ``motion`` is counted over.
+
+    The farther it has gone, the slower it goes on, so that a long loss does not carry everything
+    out of sight. What comes into sight is the picture mirrored at its edge.
+    """
+    if motion is None or time == 0:
+        return picture
+    height, width = picture.shape[:2]
+    pan, tilt, zoom = (REACH * math.tanh(total * time / REACH) for total in (motion.pan, motion.tilt, motion.zoom))
+    grow = math.exp(zoom)
+    x, y = (width - 1) / 2, (height - 1) / 2
+    moves = np.array([[grow, 0, x - grow * x + pan * width], [0, grow, y - grow * y + tilt * height]])
+    return np.asarray(cv2.warpAffine(picture, moves, (width, height), borderMode=cv2.BORDER_REFLECT_101), np.uint8)

@@ -1,0 +1,252 @@
+"""How good the frames are that the receiver makes between two keyframes, and what words alone give.
+
+    python benchmarks/world.py --media FOLDER [--clips 48] [--gaps 16,32,64] [--avif-quality 20] [--sheets FOLDER]
+    python benchmarks/world.py --media FOLDER --words [--clips 20]
+
+One window without a cut is taken from each clip; its first frame and the one after its last are the keyframes. SSIM is
+scikit-image's (7x7 windows, on RGB), over eight frames spread over the window. Gradient energy is relative to the
+source's. Time is processor time per frame of 256x256 pixels' worth, flow included, all frames of the window made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from skimage.metrics import structural_similarity
+
+from lgvsc.core.interfaces import Conditions
+from lgvsc.core.message import Motion
+from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
+from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.semantics.cuts import CutDetector
+from lgvsc.semantics.motion import MotionMeter
+from lgvsc.world.backends.interpolation import MotionInterpolation
+from lgvsc.world.backends.painter import paint
+
+SAMPLES = 8
+WORSE = 0.005  # of SSIM: a clip counts as worse than the simple methods from here on
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``gap + 1`` frames of a clip, and what the receiver gets of them."""
+
+    clip: str
+    frames: np.ndarray
+    first: Pixels
+    last: Pixels
+    motion: Motion
+    fps: Fraction
+
+    @property
+    def gap(self) -> int:
+        return len(self.frames) - 1
+
+    @property
+    def samples(self) -> list[int]:
+        step = self.gap / SAMPLES
+        return [max(1, round(step * (i + 0.5))) for i in range(SAMPLES)]
+
+
+def hold(window: Window) -> list[Pixels]:
+    return [window.first if t < window.gap / 2 else window.last for t in range(window.gap)]
+
+
+def fade(window: Window) -> list[Pixels]:
+    return [
+        cv2.addWeighted(window.first, 1 - t / window.gap, window.last, t / window.gap, 0) for t in range(window.gap)
+    ]
+
+
+def flow_blend(window: Window) -> list[Pixels]:
+    """DIS flow both ways, believed everywhere."""
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    a, b = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (window.first, window.last))
+    forth, back = dis.calc(a, b, None), dis.calc(b, a, None)
+    grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in a.shape[::-1])), axis=-1)
+    made = []
+    for t in range(window.gap):
+        s = np.float32(t / window.gap)
+        ways = (-(1 - s) * s * forth + s * s * back, (1 - s) ** 2 * forth - s * (1 - s) * back)
+        pair = [
+            cv2.remap(picture, grid + way, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for picture, way in zip((window.first, window.last), ways, strict=True)
+        ]
+        made.append(cv2.addWeighted(pair[0], float(1 - s), pair[1], float(s), 0))
+    return made
+
+
+def ours(window: Window, *, told: bool = True, last_lost: bool = False) -> list[Pixels]:
+    height, width = window.first.shape[:2]
+    conditions = Conditions(
+        video=VideoFormat(height, width, window.fps),
+        start=0,
+        stop=window.gap,
+        first=window.first,
+        last=None if last_lost else window.last,
+        last_index=window.gap,
+        caption=None,
+        motion=window.motion if told else None,
+        cut=None,
+        latent_frames=window.gap,
+        seed=0,
+    )
+    return list(MotionInterpolation().generate(conditions))
+
+
+METHODS: dict[str, Callable[[Window], list[Pixels]]] = {
+    "hold nearest": hold,
+    "cross-fade": fade,
+    "DIS flow blend": flow_blend,
+    "ours, no side info": lambda window: ours(window, told=False),
+    "ours": ours,
+    "last lost, hold": lambda window: [window.first] * window.gap,
+    "last lost, ours": lambda window: ours(window, last_lost=True),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--media", type=Path, required=True, help="folder of clips")
+    parser.add_argument("--clips", type=int, default=48)
+    parser.add_argument("--gaps", default="16,32,64")
+    parser.add_argument("--avif-quality", type=int, help="keyframes pass through AVIF at this quality first")
+    parser.add_argument("--sheets", type=Path, help="write a contact sheet of each window here")
+    parser.add_argument("--words", action="store_true", help="text only: is the right clip found by its caption?")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    paths = sorted(arguments.media.glob("*.mp4"))
+    paths = [paths[round(i * len(paths) / arguments.clips)] for i in range(min(arguments.clips, len(paths)))]
+    if arguments.words:
+        words(paths)
+        return
+    for gap in (int(text) for text in arguments.gaps.split(",")):
+        between_keyframes(paths, gap, arguments.avif_quality, arguments.sheets)
+
+
+def between_keyframes(paths: list[Path], gap: int, avif_quality: int | None, sheets: Path | None) -> None:
+    quality, sharpness, seconds = (defaultdict(list) for _ in range(3))
+    clips = []
+    for window in windows(paths, gap, avif_quality):
+        clips.append(window.clip)
+        source = [window.frames[t] for t in window.samples]
+        pictures = {"source": source}
+        for name, method in METHODS.items():
+            before = time.process_time()
+            made = method(window)
+            area = window.first.shape[0] * window.first.shape[1] / 65536
+            seconds[name].append((time.process_time() - before) / gap / area)
+            pictures[name] = [made[t] for t in window.samples]
+            quality[name].append(np.mean([ssim(a, b) for a, b in zip(source, pictures[name], strict=True)]))
+            sharpness[name].append(
+                sum(gradient_energy(p) for p in pictures[name]) / sum(gradient_energy(p) for p in source)
+            )
+        if sheets is not None:
+            sheet(sheets / f"{window.clip}-{gap}.png", pictures)
+    simple = np.maximum(quality["hold nearest"], quality["cross-fade"])
+    coded = f", keyframes through AVIF at quality {avif_quality}" if avif_quality is not None else ""
+    print(f"\n{len(clips)} windows, keyframes {gap} frames apart{coded}")
+    print(f"{'':<20}{'SSIM':>8}{'gradient':>10}{'worse':>7}{'by most':>9}{'ms/frame':>10}")
+    for name in METHODS:
+        gain = np.asarray(quality[name]) - simple
+        print(
+            f"{name:<20}{np.mean(quality[name]):>8.4f}{np.mean(sharpness[name]):>10.3f}{int((gain < -WORSE).sum()):>7}"
+            f"{gain.min():>+9.3f}{1000 * np.mean(seconds[name]):>10.1f}"
+        )
+    gain = np.asarray(quality["ours"]) - simple
+    losers = [f"{clips[i]} {gain[i]:+.3f}" for i in np.argsort(gain) if gain[i] < -WORSE]
+    print("ours is worse on: " + (", ".join(losers) or "none"), flush=True)
+
+
+def windows(paths: list[Path], gap: int, avif_quality: int | None) -> Iterator[Window]:
+    """The first window of each clip that no cut falls into."""
+    for path in paths:
+        run: list[Frame] = []
+        cuts = CutDetector()
+        with VideoReader(path) as reader:
+            fps = reader.format.fps
+            for frame in reader:
+                run = [frame] if cuts(frame) else [*run, frame]
+                if len(run) > gap:
+                    break
+        if len(run) <= gap:
+            continue
+        meter = MotionMeter(fps)
+        for frame in run:
+            meter.add(frame)
+        ends = (run[0].pixels, run[-1].pixels)
+        first, last = ends if avif_quality is None else (coded(picture, avif_quality) for picture in ends)
+        yield Window(path.stem, np.stack([f.pixels for f in run]), first, last, meter.measure(), fps)
+
+
+def coded(picture: Pixels, quality: int) -> Pixels:
+    """What a still-picture codec leaves of it."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "AVIF", quality=quality)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def ssim(a: Pixels, b: Pixels) -> float:
+    return float(structural_similarity(a, b, channel_axis=2, data_range=255))
+
+
+def gradient_energy(picture: Pixels) -> float:
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return float(np.square(np.diff(grey, axis=0)).mean() + np.square(np.diff(grey, axis=1)).mean())
+
+
+def sheet(path: Path, pictures: dict[str, list[Pixels]]) -> None:
+    """One row for each method, every other sample."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [np.hstack(row[::2]) for row in pictures.values()]
+    Image.fromarray(np.vstack(rows)).save(path)
+
+
+def words(paths: list[Path]) -> None:
+    """Paint each clip from its caption; compare with all clips, coarsely, by colour and layout."""
+    captioner = CompactCaptioner()
+    truths, painted = [], []
+    for number, path in enumerate(paths):
+        with VideoReader(path) as reader:
+            frames = [frame for frame, _ in zip(reader, range(24), strict=False)]
+            video = reader.format
+        caption = captioner.caption([frames[0], frames[-1]], None, 160)
+        truths.append(coarse(frames[len(frames) // 2].pixels))
+        painted.append(coarse(list(paint(caption, None, video, 3, seed=number))[1]))
+    truth, made = np.stack(truths), np.stack(painted)
+    distance = np.sqrt(((made[:, None] - truth[None]) ** 2).mean(axis=(2, 3, 4)))
+    grey = np.sqrt(((truth - np.array([53.6, 0, 0])) ** 2).mean(axis=(1, 2, 3)))
+    own = np.diag(distance)
+    other = (distance.sum(axis=0) - own) / (len(paths) - 1)
+    ranks = (distance < own[:, None]).sum(axis=1) + 1
+    n = len(paths)
+    print(f"\n{n} clips, each painted from the words of its compact caption (160 bytes at most)")
+    print(
+        f"distance in Lab at 16x16: own caption {own.mean():.1f}, another's {other.mean():.1f}, grey {grey.mean():.1f}"
+    )
+    print(
+        f"own caption closer than grey on {int((own < grey).sum())}, "
+        f"than the mean of the others on {int((own < other).sum())}"
+    )
+    print(f"caption finds its clip: first {(ranks == 1).mean():.0%}, in three {(ranks <= 3).mean():.0%}, ", end="")
+    print(f"mean rank {ranks.mean():.1f} (by chance {1 / n:.0%}, {3 / n:.0%}, {(n + 1) / 2:.1f})")
+
+
+def coarse(picture: Pixels) -> np.ndarray:
+    """CIE Lab at 16x16."""
+    small = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+
+
+if __name__ == "__main__":
+    main()
