@@ -1,0 +1,299 @@
+"""The learned road for a keyframe: a joint source-channel code for the picture, and a small digital header before it.
+
+On the air: header (gain and rate map, over the digital link), then the analogue symbols, block after block. The
+control stream announces the total and the header's size; nothing else reaches the receiver by another way.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lgvsc.channel.common import erase_bad, pair_reals, unpair
+from lgvsc.coding.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.rate_map import RateMap, decode_map, encode_map
+from lgvsc.coding.snr import choose_mcs
+from lgvsc.core.air import Reception
+from lgvsc.core.interfaces import CodedPicture
+from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError, InputError
+from lgvsc.nets.ntscc import GRANULE, Ntscc, NtsccConfig, allocate, pool
+
+GAIN_BITS = 8
+GAIN_STEPS = 32  # to a factor of two
+LOWEST_GAIN = 2.0**-4
+MAP_SIZES = 16  # that control can announce; size 0 is no map: all rates alike
+UNITS = 1 << 13  # of symbols, that control can announce
+MIN_SIDE = 16
+MAP_FROM_SNR_DB = 3.0  # below, learned rates gain less than their map costs
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The sizes that both ends derive from a picture's height and width.
+
+    Attributes:
+        rows, columns: Of the rate map.
+        unit: Symbols in steps of which totals are announced.
+        map_step: Bits in steps of which map sizes are announced.
+    """
+
+    rows: int
+    columns: int
+    unit: int
+    map_step: int
+
+    @classmethod
+    def of(cls, height: int, width: int, config: NtsccConfig) -> Layout:
+        rows, columns = -(-height // GRANULE), -(-width // GRANULE)
+        most = 4 * rows * columns * config.rates[-1] + 4096
+        return cls(rows, columns, -(-most // (UNITS - 1)), -(-rows * columns // 4))
+
+    @property
+    def entries(self) -> int:
+        return self.rows * self.columns
+
+    def header_bits(self, map_size: int) -> int:
+        return GAIN_BITS + map_size * self.map_step
+
+    def header_symbols(self, map_size: int, mode: int) -> int:
+        bits = self.header_bits(map_size)
+        return symbol_count(bits, mcs_at(mode, bits))
+
+
+class NtsccPictureCodec:
+    """Sends pictures by the compact NTSCC network. Any size from 16 pixels a side.
+
+    Args:
+        net: Trained network, the same at both ends.
+    """
+
+    name = "ntscc"
+    codec = 1
+
+    def __init__(self, net: Ntscc) -> None:
+        self._net = net.eval()
+
+    # Transmitter
+
+    def encode(self, picture: Pixels, *, max_symbols: int, snr_db: float) -> CodedPicture:
+        """The picture in at most so many symbols, and in no less than 95 % of them where the rates reach so far.
+
+        Raises:
+            ConfigError: A side is below 16 pixels, or the symbols are too few for the lowest rate; the digital road
+                may still do.
+        """
+        height, width = picture.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            raise ConfigError(f"the learned picture code needs {MIN_SIDE} pixels a side, got {height}x{width}")
+        layout = Layout.of(height, width, self._net.config)
+        blocks = 4 * layout.entries
+        snr = torch.tensor([min(snr_db, 60.0)])
+        with torch.inference_mode():
+            sender = self._net.state(snr, torch.tensor([max_symbols / blocks]), torch.ones(1))
+            latent = self._net.analyse(to_batch(picture), sender)
+            bits = pool(self._net.information(latent)[0])[0]
+            plan = self._plan(bits, layout, max_symbols, snr_db)
+            indices = to_blocks(plan.indices)
+            reals = self._net.encode(latent, indices, sender)
+            stream = stream_of(reals, self._net.sent(indices))
+        _, level = quantised_gain(float(stream.square().mean().sqrt()))
+        header = np.concatenate([level, plan.map_bits])
+        # A unit-energy symbol is two reals of mean power one half. The power is exactly one; the gain is told roughly.
+        analogue = pair_reals(stream / (stream.square().mean().sqrt() * math.sqrt(2)).clamp(min=1e-12))
+        sent = torch.cat([encode_bits(header, mcs_at(plan.mode, len(header))), analogue])
+        units = -(-len(sent) // layout.unit)
+        padding = units * layout.unit - len(sent)
+        symbols = torch.cat([sent, analogue[:padding], sent.new_ones(max(0, padding - len(analogue)))])
+        return CodedPicture(symbols, self.codec, units * MAP_SIZES + plan.map_size, plan.mode, len(header))
+
+    def min_symbols(self, height: int, width: int, snr_db: float) -> int:
+        """The fewest symbols in which a picture of this size can be sent."""
+        layout = Layout.of(height, width, self._net.config)
+        mode = choose_mcs(layout.header_bits(0), snr_db, "control").index
+        least = layout.header_symbols(0, mode) + 4 * layout.entries * self._net.config.rates[0]
+        return -(-least // layout.unit) * layout.unit
+
+    def _plan(self, bits: Tensor, layout: Layout, max_symbols: int, snr_db: float) -> Plan:
+        """Rates within the budget, header included. The map is coded first, since its size takes from the rest."""
+        rates = self._net.config.rates
+        room = max_symbols // layout.unit * layout.unit
+        best: Plan | None = None
+        for map_size in range(MAP_SIZES if snr_db >= MAP_FROM_SNR_DB else 1):
+            mode = choose_mcs(layout.header_bits(map_size), snr_db, "control").index
+            left = room - layout.header_symbols(map_size, mode)
+            if left < 4 * layout.entries * rates[0]:
+                break
+            if map_size == 0:
+                best = Plan(even_map(layout, left, rates), np.zeros(0, np.uint8), 0, mode)
+                continue
+            indices = allocate(bits, left, rates).numpy()
+            units = -(-(room - left + symbols_of(indices, rates)) // layout.unit)
+            typical = typical_index(units * layout.unit - (room - left), layout, rates)
+            coded = encode_map(indices, typical, len(rates), map_size * layout.map_step)
+            if coded is not None:
+                return Plan(indices, coded, map_size, mode)
+        if best is None:
+            raise ConfigError(
+                f"{max_symbols} symbols are too few for the learned picture code at this size; it needs "
+                f"{self.min_symbols(layout.rows * GRANULE, layout.columns * GRANULE, snr_db)}. Use the digital road"
+            )
+        return best
+
+    # Receiver
+
+    def symbol_count(self, length: int, mode: int, height: int, width: int) -> int:
+        """Symbols of a picture: ``length`` holds their number in units, and in its last four bits the map's size."""
+        return length // MAP_SIZES * Layout.of(height, width, self._net.config).unit
+
+    def decode(self, received: Reception, length: int, mode: int, height: int, width: int) -> Pixels | None:
+        """The picture; ``None`` where its header is lost, unless all rates are alike and can be guessed."""
+        if min(height, width) < MIN_SIDE or not 0 <= mode < len(LADDER):
+            return None
+        layout, rates = Layout.of(height, width, self._net.config), self._net.config.rates
+        map_size, total = length % MAP_SIZES, self.symbol_count(length, mode, height, width)
+        head = layout.header_symbols(map_size, mode)
+        if total - head < 4 * layout.entries * rates[0]:
+            return None
+        received, _ = erase_bad(received[:total])
+        bits = layout.header_bits(map_size)
+        header = decode_bits(received[:head], bits, mcs_at(mode, bits)) if len(received) else None
+        if map_size == 0:
+            indices = even_map(layout, total - head, rates)
+        elif header is None:
+            return None
+        else:
+            typical = typical_index(total - head, layout, rates)
+            indices = decode_map(header[GAIN_BITS:], (layout.rows, layout.columns), typical, len(rates))
+        if symbols_of(indices, rates) > total - head:
+            return None
+        gain = gain_of(header[:GAIN_BITS]) if header is not None else 1.0
+        with torch.inference_mode():
+            return self._rebuild(received[head:], to_blocks(indices), gain)[:height, :width]
+
+    def _rebuild(self, received: Reception, indices: Tensor, gain: float) -> Pixels:
+        """Picture of whole blocks from the analogue symbols. Each real is weighed by its own noise."""
+        net = self._net
+        mask = net.sent(indices)
+        count = int(mask.sum())
+        reals = torch.zeros(count)
+        noise = torch.full((count,), 1e6)  # what did not arrive
+        heard = unpair(received.symbols.to(torch.complex64))[:count]
+        reals[: len(heard)] = heard
+        variance = received.noise_variance.float().nan_to_num(1e6, posinf=1e6).clamp(0, 1e6)
+        noise[: len(heard)] = variance.repeat_interleave(2)[:count]
+        snr_db = torch.tensor([effective_snr_db(noise)])
+        state = net.state(snr_db, net.rates[indices].float().mean((1, 2)), torch.tensor([gain]))
+        placed = place(reals * gain * math.sqrt(2), mask)
+        latent = net.decode(placed, indices, state, place(noise * gain**2, mask))
+        picture = net.synthesise(latent, state)[0].permute(1, 2, 0)
+        return np.asarray((picture * 255).round().clamp(0, 255).to(torch.uint8).numpy())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a picture will be sent.
+
+    Attributes:
+        indices: Rate map, ``(rows, columns)``.
+        map_bits: The same on the air.
+        map_size: Announced size of ``map_bits``.
+        mode: Modulation and coding scheme of the header.
+    """
+
+    indices: RateMap
+    map_bits: NDArray[np.uint8]
+    map_size: int
+    mode: int
+
+
+def even_map(layout: Layout, symbols: int, rates: tuple[int, ...]) -> RateMap:
+    """Rates as equal as the number of symbols allows, from integers alone: two neighbouring ones, evenly mixed."""
+    fitting = [index for index, rate in enumerate(rates) if 4 * layout.entries * rate <= symbols]
+    low = max(fitting, default=0)
+    raised = 0
+    if low + 1 < len(rates):
+        step = 4 * (rates[low + 1] - rates[low])
+        raised = min(layout.entries, max(0, symbols - 4 * layout.entries * rates[low]) // step)
+    places = np.arange(layout.entries)
+    up = (places + 1) * raised // layout.entries - places * raised // layout.entries
+    return (low + up).astype(np.int64).reshape(layout.rows, layout.columns)
+
+
+def typical_index(symbols: int, layout: Layout, rates: tuple[int, ...]) -> int:
+    """Index of the rate nearest, in ratio, to so many symbols spread over the picture; from integers alone."""
+    blocks = 4 * layout.entries
+    return sum(symbols**2 > a * b * blocks**2 for a, b in pairwise(rates))
+
+
+def symbols_of(indices: RateMap, rates: tuple[int, ...]) -> int:
+    return 4 * int(np.array(rates)[indices].sum())
+
+
+def to_blocks(indices: RateMap) -> Tensor:
+    """Rate map of all blocks, ``(1, h, w)``, from that of groups of four."""
+    return torch.from_numpy(indices.repeat(2, 0).repeat(2, 1))[None]
+
+
+def to_batch(picture: Pixels) -> Tensor:
+    """A picture as the network takes it: mirrored out to whole map entries, ``(1, 3, H, W)`` in [0, 1]."""
+    height, width = picture.shape[:2]
+    padded = np.pad(picture, ((0, -height % GRANULE), (0, -width % GRANULE), (0, 0)), mode="symmetric")
+    batch = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].float() / 255
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+def stream_of(reals: Tensor, mask: Tensor) -> Tensor:
+    """The reals that are sent, block after block in raster order: ``(1, n, h, w)`` to ``(count,)``."""
+    return reals.permute(0, 2, 3, 1)[mask.permute(0, 2, 3, 1).bool()]
+
+
+def place(stream: Tensor, mask: Tensor) -> Tensor:
+    """The inverse of :func:`stream_of`; zero where nothing is sent."""
+    out = torch.zeros_like(mask.permute(0, 2, 3, 1))
+    out[mask.permute(0, 2, 3, 1).bool()] = stream
+    return out.permute(0, 3, 1, 2)
+
+
+def quantised_gain(gain: float) -> tuple[float, NDArray[np.uint8]]:
+    """The nearest gain that can be announced, and its bits."""
+    level = round(math.log2(max(gain, 1e-9) / LOWEST_GAIN) * GAIN_STEPS)
+    level = min(max(level, 0), (1 << GAIN_BITS) - 1)
+    bits = np.array([(level >> shift) & 1 for shift in reversed(range(GAIN_BITS))], dtype=np.uint8)
+    return gain_of(bits), bits
+
+
+def gain_of(bits: NDArray[np.uint8]) -> float:
+    level = int("".join(str(int(bit)) for bit in bits), 2)
+    return float(LOWEST_GAIN * 2 ** (level / GAIN_STEPS))
+
+
+def effective_snr_db(noise: Tensor) -> float:
+    """SNR of a channel of constant noise on which a linear estimator would err as much as on these symbols."""
+    error = float((noise / (1 + noise)).mean()) if noise.numel() else 1.0
+    return -10 * math.log10(max(error / max(1 - error, 1e-9), 1e-6))
+
+
+def load(data: bytes) -> NtsccPictureCodec:
+    """The codec with the weights of an asset.
+
+    Raises:
+        InputError: These are not weights of this network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as read
+
+    from lgvsc.models.weights import header
+
+    try:
+        net = Ntscc(NtsccConfig.from_json(header(data)["__metadata__"]["config"]))
+        net.load_state_dict({name: value.float() for name, value in read(data).items()})
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"these are not the weights of a compact NTSCC: {error}") from error
+    return NtsccPictureCodec(net)

@@ -1,0 +1,215 @@
+"""One batch of training the compact keyframe code: what each crop is asked to do, and how badly it does it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lgvsc.channel.awgn import awgn
+from lgvsc.channel.common import pair_reals, unpair
+from lgvsc.errors import ConfigError
+from lgvsc.nets.ntscc import BLOCK, Ntscc, nearest_rate, pool, unpool
+
+BLOCK_VALUES = 3 * BLOCK**2
+SIMILARITY_WEIGHTS = (0.1, 0.3, 0.35, 0.25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NtsccTraining:
+    """The recipe.
+
+    Attributes:
+        minutes: Wall clock of the whole run, all its pieces together; sets the schedule unless ``steps`` is given.
+        steps: Number of steps instead; only this makes a run repeatable to the last bit.
+        batch, digital: Crops in a batch, and how many of them take the digital path.
+        crop: Side of the crops in pixels.
+        average: Share of the weight average that a step keeps.
+        rate_weight: Weight of the squared error (8-bit scale) against bits per pixel on the digital path.
+        similarity_weight: Weight of 1 - MS-SSIM.
+        mismatched: Share of the crops whose transmitter believes a wrong SNR.
+        frames_per_clip: Training pictures taken from each clip.
+        threads: Of PyTorch. Two compete badly with other processes on small machines.
+        precision: Autocast to bfloat16 or not; ``auto`` times both at the start.
+        save_minutes, validate_minutes: Wall clock between checkpoints and between validations.
+    """
+
+    minutes: float = 180.0
+    steps: int | None = None
+    batch: int = 8
+    digital: int = 2
+    crop: int = 128
+    learning_rate: float = 7e-4
+    warmup: int = 200
+    average: float = 0.9985
+    rate_weight: float = 0.0012
+    similarity_weight: float = 5.0
+    mismatched: float = 0.15
+    cbr: tuple[float, float] = (0.006, 0.06)
+    snr_db: tuple[float, float] = (0.0, 20.0)
+    frames_per_clip: int = 6
+    seed: int = 0
+    threads: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    save_minutes: float = 3.0
+    validate_minutes: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes <= 0:
+            raise ConfigError("training needs a number of steps or a number of minutes above zero")
+        if not 0 < self.digital < self.batch:
+            raise ConfigError(f"{self.digital} of {self.batch} crops on the digital path; both paths need some")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What each crop on the analogue path is asked to do; arrays of one value per crop.
+
+    Attributes:
+        symbols: Complex symbols per block.
+        snr_db: Of the channel.
+        believed_snr_db: What the transmitter believes.
+        uniform: Whether all blocks get about the same rate.
+        alone: Whether the crop spends its symbols within itself; else as a part of a picture of average information.
+        spread: Small factors by which rates of a uniform map differ, ``(crops, h / 2, w / 2)``.
+    """
+
+    symbols: Tensor
+    snr_db: Tensor
+    believed_snr_db: Tensor
+    uniform: Tensor
+    alone: Tensor
+    spread: Tensor
+
+
+def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> Conditions:
+    """Bandwidth log-uniform, SNR uniform with a tenth around 0 dB, where learning takes longest."""
+    count, side = config.batch - config.digital, config.crop // (2 * BLOCK)
+    cbr = np.exp(generator.uniform(math.log(config.cbr[0]), math.log(config.cbr[1]), count))
+    snr_db = np.where(
+        generator.random(count) < 0.1, generator.uniform(-2, 2, count), generator.uniform(*config.snr_db, count)
+    )
+    off = np.where(generator.random(count) < config.mismatched, generator.normal(0, 5, count), 0.0)
+    return Conditions(
+        symbols=torch.from_numpy(cbr * BLOCK_VALUES).float(),
+        snr_db=torch.from_numpy(snr_db).float(),
+        believed_snr_db=torch.from_numpy(np.clip(snr_db + off, -5, 25)).float(),
+        uniform=torch.from_numpy(generator.random(count) < 0.3),
+        alone=torch.arange(count) % 2 == 0,
+        spread=torch.from_numpy(np.exp(generator.normal(0, 0.1, (count, side, side)))).float(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Parts of a batch's loss, for the log."""
+
+    bpp: float
+    digital_psnr_db: float
+    psnr_db: float
+    ms_ssim: float
+
+
+def batch_loss(
+    net: Ntscc, batch: Tensor, wanted: Conditions, config: NtsccTraining, noise: torch.Generator
+) -> tuple[Tensor, Losses]:
+    """Both paths, one pass through analysis and one through synthesis."""
+    split = config.digital
+    best = torch.full((split,), 20.0), torch.full((split,), float(net.config.rates[-1])), torch.ones(split)
+    ones = torch.ones(len(wanted.symbols))
+    sender = torch.cat([net.state(*best), net.state(wanted.believed_snr_db, wanted.symbols, ones)])
+    latent = net.analyse(batch, sender)
+    with torch.autocast("cpu", enabled=False):
+        bits, hyper_bits = net.information(latent, noise)
+        rounded = latent[:split].float() + torch.rand(latent[:split].shape, generator=noise) - 0.5
+        indices = unpool(choose_rates(pool(bits[split:].detach()), wanted, net.config.rates))
+    reals = net.encode(latent[split:], indices, sender[split:])
+    with torch.autocast("cpu", enabled=False):
+        arrived, gain = through_channel(reals.float(), net.sent(indices), wanted.snr_db.tolist(), noise)
+        per_block = net.rates[indices].float().mean((1, 2))
+    receiver = torch.cat([net.state(*best), net.state(wanted.snr_db, per_block, gain)])
+    power = gain.square() * 10 ** (-wanted.snr_db / 10)  # of the noise in each real, in the transmitter's scale
+    decoded = net.decode(arrived, indices, receiver[split:], power[:, None, None, None])
+    rebuilt = net.synthesise(torch.cat([rounded.to(decoded.dtype), decoded]), receiver)
+    with torch.autocast("cpu", enabled=False):
+        rebuilt = rebuilt.float()
+        squared = 255**2 * (rebuilt - batch).square().mean((1, 2, 3))
+        bpp = (bits[:split].sum((1, 2)) + hyper_bits[:split]).mean() / (batch.shape[2] * batch.shape[3])
+        similarity = training_ms_ssim(batch[split:], rebuilt[split:])
+        # The logarithm keeps crops on bad channels, whose errors are far larger, from owning the gradient.
+        total = 0.5 * (bpp + config.rate_weight * squared[:split].mean() + (squared[split:] + 10).log().mean())
+        total = total + config.similarity_weight * (1 - similarity).mean()
+    psnr = 10 * (255**2 / squared.detach()).log10()
+    return total, Losses(
+        float(bpp.detach()), float(psnr[:split].mean()), float(psnr[split:].mean()), float(similarity.detach().mean())
+    )
+
+
+def choose_rates(bits: Tensor, wanted: Conditions, rates: tuple[int, ...]) -> Tensor:
+    """Rate maps of the crops, ``(B, h / 2, w / 2)``, from the information of their entries."""
+    own = bits.mean((1, 2), keepdim=True)
+    share = bits / torch.where(wanted.alone[:, None, None], own, own.mean())
+    share = torch.where(wanted.uniform[:, None, None], wanted.spread, share)
+    return nearest_rate(wanted.symbols[:, None, None] * share, rates)
+
+
+def through_channel(
+    reals: Tensor, sent: Tensor, snr_db: Sequence[float], noise: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Send reals at unit power over the channel that measurements use, crop by crop.
+
+    Returns:
+        What arrived, in the transmitter's scale, and the gain (root mean square of what was sent), ``(B,)``.
+    """
+    gain = (reals.square().sum((1, 2, 3)) / sent.sum((1, 2, 3)) + 1e-8).sqrt()
+    scale = gain[:, None, None, None] * math.sqrt(2)  # two reals of power one half make a symbol of energy one
+    symbols = pair_reals((reals / scale).flatten(1))
+    received = torch.stack([awgn(row, level, generator=noise) for row, level in zip(symbols, snr_db, strict=True)])
+    return unpair(received).view_as(reals) * sent * scale, gain
+
+
+def training_ms_ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Multi-scale structural similarity on four scales with a window of 7, which crops of 128 pixels have room for.
+
+    Args:
+        first, second: ``(B, 3, H, W)`` in [0, 1], float32.
+
+    Returns:
+        ``(B,)``. Not the figure that is reported: see ``lgvsc.metrics``.
+    """
+    product = torch.ones(len(first))
+    for scale, weight in enumerate(SIMILARITY_WEIGHTS):
+        if scale:
+            first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
+        every = 2 if scale == 0 else 1  # neighbouring windows say much the same at the finest scale
+        rows, columns = window_matrix(first.shape[2])[::every], window_matrix(first.shape[3])[::every]
+        maps = torch.stack([first + second, first - second])
+        means = (rows @ maps @ columns.T).square()
+        squares = rows @ maps.square() @ columns.T - means
+        contrast = (squares[0] - squares[1] + 2 * 0.03**2) / (squares[0] + squares[1] + 2 * 0.03**2)
+        value = contrast
+        if scale == len(SIMILARITY_WEIGHTS) - 1:
+            value = contrast * (means[0] - means[1] + 2 * 0.01**2) / (means[0] + means[1] + 2 * 0.01**2)
+        product = product * value.mean((1, 2, 3)).clamp(min=1e-3) ** weight
+    return product
+
+
+def window_matrix(size: int) -> Tensor:
+    """A Gaussian window of 7 (deviation 1.5) as a matrix: on a CPU products are faster than narrow convolutions."""
+    taps = torch.exp(-0.5 * (torch.arange(-3, 4) / 1.5) ** 2)
+    taps = taps / taps.sum()
+    matrix = torch.zeros(size - 6, size)
+    for offset, tap in enumerate(taps):
+        matrix.diagonal(offset).fill_(float(tap))
+    return matrix
+
+
+def mean_losses(losses: Sequence[Losses]) -> dict[str, float]:
+    rows = [asdict(loss) for loss in losses]
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}

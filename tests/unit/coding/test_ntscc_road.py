@@ -1,0 +1,274 @@
+"""The learned road of a keyframe: budgets, what is announced, what is charged, and what happens when parts are lost.
+
+A network that starts as a transform code stands in for the trained one: it carries pictures, only less well.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import seeded
+from lgvsc.coding import ntscc_road
+from lgvsc.coding.ntscc_road import (
+    Layout,
+    NtsccPictureCodec,
+    effective_snr_db,
+    even_map,
+    gain_of,
+    place,
+    quantised_gain,
+    stream_of,
+    symbols_of,
+    typical_index,
+)
+from lgvsc.core.air import Reception
+from lgvsc.core.interfaces import CodedPicture
+from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError, InputError
+from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, start_from_patches
+
+CONFIG = NtsccConfig(latent=48, widths=(4, 8, 8), hyper=4, coder_blocks=1, rates=(1, 2, 4, 8, 16, 24))
+
+
+def scene(height: int, width: int, seed: int = 0) -> Pixels:
+    """A smooth picture with a busy corner, so that rates differ."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    channels = [128 + 60 * np.sin(x / (9 + 5 * c) + random.uniform(0, 6)) * np.cos(y / 13) for c in range(3)]
+    picture = np.stack(channels, -1)
+    picture[: height // 2, : width // 2] += random.normal(0, 25, (height // 2, width // 2, 3))
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+@functools.cache
+def codec() -> NtsccPictureCodec:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = Ntscc(CONFIG)
+    pictures = [torch.from_numpy(scene(128, 128, seed)).permute(2, 0, 1) / 255 for seed in range(20, 28)]
+    blocks = torch.nn.functional.pixel_unshuffle(torch.stack(pictures), BLOCK)
+    start_from_patches(net, blocks.permute(0, 2, 3, 1).reshape(-1, 3 * BLOCK**2))
+    return NtsccPictureCodec(net)
+
+
+def arrive(coded: CodedPicture, snr_db: float, seed: int = 1) -> Reception:
+    return AwgnChannel(snr_db, seeded(seed))(coded.symbols)
+
+
+def decoded(coded: CodedPicture, received: Reception, height: int, width: int) -> Pixels | None:
+    return codec().decode(received, coded.length, coded.mode, height, width)
+
+
+def error(first: Pixels, second: Pixels | None) -> float:
+    assert second is not None
+    return float(np.square(first.astype(float) - second).mean())
+
+
+@pytest.mark.parametrize("size", [(128, 128), (96, 160), (160, 96), (100, 77), (16, 16), (31, 200)])
+def test_a_picture_of_any_size_comes_back_in_its_size(size):
+    picture = scene(*size)
+    budget = round(0.02 * picture.size) + 120
+    coded = codec().encode(picture, max_symbols=budget, snr_db=15.0)
+    rebuilt = decoded(coded, arrive(coded, 15.0), *size)
+    assert rebuilt is not None and rebuilt.shape == picture.shape and rebuilt.dtype == np.uint8
+    assert error(picture, rebuilt) < 0.7 * picture.astype(float).var()
+
+
+@pytest.mark.parametrize("cbr", [0.006, 0.012, 0.024])
+@pytest.mark.parametrize("snr_db", [0.0, 5.0, 10.0, 20.0])
+def test_the_budget_is_met_within_five_percent_header_and_all(cbr, snr_db):
+    picture = scene(256, 256)
+    budget = int(cbr * picture.size)
+    coded = codec().encode(picture, max_symbols=budget, snr_db=snr_db)
+    assert 0.95 * budget <= coded.symbols.numel() <= budget
+    assert coded.length < 1 << 17 and coded.mode < 16
+    assert codec().symbol_count(coded.length, coded.mode, 256, 256) == coded.symbols.numel()
+    assert coded.symbols.abs().square().mean().item() == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_large_picture_can_be_announced():
+    """720p at the highest rate: more symbols than 17 bits count one by one."""
+    layout = Layout.of(720, 1280, NtsccConfig())
+    symbols = 4 * layout.entries * RATES[-1] + 1000
+    units = -(-symbols // layout.unit)
+    assert (units * ntscc_road.MAP_SIZES + 15) < 1 << 17
+    assert layout.unit < 0.003 * 0.06 * 3 * 720 * 1280  # what padding can cost
+
+
+def test_a_map_of_any_kind_fits_into_the_largest_size():
+    random = np.random.default_rng(0)
+    for height, width in ((32, 32), (64, 96), (256, 256)):
+        layout = Layout.of(height, width, NtsccConfig())
+        assert layout.map_step * 15 >= layout.entries * math.log2(len(RATES)) * 1.04
+        smooth = np.clip(5 + np.cumsum(random.integers(-1, 2, (layout.rows, layout.columns)), 1), 0, 11)
+        coded = ntscc_road.encode_map(smooth, 5, len(RATES), 15 * layout.map_step)
+        assert coded is not None
+
+
+def test_quality_rises_with_the_snr_and_with_the_budget():
+    picture = scene(128, 128)
+
+    def at(cbr: float, snr_db: float) -> float:
+        coded = codec().encode(picture, max_symbols=int(cbr * picture.size), snr_db=snr_db)
+        return error(picture, decoded(coded, arrive(coded, snr_db), 128, 128))
+
+    errors = [at(0.02, snr_db) for snr_db in (0.0, 5.0, 10.0, 20.0)]
+    assert errors == sorted(errors, reverse=True)
+    assert at(0.03, 10.0) < at(0.01, 10.0)
+
+
+def test_there_is_no_cliff_where_the_channel_is_worse_than_believed():
+    picture = scene(128, 128)
+    coded = codec().encode(picture, max_symbols=int(0.02 * picture.size), snr_db=12.0)
+    head = Layout.of(128, 128, CONFIG).header_symbols(coded.length % 16, coded.mode)
+    errors = []
+    for snr_db in (12.0, 9.0, 6.0, 3.0, 0.0):
+        received = arrive(coded, snr_db)
+        received.symbols[:head] = coded.symbols[:head]  # the digital header is another matter
+        errors.append(error(picture, decoded(coded, received, 128, 128)))
+    assert errors == sorted(errors)
+    assert all(after < 2.2 * before for before, after in pairwise(errors))
+
+
+def test_noise_in_place_of_every_symbol_loses_the_picture():
+    picture = scene(128, 128)
+    coded = codec().encode(picture, max_symbols=983, snr_db=10.0)
+    noise = torch.randn(coded.symbols.shape, dtype=torch.complex64, generator=seeded(3))
+    rebuilt = decoded(coded, Reception(noise, torch.full(noise.shape, 0.1)), 128, 128)
+    assert rebuilt is None or error(picture, rebuilt) > 0.8 * picture.astype(float).var()
+
+
+def test_a_lost_header_loses_the_picture_unless_all_rates_are_alike():
+    picture = scene(128, 128)
+    for snr_db, survives in ((20.0, False), (-2.0, True)):
+        coded = codec().encode(picture, max_symbols=983, snr_db=snr_db)
+        assert (coded.length % 16 == 0) == survives
+        received = Reception(coded.symbols.clone(), torch.full(coded.symbols.shape, 1e-3))
+        head = Layout.of(128, 128, CONFIG).header_symbols(coded.length % 16, coded.mode)
+        received.symbols[:head] = 0
+        rebuilt = decoded(coded, received, 128, 128)
+        assert (rebuilt is not None) == survives
+        if rebuilt is not None:
+            assert error(picture, rebuilt) < 0.9 * picture.astype(float).var()
+
+
+def test_erased_symbols_cost_quality_not_the_picture():
+    picture = scene(128, 128)
+    coded = codec().encode(picture, max_symbols=983, snr_db=15.0)
+    received = arrive(coded, 15.0)
+    whole = error(picture, decoded(coded, received, 128, 128))
+    received.symbols[400:460] = float("nan")
+    received.noise_variance[600:640] = float("inf")
+    part = error(picture, decoded(coded, received, 128, 128))
+    assert whole < part < picture.astype(float).var()
+    short = decoded(coded, received[:700], 128, 128)
+    assert short is not None and error(picture, short) > part
+
+
+def test_the_receiver_needs_nothing_but_what_control_says():
+    """A second receiver, made from the same weights, gives the same picture."""
+    picture = scene(96, 128)
+    coded = codec().encode(picture, max_symbols=900, snr_db=8.0)
+    received = arrive(coded, 8.0)
+    other = NtsccPictureCodec(Ntscc(CONFIG))
+    other._net.load_state_dict(codec()._net.state_dict())
+    first = decoded(coded, received, 96, 128)
+    again = other.decode(received, coded.length, coded.mode, 96, 128)
+    assert first is not None and again is not None
+    np.testing.assert_array_equal(first, again)
+
+
+def test_the_entropy_model_is_no_business_of_the_receiver():
+    picture = scene(96, 128)
+    coded = codec().encode(picture, max_symbols=900, snr_db=8.0)
+    other = NtsccPictureCodec(Ntscc(CONFIG))
+    other._net.load_state_dict(codec()._net.state_dict())
+    with torch.no_grad():
+        for part in (other._net.hyper_analysis, other._net.hyper_synthesis, other._net.encoder, other._net.analysis):
+            for parameter in part.parameters():
+                parameter.fill_(float("nan"))
+    received = arrive(coded, 8.0)
+    again = other.decode(received, coded.length, coded.mode, 96, 128)
+    assert again is not None
+    np.testing.assert_array_equal(decoded(coded, received, 96, 128), again)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_hostile_announcements_never_raise(seed):
+    random = np.random.default_rng(seed)
+    length, mode = int(random.integers(0, 1 << 17)), int(random.integers(0, 16))
+    height, width = (int(v) for v in random.integers(1, 200, 2))
+    assert codec().symbol_count(length, mode, height, width) >= 0
+    symbols = torch.randn(int(random.integers(0, 3000)), dtype=torch.complex64, generator=seeded(seed))
+    rebuilt = codec().decode(Reception(symbols, torch.full(symbols.shape, 0.1)), length, mode, height, width)
+    assert rebuilt is None or rebuilt.shape == (height, width, 3)
+
+
+def test_too_few_symbols_and_too_small_pictures_are_refused_with_the_way_out():
+    with pytest.raises(ConfigError, match="digital road"):
+        codec().encode(scene(128, 128), max_symbols=60, snr_db=10.0)
+    with pytest.raises(ConfigError, match="16 pixels"):
+        codec().encode(scene(15, 64), max_symbols=500, snr_db=10.0)
+    least = codec().min_symbols(128, 128, 10.0)
+    assert codec().encode(scene(128, 128), max_symbols=least, snr_db=10.0).symbols.numel() == least
+    with pytest.raises(ConfigError):
+        codec().encode(scene(128, 128), max_symbols=least - 1, snr_db=10.0)
+
+
+@pytest.mark.parametrize("symbols", [300, 700, 1111, 3000, 9000])
+def test_an_even_map_follows_from_integers_and_fills_the_budget(symbols):
+    layout = Layout.of(256, 256, NtsccConfig())
+    indices = even_map(layout, symbols, RATES)
+    assert indices.max() - indices.min() <= 1
+    assert symbols_of(indices, RATES) <= max(symbols, 4 * 64)
+    if symbols > 4 * 64:
+        assert symbols_of(indices, RATES) > symbols - 4 * (RATES[indices.min() + 1] - RATES[indices.min()])
+
+
+def test_the_typical_rate_is_the_nearest_in_ratio():
+    layout = Layout.of(64, 64, NtsccConfig())
+    for per_block, index in ((1, 0), (2, 1), (3, 2), (2.7, 1), (10, 5), (500, len(RATES) - 1)):
+        assert typical_index(round(per_block * 16), layout, RATES) == index
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.77, 1.0, 3.3, 14.0])
+def test_a_gain_is_told_to_within_a_tenth_of_a_decibel(gain):
+    told, bits = quantised_gain(gain)
+    assert gain_of(bits) == told and abs(20 * math.log10(told / gain)) <= 0.1
+
+
+def test_gains_beyond_the_scale_saturate():
+    assert quantised_gain(0.0)[0] == 2.0**-4
+    assert quantised_gain(1e9)[0] == pytest.approx(2.0 ** (-4 + 255 / 32))
+
+
+def test_the_stream_goes_block_by_block():
+    net = Ntscc(CONFIG)
+    mask = net.sent(torch.tensor([[[0, 2], [1, 0]]]))
+    stream = torch.arange(1.0, 17.0)
+    placed = place(stream, mask)
+    assert placed[0, :2, 0, 0].tolist() == [1, 2]
+    assert placed[0, :8, 0, 1].tolist() == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert torch.equal(stream_of(placed, mask), stream)
+
+
+def test_the_effective_snr_of_a_constant_channel_is_its_own():
+    assert effective_snr_db(torch.full((100,), 0.1)) == pytest.approx(10.0, abs=1e-4)
+    fading = torch.cat([torch.full((50,), 0.1), torch.full((50,), 1e6)])  # half of it erased
+    assert -1.0 < effective_snr_db(fading) < 2.0
+
+
+def test_other_weights_are_refused():
+    from safetensors.torch import save
+
+    with pytest.raises(InputError, match="compact NTSCC"):
+        ntscc_road.load(save({"weight": torch.zeros(3)}, {"config": "{}"}))
+    with pytest.raises(InputError, match="compact NTSCC"):
+        ntscc_road.load(b"nothing at all")

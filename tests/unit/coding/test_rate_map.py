@@ -1,0 +1,63 @@
+"""Rate maps as bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lgvsc.coding.rate_map import decode_map, encode_map
+
+RATES = 12
+
+
+def smooth_map(rows: int, columns: int, seed: int) -> np.ndarray:
+    steps = np.random.default_rng(seed).integers(-1, 2, (rows, columns))
+    return np.clip(6 + np.cumsum(steps, axis=1), 0, RATES - 1)
+
+
+def room_for(indices: np.ndarray, typical: int) -> int:
+    return next(n for n in range(5000) if encode_map(indices, typical, RATES, n) is not None)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (8, 8), (8, 15), (15, 27)])
+def test_a_map_comes_back(shape):
+    indices = smooth_map(*shape, seed=sum(shape))
+    room = room_for(indices, 6)
+    for bits in (room, room + 1, room + 40):
+        coded = encode_map(indices, 6, RATES, bits)
+        assert coded is not None and coded.shape == (bits,) and coded.max(initial=0) <= 1
+        np.testing.assert_array_equal(decode_map(coded, indices.shape, 6, RATES), indices)
+
+
+def test_a_map_that_changes_little_is_cheap_and_random_ones_cost_about_their_entropy():
+    even = room_for(np.full((8, 8), 5), 5)
+    smooth = room_for(smooth_map(8, 8, 1), 6)
+    wild = room_for(np.random.default_rng(0).integers(0, RATES, (8, 8)), 5)
+    assert even < smooth < wild < 64 * 6
+    assert even < 64 * 2.2  # half of the three and a half bits of a plain index
+
+
+def test_the_shortest_room_is_near_the_information_content():
+    """Cutting the coder's last words down to bits must not cost whole words."""
+    rooms = [room_for(smooth_map(8, 8, seed), 6) for seed in range(12)]
+    assert len({room % 32 for room in rooms}) > 3
+
+
+def test_a_map_that_does_not_fit_is_refused():
+    wild = np.random.default_rng(0).integers(0, RATES, (8, 8))
+    assert encode_map(wild, 5, RATES, 20) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_bits_decode_to_some_map(seed):
+    bits = np.random.default_rng(seed).integers(0, 2, seed * 11).astype(np.uint8)
+    indices = decode_map(bits, (8, 8), 5, RATES)
+    assert indices.shape == (8, 8) and indices.min() >= 0 and indices.max() < RATES
+
+
+def test_the_code_is_the_same_on_every_machine():
+    """Bits that were written down when the format was made: a change breaks old streams."""
+    indices = np.array([[7, 6, 5], [5, 5, 6], [6, 5, 5]])
+    coded = encode_map(indices, 6, RATES, 32)
+    assert coded is not None
+    assert "".join(map(str, coded)) == "10111010010011110101010010010100"
