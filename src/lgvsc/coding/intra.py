@@ -76,7 +76,7 @@ def decode_intra(data: bytes, height: int, width: int, qp: int) -> Pixels | None
 def _encode_stream(picture: Pixels, qp: int) -> bytes:
     """The whole stream, as x265 writes it."""
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-        raise ShapeError(f"a picture is uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
+        raise ShapeError(f"a picture is uint8 RGB (H, W, 3), got {picture.dtype} {picture.shape}")
     height, width = picture.shape[:2]
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise ShapeError(f"a picture of {width}x{height} is too large to be coded")

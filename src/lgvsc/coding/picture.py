@@ -60,7 +60,7 @@ def encode_picture(picture: Pixels, max_bytes: int) -> bytes:
         ConfigError: The budget does not hold a mean colour.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
-        raise ShapeError(f"a picture is uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
+        raise ShapeError(f"a picture is uint8 RGB (H, W, 3), got {picture.dtype} {picture.shape}")
     height, width = picture.shape[:2]
     if height * width > MAX_PIXELS:
         raise ShapeError(f"a picture of {width}x{height} is above {MAX_PIXELS // 10**6} megapixels")
