@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -23,15 +24,23 @@ from lgvsc.cli.tables import run_table, table
 
 models_app = typer.Typer(no_args_is_help=True, help="Models and their cards.")
 config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
-train_app = typer.Typer(no_args_is_help=True, help="Train what lgvsc ships.")
+
+TRAININGS = {
+    "judge": "lgvsc.training.judge",
+    "text-model": "lgvsc.training.text_model",
+    "ntscc": "lgvsc.training.ntscc",
+    "link-adaptation": "lgvsc.training.link_adaptation",
+}
 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(models_app, name="models")
     app.add_typer(config_app, name="config")
-    app.add_typer(train_app, name="train")
     for command in (demo, doctor, cite):
         app.command()(command)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
+        train
+    )
 
 
 def demo(
@@ -124,6 +133,16 @@ def toml_value(value: object) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False)
+
+
+def train(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="judge, text-model, ntscc or link-adaptation.", show_default=False)],
+) -> None:
+    """Train, or measure, one of the things that lgvsc ships; `lgvsc train NAME --help` lists its options."""
+    if name not in TRAININGS:
+        raise typer.BadParameter(f"{name!r} cannot be trained; there are {', '.join(TRAININGS)}")
+    import_module(TRAININGS[name]).main(context.args)
 
 
 def doctor(as_json: JsonOption = False) -> None:
