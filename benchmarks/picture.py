@@ -1,0 +1,223 @@
+"""Keyframe codecs side by side: quality at equal bandwidth on pictures that were never trained on, and speed.
+
+    python benchmarks/picture.py MEDIA [--codecs ntscc,digital,avif] [--json OUT.json] [--weights FILE]
+
+MEDIA is a folder with ``stills/bsds_test``, ``stills/kodak`` and ``train`` (clips; those that training holds out
+are used). Everything sent counts: header, rate map, CRC, parity. ``ntscc`` and ``digital`` go through the whole chain,
+noise and decoding included; a picture that is lost counts as flat grey. ``avif`` is an upper bound: the best AVIF at
+four sizes whose bytes, container left out, are what the best modulation and code for that SNR can carry, with no
+errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import child_generator
+from lgvsc.coding import ntscc_road
+from lgvsc.coding.digital import LADDER, max_payload_bits, mcs_at
+from lgvsc.coding.picture import DigitalPictureCodec
+from lgvsc.coding.snr import required_snr_db
+from lgvsc.core.interfaces import PictureCodec
+from lgvsc.core.video import Pixels
+from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.ssim import ms_ssim_and_ssim
+from lgvsc.training.pictures import find_sources, read_still, spread_frames, square
+
+CBRS = (0.01, 0.02, 0.04)
+SNRS_DB = (0.0, 5.0, 10.0)
+AVIF_SCALES = (1.0, 0.75, 0.5, 0.375)
+AVIF_QUALITIES = (*range(2, 40, 3), *range(40, 76, 5))
+
+Rebuild = Callable[[Pixels, int, float], tuple[Pixels | None, int]]  # (picture, symbols, SNR) to picture, symbols sent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("media", type=Path)
+    parser.add_argument("--codecs", default="ntscc,digital,avif")
+    parser.add_argument("--sets", default="bsds,kodak,clips")
+    parser.add_argument("--limit", type=int, default=1000, help="at most so many pictures of each set")
+    parser.add_argument("--weights", type=Path, help="of the learned code, instead of the shipped ones")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    cv2.setNumThreads(chosen.threads)
+    results = []
+    for codec in chosen.codecs.split(","):
+        rebuild = rebuilder(codec, chosen.weights)
+        for name in chosen.sets.split(","):
+            results += compare(codec, rebuild, name, pictures_of(name, chosen.media)[: chosen.limit])
+            for row in results[-len(CBRS) * len(SNRS_DB) :]:
+                print(as_line(row), flush=True)
+    if "ntscc" in chosen.codecs:
+        results += speed(learned(chosen.weights))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(results, indent=1))
+
+
+def pictures_of(name: str, media: Path) -> list[Pixels]:
+    """Held-out pictures: 24 BSDS test photographs and 12 of Kodak's, and the middle frame of clips not trained on."""
+    if name == "bsds":
+        return [square(read_still(path), 256) for path in sorted((media / "stills/bsds_test").glob("*.jpg"))[:24]]
+    if name == "kodak":
+        return [read_still(path) for path in sorted((media / "stills/kodak").glob("*.png"))[:12]]
+    clips = find_sources(media).held_out_clips
+    return [spread_frames(path, 1)[0] for path in clips]
+
+
+def rebuilder(codec: str, weights: Path | None) -> Rebuild:
+    if codec == "avif":
+        return Avif().rebuild
+    road: PictureCodec = learned(weights) if codec == "ntscc" else DigitalPictureCodec()
+
+    def over_the_air(picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
+        height, width = picture.shape[:2]
+        coded = road.encode(picture, max_symbols=symbols, snr_db=snr_db)
+        noise = child_generator(0, "picture benchmark", height, width, symbols, snr_db)
+        received = AwgnChannel(snr_db, noise)(coded.symbols)
+        count = road.symbol_count(coded.length, coded.mode, height, width)
+        assert count == coded.symbols.numel() <= symbols
+        if not count:
+            return None, 0
+        return road.decode(received, coded.length, coded.mode, height, width), count
+
+    return over_the_air
+
+
+def learned(weights: Path | None) -> ntscc_road.NtsccPictureCodec:
+    """The learned code, shipped or from a file."""
+    if weights is not None:
+        return ntscc_road.load(weights.read_bytes())
+    from lgvsc.models.catalog import load
+
+    return load("compact-ntscc")
+
+
+class Avif:
+    """AVIF without its container, free to shrink the picture, granted a channel without errors."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, list[tuple[int, float, Pixels]]] = {}
+
+    def rebuild(self, picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
+        payload_bits = max(
+            (
+                bits
+                for index in range(len(LADDER))
+                if (bits := max_payload_bits(symbols, index))
+                and required_snr_db(bits, mcs_at(index, bits), "keyframes") <= snr_db
+            ),
+            default=0,
+        )
+        fitting = [(error, shown) for size, error, shown in self._versions(picture) if 8 * size <= payload_bits]
+        return (min(fitting, key=lambda version: version[0])[1] if fitting else None), symbols
+
+    def _versions(self, picture: Pixels) -> list[tuple[int, float, Pixels]]:
+        """Bytes, squared error and picture for each size and quality; made once for a picture."""
+        key = picture.tobytes()
+        if key not in self._known:
+            self._known = {key: [self._version(picture, s, q) for s in AVIF_SCALES for q in AVIF_QUALITIES]}
+        return self._known[key]
+
+    @staticmethod
+    def _version(picture: Pixels, scale: float, quality: int) -> tuple[int, float, Pixels]:
+        height, width = picture.shape[:2]
+        size = (round(width * scale), round(height * scale))
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+        file = io.BytesIO()
+        Image.fromarray(small).save(file, "AVIF", quality=quality, speed=6, max_threads=1)
+        decoded = np.asarray(Image.open(io.BytesIO(file.getvalue())).convert("RGB"))
+        shown = cv2.resize(decoded, (width, height), interpolation=cv2.INTER_CUBIC) if scale < 1 else decoded
+        error = float(np.square(picture.astype(np.float32) - shown).mean())
+        return coded_bytes(file.getvalue()), error, shown
+
+
+def coded_bytes(file: bytes) -> int:
+    """Bytes of the picture itself in an AVIF file: the content of its media data box."""
+    at = 0
+    while at + 8 <= len(file):
+        size, kind = int.from_bytes(file[at : at + 4], "big"), file[at + 4 : at + 8]
+        if kind == b"mdat":
+            return (size or len(file) - at) - 8
+        at += size or len(file)
+    return len(file)
+
+
+def compare(codec: str, rebuild: Rebuild, name: str, pictures: Iterable[Pixels]) -> list[dict[str, object]]:
+    """Mean PSNR and MS-SSIM over a set at each point; pictures outside, so that a codec may remember one."""
+    points = {(snr_db, cbr): [] for snr_db in SNRS_DB for cbr in CBRS}
+    for picture in pictures:
+        for snr_db, cbr in points:
+            shown, symbols = rebuild(picture, int(cbr * picture.size), snr_db)
+            lost = shown is None
+            shown = np.full_like(picture, 128) if lost else shown
+            points[snr_db, cbr].append(
+                (psnr_db(picture, shown) or 99.0, ms_ssim_and_ssim(picture, shown)[0], symbols / picture.size, lost)
+            )
+    rows = []
+    for (snr_db, cbr), measured in points.items():
+        psnr, similarity, spent, lost = (float(np.mean(column)) for column in zip(*measured, strict=True))
+        rows.append(
+            {
+                "codec": codec,
+                "set": name,
+                "snr_db": snr_db,
+                "cbr": cbr,
+                "n": len(measured),
+                "psnr_db": round(psnr, 2),
+                "ms_ssim": round(similarity, 4),
+                "cbr_spent": round(spent, 5),
+                "lost": round(lost * len(measured)),
+            }
+        )
+    return rows
+
+
+def as_line(row: dict[str, object]) -> str:
+    return (
+        f"{row['codec']:<8} {row['set']:<6} n={row['n']:<3} {row['snr_db']:>4} dB  CBR {row['cbr']}  "
+        f"{row['psnr_db']:6.2f} dB  {row['ms_ssim']:.4f}  spent {row['cbr_spent']:.5f}  lost {row['lost']}"
+    )
+
+
+def speed(codec: ntscc_road.NtsccPictureCodec) -> list[dict[str, object]]:
+    """Seconds of one thread to encode and decode a keyframe, the best of five."""
+    rows = []
+    for height, width in ((256, 256), (256, 456), (480, 854)):
+        picture = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+        picture = cv2.resize(picture, (width, height))
+        symbols = int(0.02 * picture.size)
+        coded = codec.encode(picture, max_symbols=symbols, snr_db=10.0)
+        received = AwgnChannel(10.0, child_generator(0, "speed"))(coded.symbols)
+        encode_s = best(lambda p=picture, s=symbols: codec.encode(p, max_symbols=s, snr_db=10.0))
+        decode_s = best(lambda c=coded, r=received, h=height, w=width: codec.decode(r, c.length, c.mode, h, w))
+        rows.append({"speed": f"{width}x{height}", "encode_s": round(encode_s, 4), "decode_s": round(decode_s, 4)})
+        print(f"{width}x{height}: encode {1e3 * encode_s:.0f} ms, decode {1e3 * decode_s:.0f} ms of one thread")
+    return rows
+
+
+def best(act: Callable[[], object]) -> float:
+    """Processor time of the fastest of five runs."""
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        act()
+        seconds.append(time.process_time() - start)
+    return min(seconds)
+
+
+if __name__ == "__main__":
+    main()
