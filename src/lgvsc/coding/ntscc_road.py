@@ -1,7 +1,8 @@
 """The learned road for a keyframe: a joint source-channel code for the picture, and a small digital header before it.
 
 On the air: header (gain and rate map, over the digital link), then the analogue symbols, block after block. The
-control stream announces the total and the header's size; nothing else reaches the receiver by another way.
+control stream announces the total and the header's size. On bad channels all rates are alike and there is no header:
+then control's few bits hold the gain, and nothing stands between the picture and a soft fall.
 """
 
 from __future__ import annotations
@@ -25,13 +26,33 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.ntscc import GRANULE, Ntscc, NtsccConfig, allocate, pool
 
-GAIN_BITS = 8
-GAIN_STEPS = 32  # to a factor of two
-LOWEST_GAIN = 2.0**-4
-MAP_SIZES = 16  # that control can announce; size 0 is no map: all rates alike
-UNITS = 1 << 13  # of symbols, that control can announce
+KINDS = 16  # that the last four bits of ``length`` tell apart
+EVEN_KINDS = 4  # the lowest: all rates alike, no header; with ``mode`` they name one of 64 gains
+UNITS = 1 << 13  # of symbols, that the rest of ``length`` counts
+MODES = 16
 MIN_SIDE = 16
-MAP_FROM_SNR_DB = 3.0  # below, learned rates gain less than their map costs
+MAP_FROM_SNR_DB = 3.0  # below, rates that follow the picture gain less than their map costs
+
+
+@dataclass(frozen=True, slots=True)
+class GainScale:
+    """Gains that can be told: ``2 ** (lowest + level / steps)`` with ``level`` of so many bits."""
+
+    bits: int
+    steps: int
+    lowest: float
+
+    def level(self, gain: float) -> int:
+        """The nearest level; gains beyond the scale take its ends."""
+        level = round((math.log2(max(gain, 1e-9)) - self.lowest) * self.steps)
+        return min(max(level, 0), (1 << self.bits) - 1)
+
+    def gain(self, level: int) -> float:
+        return float(2 ** (self.lowest + level / self.steps))
+
+
+IN_HEADER = GainScale(8, 32, -4.0)
+IN_CONTROL = GainScale(6, 16, -3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +74,22 @@ class Layout:
     def of(cls, height: int, width: int, config: NtsccConfig) -> Layout:
         rows, columns = -(-height // GRANULE), -(-width // GRANULE)
         most = 4 * rows * columns * config.rates[-1] + 4096
-        return cls(rows, columns, -(-most // (UNITS - 1)), -(-rows * columns // 4))
+        return cls(rows, columns, -(-most // (UNITS - 1)), -(-rows * columns * 3 // 10))
 
     @property
     def entries(self) -> int:
         return self.rows * self.columns
 
-    def header_bits(self, map_size: int) -> int:
-        return GAIN_BITS + map_size * self.map_step
+    def map_bits(self, kind: int) -> int:
+        """Bits of the rate map."""
+        return max(0, kind - EVEN_KINDS + 1) * self.map_step
 
-    def header_symbols(self, map_size: int, mode: int) -> int:
-        bits = self.header_bits(map_size)
-        return symbol_count(bits, mcs_at(mode, bits))
+    def header_bits(self, kind: int) -> int:
+        return IN_HEADER.bits + self.map_bits(kind) if kind >= EVEN_KINDS else 0
+
+    def header_symbols(self, kind: int, mode: int) -> int:
+        bits = self.header_bits(kind)
+        return symbol_count(bits, mcs_at(mode, bits)) if bits else 0
 
 
 class NtsccPictureCodec:
@@ -103,77 +128,81 @@ class NtsccPictureCodec:
             indices = to_blocks(plan.indices)
             reals = self._net.encode(latent, indices, sender)
             stream = stream_of(reals, self._net.sent(indices))
-        _, level = quantised_gain(float(stream.square().mean().sqrt()))
-        header = np.concatenate([level, plan.map_bits])
-        # A unit-energy symbol is two reals of mean power one half. The power is exactly one; the gain is told roughly.
-        analogue = pair_reals(stream / (stream.square().mean().sqrt() * math.sqrt(2)).clamp(min=1e-12))
-        sent = torch.cat([encode_bits(header, mcs_at(plan.mode, len(header))), analogue])
+        gain = stream.square().mean().sqrt().clamp(min=1e-9)
+        header, kind, mode = self._announce(plan, float(gain))
+        # A unit-energy symbol is two reals of mean power one half. The power is exact, what is told of it is rounded.
+        sent = torch.cat([header, pair_reals(stream / (gain * math.sqrt(2)))])
         units = -(-len(sent) // layout.unit)
-        padding = units * layout.unit - len(sent)
-        symbols = torch.cat([sent, analogue[:padding], sent.new_ones(max(0, padding - len(analogue)))])
-        return CodedPicture(symbols, self.codec, units * MAP_SIZES + plan.map_size, plan.mode, len(header))
+        sent = torch.cat([sent, sent.new_ones(units * layout.unit - len(sent))])
+        return CodedPicture(sent, self.codec, units * KINDS + kind, mode, layout.header_bits(kind))
 
-    def min_symbols(self, height: int, width: int, snr_db: float) -> int:
+    def min_symbols(self, height: int, width: int) -> int:
         """The fewest symbols in which a picture of this size can be sent."""
         layout = Layout.of(height, width, self._net.config)
-        mode = choose_mcs(layout.header_bits(0), snr_db, "control").index
-        least = layout.header_symbols(0, mode) + 4 * layout.entries * self._net.config.rates[0]
-        return -(-least // layout.unit) * layout.unit
+        return -(-4 * layout.entries * self._net.config.rates[0] // layout.unit) * layout.unit
 
     def _plan(self, bits: Tensor, layout: Layout, max_symbols: int, snr_db: float) -> Plan:
-        """Rates within the budget, header included. The map is coded first, since its size takes from the rest."""
+        """Rates within the budget, header included: the smallest header that holds the map of what it leaves over."""
         rates = self._net.config.rates
         room = max_symbols // layout.unit * layout.unit
-        best: Plan | None = None
-        for map_size in range(MAP_SIZES if snr_db >= MAP_FROM_SNR_DB else 1):
-            mode = choose_mcs(layout.header_bits(map_size), snr_db, "control").index
-            left = room - layout.header_symbols(map_size, mode)
-            if left < 4 * layout.entries * rates[0]:
-                break
-            if map_size == 0:
-                best = Plan(even_map(layout, left, rates), np.zeros(0, np.uint8), 0, mode)
-                continue
-            indices = allocate(bits, left, rates).numpy()
-            units = -(-(room - left + symbols_of(indices, rates)) // layout.unit)
-            typical = typical_index(units * layout.unit - (room - left), layout, rates)
-            coded = encode_map(indices, typical, len(rates), map_size * layout.map_step)
-            if coded is not None:
-                return Plan(indices, coded, map_size, mode)
-        if best is None:
+        least = 4 * layout.entries * rates[0]
+        if room < least:
             raise ConfigError(
-                f"{max_symbols} symbols are too few for the learned picture code at this size; it needs "
-                f"{self.min_symbols(layout.rows * GRANULE, layout.columns * GRANULE, snr_db)}. Use the digital road"
+                f"{max_symbols} symbols are too few for the learned picture code at this size, which needs "
+                f"{-(-least // layout.unit) * layout.unit}; use the digital road"
             )
-        return best
+        for kind in range(EVEN_KINDS, KINDS) if snr_db >= MAP_FROM_SNR_DB else ():
+            mode = choose_mcs(layout.header_bits(kind), snr_db, "control").index
+            head = layout.header_symbols(kind, mode)
+            if room - head < least:
+                break
+            indices = allocate(bits, room - head, rates).numpy()
+            total = -(-(head + symbols_of(indices, rates)) // layout.unit) * layout.unit
+            typical = typical_index(total - head, layout, rates)
+            coded = encode_map(indices, typical, len(rates), layout.map_bits(kind))
+            if coded is not None:
+                return Plan(indices, coded, kind, mode)
+        return Plan(even_map(layout, room, rates), np.zeros(0, np.uint8), 0, 0)
+
+    @staticmethod
+    def _announce(plan: Plan, gain: float) -> tuple[Tensor, int, int]:
+        """Header symbols, and the kind and mode that control must tell."""
+        if plan.kind < EVEN_KINDS:
+            level = IN_CONTROL.level(gain)
+            return torch.zeros(0, dtype=torch.complex64), level // MODES, level % MODES
+        level = IN_HEADER.level(gain)
+        told = [(level >> shift) & 1 for shift in reversed(range(IN_HEADER.bits))]
+        header = np.concatenate([np.array(told, dtype=np.uint8), plan.map_bits])
+        return encode_bits(header, mcs_at(plan.mode, len(header))), plan.kind, plan.mode
 
     # Receiver
 
     def symbol_count(self, length: int, mode: int, height: int, width: int) -> int:
-        """Symbols of a picture: ``length`` holds their number in units, and in its last four bits the map's size."""
-        return length // MAP_SIZES * Layout.of(height, width, self._net.config).unit
+        """Symbols of a picture: ``length`` holds their number in units, and in its last four bits the kind."""
+        return length // KINDS * Layout.of(height, width, self._net.config).unit
 
     def decode(self, received: Reception, length: int, mode: int, height: int, width: int) -> Pixels | None:
-        """The picture; ``None`` where its header is lost, unless all rates are alike and can be guessed."""
-        if min(height, width) < MIN_SIDE or not 0 <= mode < len(LADDER):
+        """The picture; ``None`` where its header is lost."""
+        if min(height, width) < MIN_SIDE or not 0 <= mode < min(MODES, len(LADDER)):
             return None
         layout, rates = Layout.of(height, width, self._net.config), self._net.config.rates
-        map_size, total = length % MAP_SIZES, self.symbol_count(length, mode, height, width)
-        head = layout.header_symbols(map_size, mode)
+        kind, total = length % KINDS, self.symbol_count(length, mode, height, width)
+        head = layout.header_symbols(kind, mode)
         if total - head < 4 * layout.entries * rates[0]:
             return None
         received, _ = erase_bad(received[:total])
-        bits = layout.header_bits(map_size)
-        header = decode_bits(received[:head], bits, mcs_at(mode, bits)) if len(received) else None
-        if map_size == 0:
-            indices = even_map(layout, total - head, rates)
-        elif header is None:
-            return None
+        if kind < EVEN_KINDS:
+            indices, gain = even_map(layout, total, rates), IN_CONTROL.gain(kind * MODES + mode)
         else:
+            bits = layout.header_bits(kind)
+            header = decode_bits(received[:head], bits, mcs_at(mode, bits)) if len(received) else None
+            if header is None:
+                return None
             typical = typical_index(total - head, layout, rates)
-            indices = decode_map(header[GAIN_BITS:], (layout.rows, layout.columns), typical, len(rates))
+            indices = decode_map(header[IN_HEADER.bits :], (layout.rows, layout.columns), typical, len(rates))
+            gain = IN_HEADER.gain(int("".join(map(str, header[: IN_HEADER.bits])), 2))
         if symbols_of(indices, rates) > total - head:
             return None
-        gain = gain_of(header[:GAIN_BITS]) if header is not None else 1.0
         with torch.inference_mode():
             return self._rebuild(received[head:], to_blocks(indices), gain)[:height, :width]
 
@@ -203,13 +232,13 @@ class Plan:
     Attributes:
         indices: Rate map, ``(rows, columns)``.
         map_bits: The same on the air.
-        map_size: Announced size of ``map_bits``.
+        kind: What control announces of it: below ``EVEN_KINDS`` no map, else its size.
         mode: Modulation and coding scheme of the header.
     """
 
     indices: RateMap
     map_bits: NDArray[np.uint8]
-    map_size: int
+    kind: int
     mode: int
 
 
@@ -259,19 +288,6 @@ def place(stream: Tensor, mask: Tensor) -> Tensor:
     out = torch.zeros_like(mask.permute(0, 2, 3, 1))
     out[mask.permute(0, 2, 3, 1).bool()] = stream
     return out.permute(0, 3, 1, 2)
-
-
-def quantised_gain(gain: float) -> tuple[float, NDArray[np.uint8]]:
-    """The nearest gain that can be announced, and its bits."""
-    level = round(math.log2(max(gain, 1e-9) / LOWEST_GAIN) * GAIN_STEPS)
-    level = min(max(level, 0), (1 << GAIN_BITS) - 1)
-    bits = np.array([(level >> shift) & 1 for shift in reversed(range(GAIN_BITS))], dtype=np.uint8)
-    return gain_of(bits), bits
-
-
-def gain_of(bits: NDArray[np.uint8]) -> float:
-    level = int("".join(str(int(bit)) for bit in bits), 2)
-    return float(LOWEST_GAIN * 2 ** (level / GAIN_STEPS))
 
 
 def effective_snr_db(noise: Tensor) -> float:
