@@ -61,18 +61,18 @@ class SemanticDecoder:
 
     Source: Ma et al. 2026 (arXiv:2606.12899), section II-D. What happens on loss is ours:
 
-    ==========================  ===========================================================================
+    ==========================  ==============================================================================
     lost                        what is done
-    ==========================  ===========================================================================
+    ==========================  ==============================================================================
     caption                     made from the keyframes alone
     one keyframe of a segment   made from the other one, the caption steers
     both keyframes              made from the caption alone
     a burst's control           its frames lie between the neighbours' indices; they are made together with
                                 the segment before, between the keyframes on both sides: *concealed*
     beginning, end              *concealed* from the picture that is nearest, up to the announced length
-    everything but control      the last good picture is held and fades: *missing*
+    everything but control      the last good picture is held and fades: *missing* (at the beginning, the next one)
     everything                  nothing is made
-    ==========================  ===========================================================================
+    ==========================  ==============================================================================
     """
 
     def __init__(self, world: WorldModel, config: DecoderConfig | None = None, *, seed: int = 0) -> None:
@@ -94,16 +94,18 @@ class SemanticDecoder:
             ConfigError: Adapter ``"sfa"``, and a segment of another length than the first.
         """
         adapter = make_adapter(self.config.adapter, self.world)
-        seen: Pixels | None = None  # the last good picture
+        seen: Pixels | None = None  # the last good picture ...
+        seen_until = 0  # ... and the first frame after it
         for span in spans(segments):
             if span.nothing_known:
-                frames = held_and_faded(span, seen, self.config.fade_s)
+                seen = span.following if seen is None else seen
+                frames = held_and_faded(span, seen, seen_until, self.config.fade_s)
             else:
                 frames = self._made(span, adapter)
             for piece in in_pieces(frames, span, self.config.chunk_frames):
                 yield piece
                 if not span.nothing_known:
-                    seen = piece.video.frames[-1]
+                    seen, seen_until = piece.video.frames[-1].copy(), span.stop
 
     def _made(self, span: Span, adapter: Adapter) -> Iterator[Made]:
         conditions = self._conditions(span, adapter)
@@ -139,18 +141,14 @@ class SemanticDecoder:
         )
 
 
-def held_and_faded(span: Span, seen: Pixels | None, fade_s: float) -> Iterator[Made]:
-    """The last good picture, sinking towards its own mean colour.
-
-    At the beginning it is the next one instead, or grey where no picture arrived at all.
-    """
+def held_and_faded(span: Span, picture: Pixels | None, since: int, fade_s: float) -> Iterator[Made]:
+    """A picture that sinks towards its own mean colour, beginning at frame ``since``; grey where there is none."""
     size = (span.video.height, span.video.width, 3)
-    held = next((p for p in (seen, span.following) if p is not None), np.full(size, GREY, np.uint8))
-    picture = held.astype(np.float32)
-    mean = picture.mean(axis=(0, 1))
-    for frame in range(1, span.stop - span.start + 1):
-        contrast = np.exp(-frame / float(span.video.fps) / fade_s)
-        yield np.rint(mean + (picture - mean) * contrast).astype(np.uint8), "missing"
+    held = np.full(size, GREY, np.float32) if picture is None else picture.astype(np.float32)
+    mean = held.mean(axis=(0, 1))
+    for index in range(span.start, span.stop):
+        contrast = np.exp(-(index + 1 - since) / float(span.video.fps) / fade_s)
+        yield np.rint(mean + (held - mean) * contrast).astype(np.uint8), "missing"
 
 
 def in_pieces(frames: Iterable[Made], span: Span, chunk_frames: int) -> Iterator[Rebuilt]:

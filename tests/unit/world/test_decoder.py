@@ -149,6 +149,16 @@ def test_everything_but_control_lost():
     assert frames[20].std() > 0.9 * frames[0].std()  # it fades, it does not jump
 
 
+def test_a_fade_goes_on_through_several_segments():
+    segments = whole_video()
+    segments[0] = segments[0].changed(keyframe=np.stack([picture(0)[0], *[picture(100)[0]] * 5]))
+    segments[1:] = [s.changed(keyframe=None, caption=None, motion=None, closing_keyframe=None) for s in segments[1:]]
+    frames, provenance = decode(segments, Mirror())
+    assert runs(provenance)[-1] == ("missing", 40)
+    contrast = [float(frame.std()) for frame in frames[19:]]
+    assert all(later <= earlier + 0.3 for earlier, later in pairwise(contrast))  # rounding to whole levels
+
+
 def test_everything_but_control_lost_beside_a_gap():
     segments = [segment(0, 20), segment(20, 30, keyframe=None, caption=None), segment(40, 60, last=True)]
     _, provenance = decode(segments)
