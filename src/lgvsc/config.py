@@ -43,8 +43,8 @@ class ChannelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["awgn", "rayleigh"] = "awgn"
-    snr_db: float = Field(10.0, ge=-40, le=100)
-    block_symbols: int = Field(64, ge=1)
+    snr_db: float = Field(default=10.0, ge=-40, le=100)
+    block_symbols: int = Field(default=64, ge=1)
 
 
 class LinkConfig(BaseModel):
@@ -52,8 +52,8 @@ class LinkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symbol_rate_hz: float = Field(10_000.0, gt=0)  # for airtime only
-    metrics_every: int = Field(1, ge=1)  # measure one frame in so many
+    symbol_rate_hz: float = Field(default=10_000.0, gt=0)  # for airtime only
+    metrics_every: int = Field(default=1, ge=1)  # measure one frame in so many
 
 
 class Config(BaseModel):
