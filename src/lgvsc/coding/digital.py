@@ -33,9 +33,9 @@ Code: TypeAlias = Literal["polar", "ldpc"]
 
 LADDER: tuple[tuple[int, float], ...] = (  # (bits per symbol, code rate), steps of one to two dB
     *((2, rate) for rate in (0.21, 0.27, 0.34, 0.43, 0.53, 0.64)),
-    *((4, rate) for rate in (0.40, 0.50, 0.61)),
+    *((4, rate) for rate in (0.40, 0.50, 0.61, 0.70)),
     *((6, rate) for rate in (0.50, 0.59, 0.68, 0.78)),
-    *((8, rate) for rate in (0.68, 0.79, 0.90)),
+    *((8, rate) for rate in (0.69, 0.82)),
 )
 MAX_POLAR_PAYLOAD_BITS = 480
 POLAR_GRAIN_BITS = 8  # payloads are padded to multiples, so that few different codes need to be built

@@ -46,10 +46,10 @@ def test_every_length_comes_back(bits, index):
     assert np.array_equal(decoded, sent)
 
 
-@pytest.mark.parametrize(("bits", "index"), [(8424, 9), (8425, 9), (20_000, 0), (20_000, 15)])
+@pytest.mark.parametrize(("bits", "index"), [(8424, 10), (8425, 10), (20_000, 0), (20_000, 15)])
 def test_long_payloads_are_cut_into_blocks(bits, index):
     mcs, sent = mcs_at(index, bits), payload(bits)
-    assert block_count(bits, mcs) == {(8424, 9): 1, (8425, 9): 2, (20_000, 0): 6, (20_000, 15): 3}[bits, index]
+    assert block_count(bits, mcs) == {(8424, 10): 1, (8425, 10): 2, (20_000, 0): 6, (20_000, 15): 3}[bits, index]
     symbols = encode_bits(sent, mcs)
     assert np.array_equal(decode_bits(clean(symbols), bits, mcs), sent)
     wrong = symbols.numel() // 2 // block_count(bits, mcs)  # half of the first block
