@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
@@ -158,3 +159,18 @@ def _q(x: NDArray[np.float64]) -> NDArray[np.float64]:
     at = np.linspace(-8, 8, 16001)
     tail: NDArray[np.float64] = np.interp(x, at, [NormalDist().cdf(-v) for v in at])
     return tail
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of :func:`measure_link_adaptation`."""
+    parser = argparse.ArgumentParser(prog="lgvsc train link-adaptation", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="TOML file to write")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--effort", type=float, default=1.0, help="multiplies the number of blocks (default: 1)")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    measure_link_adaptation(given.out, seed=given.seed, effort=given.effort)
+
+
+if __name__ == "__main__":
+    main()
