@@ -8,9 +8,10 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.rayleigh import RayleighChannel
 from lgvsc.coding.message_codec import MessageCodec
+from lgvsc.coding.roads import PictureRoads
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
-from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec
+from lgvsc.core.interfaces import Captioner, Channel, Judge
 from lgvsc.models.catalog import load
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.semantics.encoder import SemanticEncoder
@@ -54,8 +55,8 @@ def divergence_of(similarity: Psss) -> Scorer:
 
 def codec(config: Config) -> MessageCodec:
     """The message codec, with every road that a keyframe can take."""
-    road: PictureCodec = load(config.models.picture_codec)
-    return MessageCodec({road.codec: road}, road.codec, config.believed_snr_db, config.coding)
+    roads = PictureRoads([load(name) for name in config.models.picture_codecs])
+    return MessageCodec(roads, config.believed_snr_db, config.coding)
 
 
 def decoder(config: Config) -> SemanticDecoder:

@@ -33,7 +33,7 @@ class ModelRoles(BaseModel):
 
     captioner: str
     judge: str
-    picture_codec: str
+    picture_codecs: tuple[str, ...]  # the transmitter tries each and sends the best
     world_model: str
 
 

@@ -25,6 +25,7 @@ from lgvsc.semantics.keyframes import Choice
 
 REPORT_VERSION = 1
 THUMBNAIL_WIDTH = 160
+TEXT_MODEL = "caption-text-model"  # there is one; both ends must share it
 MAX_THUMBNAILS = 100  # segments whose pictures are kept for the page
 
 
@@ -120,7 +121,7 @@ class Record:
             "provenance": self.provenance,
             "damage": self._damage(),
             "timing_s": self._timing_s(),
-            "models": {role: identity(name) for role, name in config.models.model_dump().items()},
+            "models": models(config),
             "config": config.model_dump(mode="json"),
             "environment": environment(),
         }
@@ -172,10 +173,14 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def identity(name: str) -> dict[str, Any]:
-    """Name, revision and digest of a model in the catalogue."""
-    card = find(name)
-    return {"name": card.name, "revision": card.revision, "sha256": card.sha256}
+def models(config: Config) -> dict[str, dict[str, Any]]:
+    """Name, revision and digest of every model in a run, by role; several of one role are numbered."""
+    roles = config.models
+    named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
+    codecs = roles.picture_codecs
+    named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
+    cards = {role: find(name) for role, name in (named | {"world_model": roles.world_model}).items()}
+    return {role: {"name": c.name, "revision": c.revision, "sha256": c.sha256} for role, c in cards.items()}
 
 
 def environment() -> dict[str, str]:

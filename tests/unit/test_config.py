@@ -42,7 +42,7 @@ def test_settings_have_the_last_word():
         (["channel.snr_db=hot"], "channel.snr_db"),
         (["coding.budget=much"], "6e-4cbr"),
         (["threshold"], "no '='"),
-        (["seed.x=1"], "not a section"),
+        (["seed.x=1"], "seed"),
         (["world.adapter=sfa"], "(?i)sfa"),
     ],
 )

@@ -6,7 +6,7 @@ keyframe, and in the last burst the closing keyframe. Every part has its own cod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,13 +20,14 @@ from lgvsc.coding.control import CONTROL_BITS, Control, pack_control, unpack_con
 from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, control_symbols, decode_control, encode_control
 from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
+from lgvsc.coding.roads import PictureRoads
 from lgvsc.coding.side import SIDE_BITS, decode_motion, encode_motion
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.coding.text import decode_text, encode_text
 from lgvsc.core.air import Burst, Part, Purpose, Reception
-from lgvsc.core.interfaces import CodedPicture, PictureCodec
+from lgvsc.core.interfaces import CodedPicture
 from lgvsc.core.message import PartStatus, Segment
-from lgvsc.core.video import Pixels, VideoFormat
+from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
 
 Bits: TypeAlias = NDArray[np.uint8]
@@ -61,15 +62,13 @@ class MessageCodec:
     """Puts segments on the air and reads them back.
 
     Args:
-        pictures: The roads that a keyframe can take, by the number that names them on the air.
-        road: The one to send with.
+        roads: The ways that a keyframe can take.
         snr_db: Es/N0 in dB that the transmitter believes in. The receiver does not use it.
         config: Budget and keyframe quality.
     """
 
-    def __init__(self, pictures: Mapping[int, PictureCodec], road: int, snr_db: float, config: CodingConfig) -> None:
-        self._pictures = pictures
-        self._road = pictures[road]
+    def __init__(self, roads: PictureRoads, snr_db: float, config: CodingConfig) -> None:
+        self._roads = roads
         self._snr_db = snr_db
         self._config = config
 
@@ -133,7 +132,7 @@ class MessageCodec:
         sent = sum(picture is not None for picture in pictures)
         share = allowance.picture_symbols(len(segment), other_symbols, sent)
         coded = tuple(
-            self._road.encode(p, max_symbols=share, snr_db=self._snr_db) if p is not None else None for p in pictures
+            self._roads.encode(p, max_symbols=share, snr_db=self._snr_db) if p is not None else None for p in pictures
         )
         allowance.spend(sum(picture.symbols.numel() for picture in coded if picture))
         return coded[0], coded[1]
@@ -162,8 +161,7 @@ class MessageCodec:
             return symbol_count(payload_bits, mcs_at(mcs, payload_bits)) if payload_bits else 0
 
         def picture(codec: int, length: int, mode: int) -> int:
-            road = self._pictures.get(codec)
-            return road.symbol_count(length, mode, control.height, control.width) if road and length else 0
+            return self._roads.symbol_count(codec, length, mode, control.height, control.width)
 
         return (
             digital(control.caption_bits, control.caption_mcs),
@@ -179,11 +177,12 @@ class MessageCodec:
         caption = decode_text(words) if words is not None else None
         side = read_bits(parts[1], SIDE_BITS * control.side_sent, control.side_mcs)
         motion = decode_motion(side) if side is not None else None
-        key = self._read_picture(
-            parts[2], control, control.keyframe_codec, control.keyframe_length, control.keyframe_mode
+        size = control.height, control.width
+        key = self._roads.decode(
+            parts[2], control.keyframe_codec, control.keyframe_length, control.keyframe_mode, *size
         )
-        closing = self._read_picture(
-            parts[3], control, control.closing_codec, control.closing_length, control.closing_mode
+        closing = self._roads.decode(
+            parts[3], control.closing_codec, control.closing_length, control.closing_mode, *size
         )
         return control.segment().changed(
             caption=caption,
@@ -199,12 +198,6 @@ class MessageCodec:
                 "closing_keyframe": status(control.closing_length, closing),
             },
         )
-
-    def _read_picture(self, received: Reception, control: Control, codec: int, length: int, mode: int) -> Pixels | None:
-        road = self._pictures.get(codec)
-        if road is None or not length:
-            return None
-        return road.decode(received, length, mode, control.height, control.width)
 
 
 def bits_per_symbol(snr_db: float) -> float:

@@ -127,7 +127,8 @@ class DigitalPictureCodec:
         usual = choose_mcs(len(bits), snr_db, "keyframes")  # the payload may be shorter than what would have fitted
         fits = symbol_count(len(bits), usual) <= max_symbols
         mcs = usual if fits else mcs_at(mcs.index, len(bits))
-        return CodedPicture(encode_bits(bits, mcs), self.codec, len(data), mcs.index, len(bits))
+        expected = decode_picture(data, *picture.shape[:2])
+        return CodedPicture(encode_bits(bits, mcs), self.codec, len(data), mcs.index, len(bits), expected)
 
     def symbol_count(self, length: int, mode: int, height: int, width: int) -> int:
         """Symbols of a payload of ``length`` bytes; the picture's size does not matter."""

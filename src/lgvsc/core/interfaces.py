@@ -60,6 +60,7 @@ class CodedPicture:
         length: Size of the payload in units of the codec (bytes on the digital road), below 2^17.
         mode: Modulation and coding scheme on the digital road, below 16.
         payload_bits: Information bits carried; 0 for analogue symbols.
+        expected: What the receiver will see where nothing is lost; ``None`` where that depends on the noise.
     """
 
     symbols: Tensor
@@ -67,6 +68,7 @@ class CodedPicture:
     length: int
     mode: int
     payload_bits: int = 0
+    expected: Pixels | None = None
 
 
 class PictureCodec(Protocol):

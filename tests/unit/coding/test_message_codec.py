@@ -10,6 +10,7 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.message_codec import CLOSING_KEYFRAME, CodingConfig, MessageCodec
 from lgvsc.coding.picture import DigitalPictureCodec
+from lgvsc.coding.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.message import Motion, Segment
@@ -36,8 +37,7 @@ def message():
 
 
 def codec(snr_db, **config):
-    road = DigitalPictureCodec()
-    return MessageCodec({road.codec: road}, road.codec, snr_db, CodingConfig(**config))
+    return MessageCodec(PictureRoads([DigitalPictureCodec()]), snr_db, CodingConfig(**config))
 
 
 def through(bursts, snr_db, seed=0):

@@ -1,0 +1,78 @@
+"""Which road a keyframe takes: the transmitter tries each and sends what looks best at the far end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import seeded
+from lgvsc.core.air import Reception
+from lgvsc.core.interfaces import CodedPicture, PictureCodec
+from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError
+from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
+
+TRIAL_SEED = 0  # of the noise in which an analogue picture is tried
+
+
+class PictureRoads:
+    """Several picture codecs as one.
+
+    With one codec there is nothing to choose. With several, each codes the picture within the same symbols, and the
+    transmitter looks at what the receiver will: the decoded picture of the digital road, and the analogue one behind
+    noise of the SNR that it believes in. The more similar picture (MS-SSIM; SSIM where it is too small) is sent.
+
+    Args:
+        codecs: At least one, each with a number of its own.
+    """
+
+    def __init__(self, codecs: Sequence[PictureCodec]) -> None:
+        self._codecs = {codec.codec: codec for codec in codecs}
+        if not codecs or len(self._codecs) < len(codecs):
+            raise ConfigError("a keyframe needs at least one road, and no two with the same number")
+
+    def encode(self, picture: Pixels, *, max_symbols: int, snr_db: float) -> CodedPicture:
+        """The best of all roads. One that cannot carry the picture is passed over.
+
+        Raises:
+            ConfigError: No road can.
+        """
+        tried: list[CodedPicture] = []
+        refused: ConfigError | None = None
+        for codec in self._codecs.values():
+            try:
+                tried.append(codec.encode(picture, max_symbols=max_symbols, snr_db=snr_db))
+            except ConfigError as error:
+                refused = error
+        if refused and not tried:
+            raise refused
+        if len(tried) == 1:
+            return tried[0]
+        return max(tried, key=lambda coded: self._likeness(coded, picture, snr_db))
+
+    def symbol_count(self, codec: int, length: int, mode: int, height: int, width: int) -> int:
+        """Symbols of a picture announced with these numbers; 0 where none was sent, or by a road unknown here."""
+        road = self._codecs.get(codec)
+        return road.symbol_count(length, mode, height, width) if road and length else 0
+
+    def decode(self, received: Reception, codec: int, length: int, mode: int, height: int, width: int) -> Pixels | None:
+        """The picture, or ``None`` where there is none to be had."""
+        road = self._codecs.get(codec)
+        return road.decode(received, length, mode, height, width) if road and length else None
+
+    def _likeness(self, coded: CodedPicture, picture: Pixels, snr_db: float) -> float:
+        """How alike the picture and what will be seen of it are, at most 1; -1 where nothing will."""
+        height, width = picture.shape[:2]
+        seen = coded.expected
+        if seen is None and coded.length:
+            behind_noise = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
+            seen = self.decode(behind_noise, coded.codec, coded.length, coded.mode, height, width)
+        if seen is None:
+            return -1.0
+        if min(height, width) >= MIN_MS_SSIM_SIDE:
+            return ms_ssim_and_ssim(picture, seen)[0]
+        if min(height, width) >= MIN_SSIM_SIDE:
+            return ssim(picture, seen)
+        return -float(np.abs(picture.astype(np.float32) - seen).mean()) / 255
