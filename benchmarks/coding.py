@@ -2,11 +2,11 @@
 
     python benchmarks/coding.py [--media MEDIA] [--pictures N]
 
-MEDIA is a folder with ``captions.json``, ``train`` (clips) and ``stills/bsds_test``. Captions are those of clips that the
-shipped text model has never seen; without MEDIA they are made up, and so is the picture. "8 bits per token" is how GVSC
-accounts for text; its tokenizer is not known, so words and punctuation marks are counted as tokens. zstd codes each
-caption by itself at level 19, without checksum or content size. "AVIF payload" is the best AVIF at four sizes (1, 3/4,
-1/2, 3/8), libaom at speed 6, with all 275 bytes of container and the sequence header left out.
+MEDIA is a folder with ``captions.json``, ``train`` (clips) and ``stills/bsds_test``. Captions are those of clips that
+the shipped text model has never seen; without MEDIA they are made up, and so is the picture. "8 bits per token" is
+how GVSC accounts for text; its tokenizer is not known, so words and punctuation marks are counted as tokens. zstd
+codes each caption by itself at level 19, without checksum or content size. "AVIF payload" is the best AVIF at four
+sizes (1, 3/4, 1/2, 3/8), libaom at speed 6, with all 275 bytes of container and the sequence header left out.
 """
 
 from __future__ import annotations

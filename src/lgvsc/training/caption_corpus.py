@@ -62,7 +62,9 @@ def _grammar_caption(generator: random.Random) -> str:
         words = str(Thing(kind=kind, size=pick(sizes), colour=colour, place=pick(places), state=pick(STATES)))
         return pick((words, words, f"{words}, then gone", f"then {words}"))
 
-    parts = [f"{pick(SETTINGS)}, {pick(LIGHTS)} light", *(region() for _ in range(generator.randint(1, 3)))]
+    setting = pick(SETTINGS)
+    place = "" if setting == "somewhere" else f"{setting}, "  # as the captioner leaves it out
+    parts = [f"{place}{pick(LIGHTS)} light", *(region() for _ in range(generator.randint(1, 3)))]
     if generator.random() < 0.7:
         parts.append("; ".join(thing() for _ in range(generator.randint(1, 3))))
     parts.append(f"camera {pick(CAMERAS)}, {pick(PACES)}")

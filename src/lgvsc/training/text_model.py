@@ -180,7 +180,9 @@ def count_up(lines: Sequence[str], discounts: NDArray[np.int64], config: TextMod
         key = np.array(keys[order], dtype=np.int64)
         if order < CHARACTER_ORDERS - 1:
             beyond = np.array(longer[order], dtype=np.int64)
-            key = key[np.unique(np.where(beyond < 0, -key - 1, beyond), return_index=True)[1]]
+            inside, first = beyond >= 0, beyond < 0  # where a text begins there is no longer context, so all count
+            _, different = np.unique(beyond[inside], return_index=True)
+            key = np.concatenate((key[first], key[inside][different]))
         least = 1 if order < 3 else config.least_count + (order >= CHARACTER_ORDERS)
         tables.append(_table(key, least))
     hashes, sizes, symbols, counts = (list(column) for column in zip(*tables, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_more_bytes_give_a_better_picture() -> None:
         shown = decode_picture(encode_picture(picture, max_bytes), 128, 160)
         assert shown is not None
         scores.append(psnr_db(picture, shown))
-    assert all(later > earlier + 0.5 for earlier, later in zip(scores, scores[1:], strict=False))
+    assert all(later > earlier + 0.5 for earlier, later in pairwise(scores))
     assert scores[-1] > 40
 
 
