@@ -27,7 +27,7 @@ from safetensors import safe_open
 
 from lgvsc.coding.picture import decode_picture, encode_picture
 from lgvsc.coding.text import decode_text, encode_text
-from lgvsc.coding.text_model import ASSET
+from lgvsc.coding.text_model import SHIPPED
 from lgvsc.core.video import Pixels
 from lgvsc.training.caption_corpus import clip_captions, english_captions, grammar_captions
 
@@ -67,7 +67,7 @@ def captions(media: Path | None) -> dict[str, list[str]]:
             "written (made up)": english_captions(100, seed=99),
         }
     with (
-        resources.as_file(resources.files("lgvsc.models.assets").joinpath(ASSET)) as path,
+        resources.as_file(resources.files("lgvsc.models.assets").joinpath(f"{SHIPPED}.safetensors")) as path,
         safe_open(path, "np") as file,
     ):
         held_out = json.loads(file.metadata()["held_out"])

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from lgvsc.coding.message_codec import CLOSING_KEYFRAME
+from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.config import Config
 from lgvsc.core.air import Burst
 from lgvsc.core.interfaces import Provenance, Rebuilt
@@ -25,7 +26,7 @@ from lgvsc.semantics.keyframes import Choice
 
 REPORT_VERSION = 1
 THUMBNAIL_WIDTH = 160
-TEXT_MODEL = "caption-text-model"  # there is one; both ends must share it
+
 MAX_THUMBNAILS = 100  # segments whose pictures are kept for the page
 
 

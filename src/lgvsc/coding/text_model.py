@@ -12,7 +12,6 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save_file
 
 from lgvsc.errors import InputError
+from lgvsc.models.catalog import find
+from lgvsc.models.weights import load_asset
 
 ALPHABET = 256
 END = 0xFF  # never a byte of UTF-8
@@ -34,7 +35,7 @@ LONGEST_CONTEXT = 64  # bytes; longer runs without a space are not words
 MAX_COUNT = 255
 DISCOUNT_UNIT = 256
 EVIDENCE = (1, 3, 15)  # a context seen at most so often is in the first, second, third class; others in the fourth
-ASSET = "caption-text-model.safetensors"
+SHIPPED = "caption-text-model"
 
 _START = b"\n"
 _WORDS = re.compile(rb"[A-Za-z0-9\x80-\xff]+")
@@ -117,7 +118,7 @@ class TextModel:
 @lru_cache(maxsize=1)
 def shipped_model() -> TextModel:
     """The model inside the package; both ends of a link need the same one."""
-    return TextModel.from_bytes(resources.files("lgvsc.models.assets").joinpath(ASSET).read_bytes())
+    return TextModel.from_bytes(load_asset(find(SHIPPED)))
 
 
 def contexts(past: bytes) -> Iterator[tuple[int, bytes]]:

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lgvsc.coding.text_model import (
-    ASSET,
     CHARACTER_ORDERS,
     DISCOUNT_UNIT,
     END,
     EVIDENCE,
     MAX_COUNT,
     ORDERS,
+    SHIPPED,
     TOTAL,
     TextModel,
     context_key,
@@ -146,7 +146,7 @@ def train(config: TextModelTraining, out: Path) -> Path:
             if lines
         },
     }
-    path = out / ASSET
+    path = out / f"{SHIPPED}.safetensors"
     model.save(path, {"format": "1", "held_out": json.dumps(test)})
     (out / "log.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
     return path
@@ -275,14 +275,15 @@ def information(model: TextModel, text: str) -> float:
     return sum(log2(TOTAL / int(model.frequencies(data[:at])[symbol])) for at, symbol in enumerate(data))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the caption model.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of :func:`train`."""
+    parser = argparse.ArgumentParser(prog="lgvsc train text-model", description="Train the caption model.")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its log")
     parser.add_argument("--lines", type=Path, nargs="*", default=[], help="captions as text or JSON files, or folders")
     parser.add_argument("--clips", type=Path, help="folder of clips to be described by the compact captioner")
     parser.add_argument("--held-out", type=int, default=30, help="captioned clips kept for testing")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     config = TextModelTraining(lines=tuple(given.lines), clips=given.clips, held_out=given.held_out, seed=given.seed)
     train(config, given.out)
 
