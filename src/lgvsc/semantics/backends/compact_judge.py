@@ -1,0 +1,75 @@
+"""The compact judge: the small language model of this project, behind the protocol that all judges share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from lgvsc.core.interfaces import Answer
+from lgvsc.errors import InputError
+from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, label_ids
+
+MAX_BATCH = 16
+
+
+class CompactJudge:
+    """Answers yes/no questions about two descriptions with the softmax of one forward pass.
+
+    Args:
+        model: The language model.
+        tokenizer: Its vocabulary, which must hold both labels.
+    """
+
+    name = "compact"
+
+    def __init__(self, model: JudgeLM, tokenizer: WordTokenizer) -> None:
+        self._model = model.float().eval()
+        self._tokenizer = tokenizer
+        self._yes, self._no = label_ids(tokenizer, "yes"), label_ids(tokenizer, "no")
+
+    @classmethod
+    def load(cls, source: str | os.PathLike[str] | bytes) -> CompactJudge:
+        """From a safetensors file or its bytes. Digests are the catalogue's business.
+
+        Raises:
+            InputError: Not weights of this judge.
+        """
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        try:
+            metadata = _metadata(data)
+            tokenizer = WordTokenizer(json.loads(metadata["words"]))
+            model = JudgeLM(JudgeLMConfig(**json.loads(metadata["config"])))
+            model.load_state_dict({name: value.float() for name, value in load(data).items()})
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"these are not the weights of a compact judge: {error}") from error
+        return cls(model, tokenizer)
+
+    def answer(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
+        """P(yes) and P(no) for each pair of descriptions, nothing sampled."""
+        answers: list[Answer] = []
+        limit = self._model.config.max_tokens
+        for start in range(0, len(pairs), MAX_BATCH):
+            some = pairs[start : start + MAX_BATCH]
+            prompts = [self._tokenizer.prompt(question, first, second, limit) for first, second in some]
+            with torch.inference_mode():
+                p = self._model.answer_probabilities(prompts)
+            yes, no = p[:, self._yes].sum(dim=1).tolist(), p[:, self._no].sum(dim=1).tolist()
+            answers += [Answer(y, n) for y, n in zip(yes, no, strict=True)]
+        return answers
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The text that a safetensors file carries: eight bytes of length, then JSON."""
+    size = int.from_bytes(data[:8], "little")
+    if not 2 <= size <= len(data) - 8:
+        raise ValueError("no safetensors header")
+    found = json.loads(data[8 : 8 + size]).get("__metadata__")
+    if not isinstance(found, dict):
+        raise ValueError("the file carries no vocabulary")
+    return found

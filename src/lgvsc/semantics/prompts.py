@@ -1,0 +1,64 @@
+"""What the judge is asked: one question for each semantic focus, and loading other wordings."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from lgvsc.core.interfaces import FOCUSES, Focus
+from lgvsc.errors import ConfigError
+
+# After the three variants of Ma et al. 2026 (arXiv:2606.12899), Appendix B, in our own words. They differ only in
+# the aspect that they ask for, and "yes" always means "the same".
+QUESTIONS: dict[Focus, str] = {
+    "general": (
+        "Weigh everything: where the main things are, what came or went, how far the surroundings changed. "
+        "Is it one and the same scene? Answer yes or no."
+    ),
+    "main_object": (
+        "Weigh only the foreground: who or what is there, how it is posed, how it moves, not the surroundings. "
+        "Is the same thing going on? Answer yes or no."
+    ),
+    "background": (
+        "Weigh only the background: the kind of place, its light, all that stands still, not people or objects. "
+        "Are the surroundings the same? Answer yes or no."
+    ),
+}
+
+
+def question(focus: Focus, custom: Mapping[str, str] | None = None) -> str:
+    """The question for a focus; ``custom`` replaces the wording of the focuses that it names.
+
+    Raises:
+        ConfigError: There is no such focus.
+    """
+    if focus not in FOCUSES:
+        raise ConfigError(f"focus is {focus!r}; it must be one of {', '.join(FOCUSES)}")
+    return (custom or {}).get(focus) or QUESTIONS[focus]
+
+
+def load_questions(path: str | os.PathLike[str]) -> dict[Focus, str]:
+    """Other wordings from a TOML file: up to three keys, each a focus, each a string.
+
+    Raises:
+        ConfigError: The file cannot be read, names something that is not a focus, or leaves a wording empty.
+
+    Example file:
+        background = "Compare the two texts. Are the surroundings the same? Answer yes or no."
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"questions cannot be read from {path}: {error}") from error
+    found: dict[Focus, str] = {}
+    for key, wording in table.items():
+        if key not in FOCUSES:
+            raise ConfigError(f"{path}: {key!r} is not a focus; use {', '.join(FOCUSES)}")
+        if not isinstance(wording, str) or not wording.strip():
+            raise ConfigError(f"{path}: the question for {key} must be a sentence")
+        found[FOCUSES[FOCUSES.index(key)]] = " ".join(wording.split())
+    if not found:
+        raise ConfigError(f"{path} holds no question; use {', '.join(FOCUSES)}")
+    return found

@@ -1,0 +1,155 @@
+"""The compact captioner: the same words for the same thing, other words for another one."""
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from lgvsc.core.lexicon import read_regions
+from lgvsc.core.message import Motion
+from lgvsc.core.video import Frame
+from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+
+cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="module")
+def coffee():
+    return cv2.resize(data.coffee()[:, :600], (384, 256), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return cv2.resize(data.chelsea(), (384, 256), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture(scope="module")
+def woman():
+    return cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
+
+
+def described(first, second):
+    return CompactCaptioner().describe_pair(Frame(0, first), Frame(1, second))
+
+
+def as_bytes(picture):
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def shaken(picture):
+    matrix = cv2.getRotationMatrix2D((192, 128), 1.2, 1.0)
+    matrix[:, 2] += (5, -4)
+    return cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def with_ball(picture, x, y, radius=32):
+    picture = picture.copy()
+    cv2.circle(picture, (x, y), radius, (30, 60, 220), -1, cv2.LINE_AA)
+    return picture
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda p: p,
+        lambda p: cv2.GaussianBlur(p, (0, 0), 1.5),
+        lambda p: as_bytes(p + np.random.default_rng(0).normal(0, 8, p.shape)),
+        lambda p: as_bytes(p * 1.15),
+        lambda p: as_bytes(p * 0.85),
+        lambda p: as_bytes(255 * (p / 255) ** 1.15),
+        lambda p: cv2.imdecode(cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, 50])[1], cv2.IMREAD_COLOR),
+        shaken,
+    ],
+    ids=["copy", "blur", "noise", "brighter", "darker", "gamma", "jpeg", "shake"],
+)
+@pytest.mark.parametrize("picture", ["coffee", "cat"])
+def test_what_is_no_content_changes_no_word(picture, disturb, request):
+    picture = request.getfixturevalue(picture)
+    first, second = described(picture, disturb(picture))
+    assert first == second
+    assert len(read_regions(first)) >= 2  # it did say something
+
+
+def test_an_object_that_comes_is_named_in_the_second_text_only(coffee):
+    first, second = described(coffee, with_ball(coffee, 60, 60))
+    assert "blue object at top left" in second and "blue object" not in first
+    assert first.split("Foreground")[0] == second.split("Foreground")[0]
+
+
+def test_an_object_that_leaves_is_named_in_the_first_text_only(coffee):
+    first, second = described(with_ball(coffee, 60, 60), coffee)
+    assert "blue object at top left" in first and "blue object" not in second
+
+
+def test_an_object_that_moves_is_the_same_object_elsewhere(coffee):
+    first, second = described(with_ball(coffee, 60, 60), with_ball(coffee, 320, 60))
+    assert "blue object at top left, still" in first
+    assert "blue object at top right, moved right" in second
+
+
+def test_a_cut_changes_both_parts(coffee, cat):
+    first, second = described(coffee, cat)
+    assert first.split("Foreground")[0] != second.split("Foreground")[0]
+    shared = set(map(str, read_regions(first))) & set(map(str, read_regions(second)))
+    assert len(shared) <= 1
+
+
+def test_night_falls_in_the_background_only(coffee):
+    first, second = described(coffee, as_bytes(coffee * 0.3))
+    assert "even light" in first or "dim light" in first
+    assert "dark light" in second
+    assert first.split("Foreground")[1] == second.split("Foreground")[1]
+
+
+def test_a_face_is_seen_and_keeps_its_words_through_noise(woman):
+    noisy = as_bytes(woman + np.random.default_rng(1).normal(0, 8, woman.shape))
+    first, second = described(woman, noisy)
+    assert "face at" in first
+    assert first == second
+
+
+def test_a_cat_is_seen(cat):
+    assert "cat at" in described(cat, cat)[0]
+
+
+def test_a_pan_to_new_content_tells_of_it(coffee, cat):
+    wide = np.hstack((coffee, cat))
+    first, near = described(wide[:, :384], wide[:, 30:414])
+    assert first == near  # a small pan is the camera's affair
+    first, far = described(wide[:, :384], wide[:, 330:714])
+    assert first.split("Foreground")[0] != far.split("Foreground")[0]
+
+
+def test_blank_pictures_say_that_nothing_can_be_seen():
+    black = np.zeros((96, 160, 3), np.uint8)
+    assert described(black, black) == ("Nothing can be made out.", "Nothing can be made out.")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 400), (400, 16), (33, 47), (256, 144)])
+def test_any_size_is_described(coffee, size):
+    picture = cv2.resize(coffee, size[::-1])
+    first, second = described(picture, picture[::-1].copy())
+    assert first and second
+
+
+def test_the_same_pair_always_gets_the_same_words(coffee, cat):
+    assert described(coffee, cat) == described(coffee.copy(), cat.copy())
+
+
+def test_memory_of_frames_is_bounded(coffee):
+    captioner = CompactCaptioner()
+    small = coffee[::4, ::4]
+    for i in range(10):
+        captioner.describe_pair(Frame(i, small), Frame(i + 1, small))
+    assert len(captioner._facts) <= 8
+
+
+@pytest.mark.parametrize("max_bytes", [0, 20, 60, 120, 400])
+def test_captions_fit_and_are_whole_sentences(coffee, max_bytes):
+    frames = [Frame(0, coffee), Frame(1, with_ball(coffee, 60, 60))]
+    text = CompactCaptioner().caption(frames, Motion(score=3.0, camera="pan left"), max_bytes)
+    assert len(text.encode()) <= max_bytes
+    assert text == "" or text.endswith(".")
+    if max_bytes == 400:
+        assert len(read_regions(text)) >= 3
+        assert "pan left" in text and "then" in text.lower() and "blue object" in text
