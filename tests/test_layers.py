@@ -58,7 +58,7 @@ def test_imports_point_downwards(path):
         assert there in LAYERS, f"{path} imports {name}, which no layer knows"
         downwards = LAYERS[there] < LAYERS[here]
         same_roof = LAYERS[there] == LAYERS[here] == 4
-        assert downwards or same_roof or (here, there) in SIDEWAYS, f"{path} imports {name}: {here} may not know {there}"
+        assert downwards or same_roof or (here, there) in SIDEWAYS, f"{path}: {here} may not know {name}"
 
 
 def test_nets_import_nothing_of_ours_outside_nets():
@@ -78,7 +78,6 @@ def test_heavy_libraries_are_imported_inside_functions():
 
 
 def test_nothing_below_layer_five_prints_or_reads_the_environment_or_seeds_globally():
-    banned_calls = {"print", "manual_seed", "seed"}
     for path in modules():
         if LAYERS.get(package_of(path), 9) >= 5:
             continue
@@ -90,7 +89,6 @@ def test_nothing_below_layer_five_prints_or_reads_the_environment_or_seeds_globa
             called = ast.unparse(node.func)
             assert called != "print", f"{path}:{node.lineno} prints"
             assert called not in {"torch.manual_seed", "np.random.seed", "random.seed"}, f"{path}:{node.lineno} seeds"
-    assert banned_calls
 
 
 def test_the_reading_path_leads_through_seven_stops():

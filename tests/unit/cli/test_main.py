@@ -9,7 +9,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from lgvsc.cli.main import app
+from lgvsc.cli.main import app, main
 from lgvsc.cli.tables import table
 
 runner = CliRunner()
@@ -61,12 +61,14 @@ def test_importing_the_package_imports_nothing_heavy():
         (["calibrate", "."], 2),
     ],
 )
-def test_mistakes_end_in_one_sentence_with_their_status(arguments, status, tmp_path):
-    ran = subprocess.run(
-        [sys.executable, "-m", "lgvsc.cli.main", *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert ran.returncode == status, ran.stderr
-    assert "Traceback" not in ran.stderr and ran.stderr.strip()
+def test_mistakes_end_in_one_sentence_with_their_status(arguments, status, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lgvsc", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    complaint = capsys.readouterr().err
+    assert ended.value.code == status, complaint
+    assert complaint.strip() and "Traceback" not in complaint
     assert list(tmp_path.iterdir()) == []
 
 

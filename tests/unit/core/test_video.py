@@ -95,7 +95,8 @@ def test_rotation_flag_sets_the_picture_upright(tmp_path):
 
 
 def test_ten_bit_is_read_as_eight(tmp_path):
-    encode(tmp_path / "ten.mkv", texture(3, 64, 64), codec="libx265", pix_fmt="yuv420p10le", options={"x265-params": "log-level=0"})
+    x265 = {"x265-params": "log-level=0"}
+    encode(tmp_path / "ten.mkv", texture(3, 64, 64), codec="libx265", pix_fmt="yuv420p10le", options=x265)
     assert read_video(tmp_path / "ten.mkv").frames.dtype == np.uint8
 
 

@@ -47,7 +47,7 @@ def test_every_loader_is_there(name):
 def test_unknown_name_names_near_misses():
     with pytest.raises(UnknownModelError, match="did you mean motion-interpolation"):
         find("motion-interpolaton")
-    with pytest.raises(UnknownModelError, match="there are .*compact-captioner"):
+    with pytest.raises(UnknownModelError, match=r"there are .*compact-captioner"):
         find("zzz")
 
 
