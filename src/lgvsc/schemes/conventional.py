@@ -1,0 +1,288 @@
+"""The conventional schemes: a standard video codec, 5G LDPC and QAM, as an engineer would build it.
+
+One burst for each group of pictures: preamble, control block, and the coded pictures as one payload. Two modes.
+``paper`` takes quantiser, group length, code rate and modulation from Table I of LGVSC, whatever rate comes of it.
+``adaptive`` fills a budget with the best of size, frame rate and quantiser, under the modulation and code that the
+channel carries. Neither knows at the receiver what was not sent and charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from lgvsc.channel.common import erase_bad
+from lgvsc.coding.budget import Budget
+from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, control_symbols, decode_control, encode_control
+from lgvsc.coding.digital import LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
+from lgvsc.coding.elementary import CODECS, CodecName
+from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
+from lgvsc.coding.prefix import intact_prefix
+from lgvsc.coding.snr import choose_mcs, required_snr_db
+from lgvsc.coding.video_control import (
+    MAX_GOP_FRAMES,
+    MAX_PAYLOAD_BYTES,
+    PAPER_SCHEMES,
+    VIDEO_CONTROL_BITS,
+    VideoControl,
+    pack_video_control,
+    unpack_video_control,
+    video_mcs,
+)
+from lgvsc.coding.video_road import CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
+from lgvsc.coding.video_search import Choice, Format, FormatSearch, Gop, Objective, picture_at, picture_count
+from lgvsc.core.air import Burst, Part, Reception
+from lgvsc.core.clock import Stopwatch
+from lgvsc.core.interfaces import Rebuilt
+from lgvsc.core.message import PARTS, PartStatus, Segment
+from lgvsc.core.video import Frame, Pixels, VideoFormat
+from lgvsc.errors import ConfigError
+from lgvsc.schemes.player import Decoded, Player
+from lgvsc.schemes.table_1 import PaperRow, SnrDef, paper_row
+from lgvsc.world.spans import in_order
+
+MAX_GOP_BYTES = 256 << 20  # of pictures in 4:2:0 that the transmitter holds at once
+TYPICAL_BITS = 8000  # fixes the spectral efficiency by which a budget in bit/s becomes symbols
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConventionalConfig:
+    """How video is coded and sent.
+
+    Attributes:
+        codec: H.264, H.265 or AV1.
+        mode: ``"adaptive"`` fills ``budget``; ``"paper"`` follows Table I.
+        budget: Limit on all symbols in adaptive mode, for example ``"6e-4cbr"``.
+        gop_frames: Longest group of pictures in adaptive mode; the generative scheme's longest segment by default.
+        objective: What the search makes large, at the source's size and rate.
+        snr_def: What ``snr_db`` means in paper mode. Adaptive mode takes Es/N0.
+    """
+
+    codec: CodecName = "h265"
+    mode: Literal["adaptive", "paper"] = "adaptive"
+    budget: str = "6e-4cbr"
+    gop_frames: int = 240
+    objective: Objective = "ssim"
+    snr_def: SnrDef = "esn0"
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise ConfigError(f"conventional.codec is {self.codec!r}; there are {', '.join(CODECS)}")
+        Budget.parse(self.budget)
+        if not 1 <= self.gop_frames <= MAX_GOP_FRAMES:
+            raise ConfigError(f"conventional.gop_frames is {self.gop_frames}; control carries 1 to {MAX_GOP_FRAMES}")
+        if self.mode == "adaptive" and self.snr_def == "ebn0":
+            raise ConfigError(
+                "conventional.snr_def = 'ebn0' needs a code rate that is fixed beforehand; mode = 'paper' has one"
+            )
+
+
+class ConventionalScheme:
+    """Both ends of the link. The receiver's half uses nothing of the arguments.
+
+    Args:
+        name: Scheme id, for example ``h265-ldpc``.
+        snr_db: SNR that the transmitter believes in, as ``config.snr_def`` defines it.
+        config: See :class:`ConventionalConfig`.
+        clock: Counts the seconds of each stage.
+    """
+
+    def __init__(self, name: str, snr_db: float, config: ConventionalConfig, clock: Stopwatch | None = None) -> None:
+        self.name = name
+        self._config = config
+        self._clock = clock or Stopwatch()
+        self._row = paper_row(config.codec, snr_db) if config.mode == "paper" else None
+        self.esn0_db = self._row.esn0_db(snr_db, config.snr_def) if self._row else snr_db
+        """Es/N0 that the channel has when the belief is right."""
+
+    def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+        """One burst for each group of pictures, as soon as the group has ended."""
+        sender = _Sender(video, self._config, self._row, self.esn0_db)
+        groups = self._clock.during("semantics", groups_of(frames, video, sender.gop_frames))
+        return self._clock.during("coding_send", (sender.send(gop, last) for gop, last in groups))
+
+    def reconstruct(
+        self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
+    ) -> Iterator[Rebuilt]:
+        """The video, piece by piece, from received symbols and granted channel state alone.
+
+        Args:
+            receptions: What arrives, in pieces of any size.
+            on_segment: Called with each group of pictures as it was received.
+        """
+        groups = self._clock.during("coding_receive", received_groups(receptions, on_segment))
+        return self._clock.during("world", Player().play(groups))
+
+
+# Transmitter
+
+
+def groups_of(frames: Iterable[Frame], video: VideoFormat, gop_frames: int) -> Iterator[tuple[Gop, bool]]:
+    """Groups of ``gop_frames`` frames, and whether it is the last one. Of the source, one group is in memory."""
+    gop: Gop | None = None
+    for frame in frames:
+        if gop is not None and len(gop) == gop_frames:
+            yield gop, False
+            gop = None
+        gop = gop or Gop(frame.index, video.height, video.width)
+        gop.add(frame.pixels)
+    if gop is not None:
+        yield gop, True
+
+
+def group_length(video: VideoFormat, longest: int) -> int:
+    """Frames of a group: as long as allowed and as memory holds, but equal where the video's length is known."""
+    longest = max(1, min(longest, MAX_GOP_BYTES * 2 // (3 * video.height * video.width)))
+    if not video.frames:
+        return longest
+    groups = -(-video.frames // longest)
+    return -(-video.frames // groups)
+
+
+class _Sender:
+    """What the transmitter remembers from one group to the next: unspent symbols and the search's last choice."""
+
+    def __init__(self, video: VideoFormat, config: ConventionalConfig, row: PaperRow | None, snr_db: float) -> None:
+        self._video, self._config, self._row, self._snr_db = video, config, row, snr_db
+        self._head_symbols = len(PREAMBLE) + control_symbols(VIDEO_CONTROL_BITS, snr_db)
+        self._search = FormatSearch(config.codec, config.objective)
+        self._credit = 0.0
+        self._index = 0
+        efficiency = choose_mcs(TYPICAL_BITS, snr_db, "video").efficiency
+        self._per_frame = 0.0 if row else Budget.parse(config.budget).symbols_per_frame(video, efficiency)
+        self.gop_frames = row.gop_frames if row else group_length(video, config.gop_frames)
+
+    def send(self, gop: Gop, last: bool) -> tuple[Segment, Burst]:
+        """The next group as a burst."""
+        self._credit += self._per_frame * len(gop) - self._head_symbols
+        choice, mcs = self._by_table(gop, self._row) if self._row else self._adapted(gop)
+        coded = choice.coded
+        control = VideoControl(
+            height=gop.height,
+            width=gop.width,
+            fps_numerator=self._video.fps.numerator,
+            fps_denominator=self._video.fps.denominator,
+            total_frames=self._video.frames or 0,
+            start=gop.start,
+            length=len(gop),
+            last=int(last),
+            codec=CODECS.index(self._config.codec),
+            constant_qp=int(choice.quantiser.constant_qp),
+            eighths=choice.format.eighths - 1,
+            step=choice.format.step - 1,
+            payload_bytes=len(coded.payload),
+            mcs=mcs.index,
+            headers_sent=int(coded.headers_sent),
+            header_qp=coded.header_qp,
+            header_check=coded.header_check,
+        )
+        head = torch.cat([PREAMBLE, encode_control(pack_video_control(control), self._snr_db)])
+        parts = [Part("control", head, VIDEO_CONTROL_BITS)]
+        if coded.payload:
+            symbols = encode_bits(np.unpackbits(np.frombuffer(coded.payload, np.uint8)), mcs)
+            self._credit -= len(symbols)
+            parts.append(Part("video", symbols, 8 * len(coded.payload), _described(gop, choice, mcs)))
+        self._index += 1
+        return control.segment(), Burst(self._index - 1, tuple(parts))
+
+    def _by_table(self, gop: Gop, row: PaperRow) -> tuple[Choice, Mcs]:
+        whole, quantiser = Format(8, 1), Quantiser(row.qp, constant_qp=True)
+        coded = encode_gop(self._config.codec, gop.pictures(whole), quantiser)
+        index = len(LADDER) + PAPER_SCHEMES.index((row.bits_per_symbol, row.code_rate))
+        return Choice(whole, quantiser, coded, 1), video_mcs(index, 8 * len(coded.payload))
+
+    def _adapted(self, gop: Gop) -> tuple[Choice, Mcs]:
+        room, index = most_bytes(int(self._credit), self._snr_db)
+        choice = self._search.best(gop, room) if room else None
+        if choice is None:
+            return Choice(Format(8, 1), Quantiser(0), CodedGop(b"", False, 0, 0), 0), mcs_at(0, 8)
+        payload_bits = 8 * len(choice.coded.payload)
+        mcs = choose_mcs(payload_bits, self._snr_db, "video")
+        if symbol_count(payload_bits, mcs) > self._credit:
+            mcs = mcs_at(index, payload_bits)
+        return choice, mcs
+
+
+def most_bytes(symbols: int, snr_db: float) -> tuple[int, int]:
+    """The longest payload that so many symbols carry safely at this SNR, and its entry of the ladder."""
+    best = (0, 0)
+    for index in range(len(LADDER)):
+        count = min(max_payload_bits(symbols, index) // 8, MAX_PAYLOAD_BYTES) if symbols > 0 else 0
+        safe = index == 0 or (count and required_snr_db(8 * count, mcs_at(index, 8 * count), "video") <= snr_db)
+        if safe and count > best[0]:
+            best = count, index
+    return best
+
+
+def _described(gop: Gop, choice: Choice, mcs: Mcs) -> str:
+    height, width = gop.size(choice.format)
+    quantiser = f"{'QP' if choice.quantiser.constant_qp else 'CRF'} {choice.quantiser.value:g}"
+    modem = f"{2**mcs.bits_per_symbol}-QAM {mcs.code_rate:.2f}"
+    return f"{width}x{height}, 1 frame in {choice.format.step}, {quantiser}, {modem}"
+
+
+# Receiver
+
+
+def received_groups(
+    receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
+) -> Iterator[Decoded]:
+    """Groups of pictures whose control could be read, in order, each with the frames that can still be decoded."""
+    payloads: dict[int, tuple[VideoControl, bytes]] = {}
+
+    def segments() -> Iterator[Segment]:
+        for control, body in bursts(receptions, read_control, control_symbols=MAX_CONTROL_SYMBOLS):
+            body, erased = erase_bad(body)
+            payload = read_payload(control, body)
+            payloads[control.start] = control, payload
+            whole = len(payload) == control.payload_bytes
+            video: PartStatus = "absent" if not control.payload_bytes else "ok" if whole else "lost"
+            status = {**dict.fromkeys(PARTS, "absent"), "control": "ok", "video": video}
+            yield control.segment().changed(status=status, erased_symbols=erased)
+
+    for segment in in_order(segments()):
+        on_segment(segment)
+        control, payload = payloads[segment.start]
+        for start in [start for start in payloads if start <= segment.start]:
+            del payloads[start]
+        yield Decoded(segment, frames_of(control, payload))
+
+
+def read_control(received: Reception) -> ControlRead[VideoControl] | None:
+    """What follows a preamble, as control; ``None`` where it is none."""
+    read = decode_control(received, VIDEO_CONTROL_BITS)
+    control = unpack_video_control(read[0]) if read else None
+    if read is None or control is None:
+        return None
+    return ControlRead(control, control_symbols=read[1], body_symbols=control.body_symbols)
+
+
+def read_payload(control: VideoControl, body: Reception) -> bytes:
+    """The payload, or what there is of it before the first lost code block."""
+    if not control.payload_bytes:
+        return b""
+    bits = 8 * control.payload_bytes
+    prefix = intact_prefix(body, bits, video_mcs(control.mcs, bits))
+    return np.packbits(prefix[: len(prefix) // 8 * 8]).tobytes()
+
+
+def frames_of(control: VideoControl, payload: bytes) -> Iterator[tuple[int, Pixels]]:
+    """Frames of the video for which there is a picture, rising. A picture stands for ``step`` frames."""
+    codec, step = CODECS[control.codec], control.step + 1
+    size = coded_size(control.height, control.width, control.eighths + 1)
+    coded = CodedGop(payload, bool(control.headers_sent), control.header_qp, control.header_check)
+    pictures = picture_count(control.length, step)
+    frame = 0
+    for picture in decode_gop(codec, coded, size, bool(control.constant_qp)):
+        if picture.position >= pictures:
+            return
+        while frame < control.length and picture_at(frame, step, pictures) < picture.position:
+            frame += 1
+        shown = to_rgb(picture.frame, control.height, control.width)
+        while frame < control.length and picture_at(frame, step, pictures) == picture.position:
+            yield control.start + frame, shown
+            frame += 1

@@ -1,0 +1,226 @@
+"""Video codecs: what is sent, what is left of it after damage, and how the best form is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lgvsc.channel.common import seeded
+from lgvsc.coding.control import unpack_control
+from lgvsc.coding.digital import LADDER, block_count, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.elementary import CODECS, pictures_of
+from lgvsc.coding.prefix import intact_prefix
+from lgvsc.coding.video_control import VIDEO_CONTROL_BITS, VideoControl, pack_video_control, unpack_video_control
+from lgvsc.coding.video_road import Quantiser, coded_size, decode_gop, encode_gop, to_rgb, to_yuv
+from lgvsc.coding.video_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
+from lgvsc.core.air import Reception
+from lgvsc.metrics.quality import psnr_db
+
+SIZE = (48, 64)
+
+
+def moving_square(frames: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """A bright square that crosses a textured ground."""
+    ground = np.random.default_rng(1).integers(60, 120, (height // 8, width // 8, 3)).repeat(8, 0).repeat(8, 1)
+    clip = np.repeat(ground[None].astype(np.uint8), frames, 0)
+    for index, picture in enumerate(clip):
+        at = 2 + index % (width - 20)
+        picture[12:28, at : at + 16] = (230, 200, 40)
+    return clip
+
+
+def coded(codec, frames=24, quantiser=None, preset=None):
+    clip = moving_square(frames)
+    start = {"h264": 30, "h265": 30, "av1": 45}[codec]
+    return clip, encode_gop(codec, [to_yuv(picture) for picture in clip], quantiser or Quantiser(start), preset)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_frame_comes_back_in_its_place(codec):
+    clip, gop = coded(codec)
+    pictures = list(decode_gop(codec, gop, SIZE, constant_qp=False))
+    assert [picture.position for picture in pictures] == list(range(24))
+    for picture in pictures:
+        own = psnr_db(clip[picture.position], to_rgb(picture.frame, *SIZE))
+        other = psnr_db(clip[(picture.position + 4) % 24], to_rgb(picture.frame, *SIZE))
+        assert own > 25 and own > other + 3
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_parameter_sets_and_start_codes_are_not_sent(codec):
+    _, gop = coded(codec)
+    assert not gop.headers_sent
+    assert b"x264" not in gop.payload and b"\x00\x00\x00\x01" not in gop.payload
+    units = list(pictures_of(codec, gop.payload))
+    overhead = len(gop.payload) - sum(len(unit) for unit in units)
+    assert 0 <= overhead <= 2 * len(units)
+    assert len(units) >= 24
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_beginning_of_a_payload_gives_the_same_pictures_as_the_whole(codec):
+    _, gop = coded(codec)
+    whole = {p.position: p.frame.to_ndarray() for p in decode_gop(codec, gop, SIZE, False)}
+    counts = []
+    for keep in (0, 1, len(gop.payload) // 3, len(gop.payload) // 2, len(gop.payload) - 1):
+        left = list(decode_gop(codec, replace(gop, payload=gop.payload[:keep]), SIZE, False))
+        positions = [picture.position for picture in left]
+        assert positions == sorted(set(positions)) and set(positions) <= set(range(24))
+        assert all(np.array_equal(picture.frame.to_ndarray(), whole[picture.position]) for picture in left)
+        counts.append(len(left))
+    assert counts == sorted(counts) and counts[0] == counts[1] == 0
+    assert 0 < counts[3] < 24
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_damaged_payloads_never_raise(codec):
+    _, gop = coded(codec, frames=8)
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        payload = np.frombuffer(gop.payload, np.uint8).copy()
+        payload[rng.integers(len(payload))] ^= 1 << rng.integers(8)
+        for picture in decode_gop(codec, replace(gop, payload=payload.tobytes()), SIZE, False):
+            assert (picture.frame.height, picture.frame.width) == SIZE
+    noise = rng.integers(0, 256, 400, dtype=np.uint8).tobytes()
+    list(decode_gop(codec, replace(gop, payload=noise), SIZE, False))
+    list(decode_gop(codec, replace(gop, payload=noise, headers_sent=True), SIZE, False))
+
+
+def test_a_receiver_that_writes_other_parameter_sets_shows_nothing():
+    _, gop = coded("h265", frames=4)
+    assert list(decode_gop("h265", replace(gop, header_check=gop.header_check ^ 1), SIZE, False)) == []
+
+
+def test_parameter_sets_travel_where_the_receiver_could_not_write_them():
+    _, gop = coded("h264", frames=6, preset="ultrafast")
+    assert gop.headers_sent and gop.picture_bytes < len(gop.payload)
+    assert [p.position for p in decode_gop("h264", gop, SIZE, False)] == list(range(6))
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_constant_qp_is_its_own_mode_and_rate_falls_with_it(codec):
+    sizes = []
+    for qp in (30, 40, 51):
+        _, gop = coded(codec, quantiser=Quantiser(qp, constant_qp=True))
+        assert not gop.headers_sent and gop.header_qp == qp
+        assert len(list(decode_gop(codec, gop, SIZE, constant_qp=True))) == 24
+        sizes.append(len(gop.payload))
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert coded(codec, quantiser=Quantiser(40))[1].payload != coded(codec, quantiser=Quantiser(40, True))[1].payload
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_same_pictures_give_the_same_bytes(codec):
+    assert coded(codec, frames=6)[1] == coded(codec, frames=6)[1]
+
+
+def test_coded_sizes_are_even_and_not_too_small():
+    assert coded_size(256, 456, 8) == (256, 456)
+    assert coded_size(256, 456, 3) == (96, 170)
+    assert coded_size(37, 21, 8) == (36, 20)
+    assert coded_size(20, 20, 2) == (16, 16)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6, 7, 24])
+@pytest.mark.parametrize("step", [1, 2, 3, 6])
+def test_each_coded_picture_stands_for_the_frames_around_it(length, step):
+    coded_frames = list(range(middle_of_step(step, length), length, step))
+    assert picture_count(length, step) == len(coded_frames)
+    for frame in range(length):
+        shown = coded_frames[picture_at(frame, step, len(coded_frames))]
+        whole_group = frame - frame % step + step <= length
+        assert abs(shown - frame) <= (max(step // 2, step - 1 - step // 2) if whole_group else step - 1)
+
+
+# Control
+
+
+def control(**changes) -> VideoControl:
+    values = {
+        "height": 256, "width": 456, "fps_numerator": 2997, "fps_denominator": 100, "total_frames": 300, "start": 120,
+        "length": 120, "last": 0, "codec": 2, "constant_qp": 0, "eighths": 7, "step": 1, "payload_bytes": 5000,
+        "mcs": 7, "headers_sent": 0, "header_qp": 60, "header_check": 200,
+    }  # fmt: skip
+    return VideoControl(**values | changes)
+
+
+def test_control_round_trip():
+    bits = pack_video_control(control())
+    assert len(bits) == VIDEO_CONTROL_BITS
+    assert unpack_video_control(bits) == control()
+    assert control().body_symbols == symbol_count(40_000, mcs_at(7, 40_000))
+
+
+def test_control_with_any_bit_wrong_is_refused():
+    bits = pack_video_control(control())
+    for index in range(len(bits)):
+        bits[index] ^= 1
+        assert unpack_video_control(bits) is None
+        bits[index] ^= 1
+
+
+@pytest.mark.parametrize("changes", [{"version": 1}, {"codec": 3}, {"mcs": 31}, {"length": 0}, {"height": 0}])
+def test_control_that_makes_no_sense_is_refused(changes):
+    assert unpack_video_control(pack_video_control(control(**changes))) is None
+
+
+def test_neither_receiver_takes_the_others_control():
+    assert unpack_control(pack_video_control(control())) is None
+
+
+# Prefix
+
+
+def test_what_comes_before_a_lost_block_is_kept():
+    mcs = mcs_at(8, 20_000)
+    blocks = block_count(20_000, mcs)
+    assert blocks == 3
+    bits = np.random.default_rng(0).integers(0, 2, 20_000, dtype=np.uint8)
+    symbols = encode_bits(bits, mcs)
+    variance = torch.full((len(symbols),), 1e-3)
+    assert np.array_equal(intact_prefix(Reception(symbols, variance), 20_000, mcs), bits)
+    symbols = symbols.clone()
+    third = len(symbols) // 3
+    symbols[third : 2 * third] = torch.randn(third, dtype=torch.complex64, generator=seeded(3))
+    prefix = intact_prefix(Reception(symbols, variance), 20_000, mcs)
+    assert 6000 < len(prefix) < 7000 and np.array_equal(prefix, bits[: len(prefix)])
+    assert len(intact_prefix(Reception(symbols[:10], variance[:10]), 20_000, mcs)) == 0
+    assert len(LADDER) == 16  # what video_control numbers the paper's schemes after
+
+
+# Search
+
+
+def gop_of(clip: np.ndarray) -> Gop:
+    gop = Gop(0, *clip.shape[1:3])
+    for picture in clip:
+        gop.add(picture)
+    return gop
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_search_fills_the_bytes_allowed_and_not_one_more(codec):
+    noisy = moving_square(16).astype(int) + np.random.default_rng(4).integers(-12, 12, (16, 48, 64, 3))
+    gop = gop_of(noisy.clip(0, 255).astype(np.uint8))
+    search = FormatSearch(codec)
+    for limit in (900, 1800):
+        choice = search.best(gop, limit)
+        assert choice is not None
+        assert 0.85 * limit < len(choice.coded.payload) <= limit
+        assert choice.codings <= 9 * 2 + 5
+
+
+def test_the_search_gives_up_where_nothing_fits():
+    gop = gop_of(moving_square(4))
+    assert FormatSearch("h264").best(gop, 8) is None
+
+
+def test_little_room_means_fewer_pixels():
+    gop = gop_of(moving_square(24, 96, 128))
+    poor, rich = (FormatSearch("av1").best(gop, limit) for limit in (150, 6000))
+    assert poor is not None and rich is not None
+    assert rich.format == Format(8, 1)
+    assert poor.format != Format(8, 1)
