@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.control import CONTROL_BITS, LAYOUT, Control, unpack_control, pack_control
+from lgvsc.coding.control import CONTROL_BITS, LAYOUT, Control, pack_control, unpack_control
 from lgvsc.errors import InputError
 
 PLAIN = Control(
