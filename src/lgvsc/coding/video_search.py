@@ -34,7 +34,7 @@ from lgvsc.metrics.ssim import MIN_SSIM_SIDE, ssim
 Objective: TypeAlias = Literal["ssim", "psnr"]
 
 EIGHTHS = (8, 6, 5, 4, 3, 2)  # of the source's height and width
-STEPS = (1, 2, 3, 4, 6)  # one frame in so many is coded
+STEPS = (1, 2, 3, 4, 6, 8)  # one frame in so many is coded
 JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
 FIRST_TRIALS, LATER_TRIALS = 9, 3
 MAX_FITS = 5
@@ -42,6 +42,7 @@ FILLED = 0.97  # of the bytes allowed is full enough
 CRF_PER_OCTAVE = 7.0  # first guess of how much coarser halves the rate
 FINEST = 10.0
 GAIN_PER_OCTAVE: dict[Objective, float] = {"ssim": 0.06, "psnr": 2.0}  # first guess of what twice the rate gives
+NEVER = -1000.0
 FEWER_PIXELS = 0.7  # bytes go with the number of pixels to this power, at the same quantiser
 
 
@@ -165,7 +166,7 @@ class _Trial:
 
     format: Format
     crf: float  # at which it takes the bytes allowed
-    score: float  # there; minus infinity where it cannot be so small
+    score: float  # there; below NEVER where it cannot be so small
 
 
 class _Trials:
@@ -196,7 +197,7 @@ class _Trials:
     def coarser(self, trial: _Trial) -> _Trial | None:
         """A format with fewer pixels, where this one does not fit; ``None`` after the last."""
         format = _beside(trial.format, False, 1) or _beside(trial.format, True, 1)
-        return None if format is None else _Trial(format, self._likely_crf(trial, format), float("-inf"))
+        return None if format is None else _Trial(format, self._likely_crf(trial, format), NEVER)
 
     def _likely_crf(self, from_: _Trial, format: Format) -> float:
         pixels = [(f.eighths / 8) ** 2 / f.step for f in (from_.format, format)]
@@ -218,7 +219,8 @@ class _Trials:
             gain = max(0.0, (points[0][2] - points[1][2]) / (points[0][1] - points[1][1]))
         needed = at + CRF_PER_OCTAVE * octaves
         fits = needed <= coarsest + 1.0  # the usual preset saves some bytes
-        trial = _Trial(format, min(needed, coarsest), score - gain * octaves if fits else float("-inf"))
+        # Where it cannot be so small, the nearer to it the better, but always worse than what can.
+        trial = _Trial(format, min(needed, coarsest), score - gain * octaves if fits else NEVER - octaves)
         self._tried[format] = trial
         return trial
 
@@ -248,10 +250,14 @@ class _Trials:
 def likely_format(gop: Gop, max_bytes: int) -> Format:
     """Where to begin, from the bits there are for each pixel of the source."""
     bits_per_pixel = 8 * max_bytes / (gop.height * gop.width * len(gop))
-    for limit, format in ((0.001, Format(3, 3)), (0.003, Format(4, 2)), (0.008, Format(5, 1)), (0.02, Format(6, 1))):
+    for limit, format in LIKELY:
         if bits_per_pixel < limit:
             return format
     return Format(8, 1)
+
+
+# Bits per pixel of the source below which a format is likely; from trying all of them on training clips with AV1.
+LIKELY = ((0.0012, Format(4, 6)), (0.003, Format(5, 4)), (0.006, Format(6, 3)), (0.015, Format(8, 2)))
 
 
 def _beside(format: Format, along_steps: bool, direction: int) -> Format | None:
