@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lgvsc.channel.common import erase_bad, pair_reals, unpair
 from lgvsc.coding.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.rate_map import RateMap, decode_map, encode_map
+from lgvsc.coding.rate_map import PARTS, RateMap, decode_map, encode_map
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
@@ -31,6 +31,8 @@ EVEN_KINDS = 4  # the lowest: all rates alike, no header; with ``mode`` they nam
 UNITS = 1 << 13  # of symbols, that the rest of ``length`` counts
 MODES = 16
 MIN_SIDE = 16
+COARSE = 2  # a map names every second rate: half the bits, and hardly worse
+SERVED_SNR_DB = 0.0  # down to which a header survives, whatever the transmitter believes: what it heads has no cliff
 MAP_FROM_SNR_DB = 3.0  # below, rates that follow the picture gain less than their map costs
 
 
@@ -62,27 +64,25 @@ class Layout:
     Attributes:
         rows, columns: Of the rate map.
         unit: Symbols in steps of which totals are announced.
-        map_step: Bits in steps of which map sizes are announced.
     """
 
     rows: int
     columns: int
     unit: int
-    map_step: int
 
     @classmethod
     def of(cls, height: int, width: int, config: NtsccConfig) -> Layout:
         rows, columns = -(-height // GRANULE), -(-width // GRANULE)
         most = 4 * rows * columns * config.rates[-1] + 4096
-        return cls(rows, columns, -(-most // (UNITS - 1)), -(-rows * columns * 3 // 10))
+        return cls(rows, columns, -(-most // (UNITS - 1)))
 
     @property
     def entries(self) -> int:
         return self.rows * self.columns
 
     def map_bits(self, kind: int) -> int:
-        """Bits of the rate map."""
-        return max(0, kind - EVEN_KINDS + 1) * self.map_step
+        """Bits of the rate map: 0.4 to 2.6 for each entry, in steps of 0.2."""
+        return -(-self.entries * (4 + 2 * (kind - EVEN_KINDS)) // 10) if kind >= EVEN_KINDS else 0
 
     def header_bits(self, kind: int) -> int:
         return IN_HEADER.bits + self.map_bits(kind) if kind >= EVEN_KINDS else 0
@@ -152,16 +152,16 @@ class NtsccPictureCodec:
                 f"{-(-least // layout.unit) * layout.unit}; use the digital road"
             )
         for kind in range(EVEN_KINDS, KINDS) if snr_db >= MAP_FROM_SNR_DB else ():
-            mode = choose_mcs(layout.header_bits(kind), snr_db, "control").index
+            mode = choose_mcs(layout.header_bits(kind), min(snr_db, SERVED_SNR_DB), "keyframes").index
             head = layout.header_symbols(kind, mode)
-            if room - head < least:
-                break
-            indices = allocate(bits, room - head, rates).numpy()
-            total = -(-(head + symbols_of(indices, rates)) // layout.unit) * layout.unit
-            typical = typical_index(total - head, layout, rates)
-            coded = encode_map(indices, typical, len(rates), layout.map_bits(kind))
+            if not least <= room - head <= 4 * layout.entries * rates[::COARSE][-1]:
+                break  # a map has too little or too much to share out
+            entries = allocate(bits, room - head, rates[::COARSE]).numpy()
+            total = -(-(head + symbols_of(COARSE * entries, rates)) // layout.unit) * layout.unit
+            typical = typical_entry(total - head, layout, rates)
+            coded = encode_map(entries, typical, len(rates[::COARSE]), layout.map_bits(kind))
             if coded is not None:
-                return Plan(indices, coded, kind, mode)
+                return Plan(COARSE * entries, coded, kind, mode)
         return Plan(even_map(layout, room, rates), np.zeros(0, np.uint8), 0, 0)
 
     @staticmethod
@@ -198,8 +198,8 @@ class NtsccPictureCodec:
             header = decode_bits(received[:head], bits, mcs_at(mode, bits)) if len(received) else None
             if header is None:
                 return None
-            typical = typical_index(total - head, layout, rates)
-            indices = decode_map(header[IN_HEADER.bits :], (layout.rows, layout.columns), typical, len(rates))
+            typical, shape = typical_entry(total - head, layout, rates), (layout.rows, layout.columns)
+            indices = COARSE * decode_map(header[IN_HEADER.bits :], shape, typical, len(rates[::COARSE]))
             gain = IN_HEADER.gain(int("".join(map(str, header[: IN_HEADER.bits])), 2))
         if symbols_of(indices, rates) > total - head:
             return None
@@ -255,10 +255,10 @@ def even_map(layout: Layout, symbols: int, rates: tuple[int, ...]) -> RateMap:
     return (low + up).astype(np.int64).reshape(layout.rows, layout.columns)
 
 
-def typical_index(symbols: int, layout: Layout, rates: tuple[int, ...]) -> int:
-    """Index of the rate nearest, in ratio, to so many symbols spread over the picture; from integers alone."""
+def typical_entry(symbols: int, layout: Layout, rates: tuple[int, ...]) -> int:
+    """Entry of the map, in eighths, that stands for so many symbols spread evenly; from integers alone."""
     blocks = 4 * layout.entries
-    return sum(symbols**2 > a * b * blocks**2 for a, b in pairwise(rates))
+    return PARTS // COARSE * sum(symbols**2 > a * b * blocks**2 for a, b in pairwise(rates))
 
 
 def symbols_of(indices: RateMap, rates: tuple[int, ...]) -> int:

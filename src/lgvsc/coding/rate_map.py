@@ -19,7 +19,7 @@ TOP_WEIGHT = 1 << 20
 FLOOR_WEIGHT = 300
 # Decay of an index's weight with each eighth of its distance from the guess, by how much two neighbours differ, then
 # for one neighbour, then for none. Fitted to maps of training pictures.
-DECAY_PERCENT = (79, 82, 87, 91, 86, 90)
+DECAY_PERCENT = (74, 72, 88, 89, 75, 83)
 ONE_NEIGHBOUR, NO_NEIGHBOUR = 4, 5
 _WORD = 32
 
@@ -29,7 +29,7 @@ def encode_map(indices: RateMap, typical: int, rates: int, room_bits: int) -> Bi
 
     Args:
         indices: ``(rows, columns)``, each below ``rates``.
-        typical: Index that both ends expect before any is known.
+        typical: Index that both ends expect before any is known, in eighths.
         rates: How many different indices there are.
         room_bits: Length of the result.
 
@@ -56,7 +56,7 @@ def encode_map(indices: RateMap, typical: int, rates: int, room_bits: int) -> Bi
 
 def decode_map(bits: Bits, shape: tuple[int, ...], typical: int, rates: int) -> RateMap:
     """What :func:`encode_map` wrote. Any bits give some map."""
-    flat = np.full(shape[0] * shape[1], typical, dtype=np.int64)
+    flat = np.full(shape[0] * shape[1], typical // PARTS, dtype=np.int64)
     padded = np.pad(bits, (0, -len(bits) % _WORD + 2 * _WORD))
     decoder = constriction.stream.queue.RangeDecoder(np.packbits(padded).view(">u4").astype(np.uint32))
     try:
@@ -73,9 +73,9 @@ def _guess(flat: RateMap, place: int, columns: int, typical: int) -> tuple[int, 
     left = int(flat[place - 1]) if column else None
     above = int(flat[place - columns]) if row else None
     if left is not None and above is not None:
-        return (7 * (left + above) + 2 * typical) // 2, min(abs(left - above), 3)
+        return (28 * (left + above) + typical) // 8, min(abs(left - above), 3)
     near = left if left is not None else above
-    return (PARTS * typical, NO_NEIGHBOUR) if near is None else (5 * near + 3 * typical, ONE_NEIGHBOUR)
+    return (typical, NO_NEIGHBOUR) if near is None else ((40 * near + 3 * typical) // 8, ONE_NEIGHBOUR)
 
 
 @cache
