@@ -1,6 +1,6 @@
 """The figure of the README: source, message in words, reconstruction, and what it cost.
 
-    python examples/link_figure.py OUT.png [--snr-db 10]
+python examples/link_figure.py OUT.png [--snr-db 10]
 """
 
 from __future__ import annotations
