@@ -1,6 +1,6 @@
 """Quality of the conventional schemes against SNR, with the cliff: the paper's parameters beside adapted ones.
 
-    python benchmarks/baselines.py VIDEO... [--codecs h265,av1] [--snr-db -4,0,5,10] [--cbr 6e-4,1.4e-3] [--mode both]
+    python benchmarks/baselines.py VIDEO... [--codecs h265,av1] [--snr-db=-4,0,5,10] [--cbr 6e-4,1.4e-3] [--mode both]
                                    [--seconds 8] [--csv OUT.csv]
 
 In mode ``paper`` (Table I of LGVSC, H.264 and H.265 only) both readings of the SNR are shown; a star marks a rate above

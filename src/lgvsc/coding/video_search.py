@@ -2,7 +2,7 @@
 
 A fast preset judges formats at about the right rate, climbing from the previous group's format; the usual preset then
 finds the quantiser that fills the budget. The first group of a video takes up to 9 formats with one or two
-fast codings each, later groups up to 3; both end with up to 5 codings at the usual preset, 3 as a rule.
+fast codings each, later groups up to 3; both end with up to 6 codings at the usual preset, 3 as a rule.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ EIGHTHS = (8, 6, 5, 4, 3, 2)  # of the source's height and width
 STEPS = (1, 2, 3, 4, 6, 8)  # one frame in so many is coded
 JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
 FIRST_TRIALS, LATER_TRIALS = 9, 3
-MAX_FITS = 5
+MAX_FITS = 6
 FILLED = 0.97  # of the bytes allowed is full enough
 CRF_PER_OCTAVE = 7.0  # first guess of how much coarser halves the rate
 FINEST = 10.0
+GRAIN = 0.25  # of CRF, the least that SVT-AV1 tells apart
 GAIN_PER_OCTAVE: dict[Objective, float] = {"ssim": 0.06, "psnr": 2.0}  # first guess of what twice the rate gives
 NEVER = -1000.0
 FEWER_PIXELS = 0.7  # bytes go with the number of pixels to this power, at the same quantiser
@@ -139,23 +140,25 @@ class FormatSearch:
         return choice
 
     def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> Choice | None:
-        """Code at the usual preset, with the finest quantiser that fits; secant steps on the logarithm of the size."""
+        """Code at the usual preset, with the finest quantiser that fits: secant steps, kept within what is known."""
         pictures = gop.pictures(trial.format)
-        coarsest = COARSEST[self._codec]
+        too_fine, fits = FINEST - GRAIN, COARSEST[self._codec] + GRAIN  # both yet to be coded
         sizes: dict[float, int] = {}
         best: Choice | None = None
         crf = trial.crf
         for _ in range(MAX_FITS):
-            crf = min(max(round(4 * crf) / 4, FINEST), coarsest)
-            if crf in sizes:
-                break
+            crf = min(max(round(crf / GRAIN) * GRAIN, too_fine + GRAIN), fits - GRAIN)
+            if crf <= too_fine:
+                break  # between the two there is nothing
             coded = encode_gop(self._codec, pictures, Quantiser(crf))
             trials.codings += 1
             sizes[crf] = len(coded.payload)
-            if sizes[crf] <= max_bytes and (best is None or crf < best.quantiser.value):
-                best = Choice(trial.format, Quantiser(crf), coded, trials.codings)
-            if FILLED * max_bytes <= sizes[crf] <= max_bytes:
-                break
+            if sizes[crf] > max_bytes:
+                too_fine = crf
+            else:
+                best, fits = Choice(trial.format, Quantiser(crf), coded, trials.codings), crf
+                if sizes[crf] >= FILLED * max_bytes:
+                    break
             crf = _next_crf(sizes, aim=max_bytes * (1 + FILLED) / 2)
         return best
 

@@ -113,8 +113,12 @@ def test_constant_qp_is_its_own_mode_and_rate_falls_with_it(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_same_pictures_give_the_same_bytes(codec):
-    assert coded(codec, frames=6)[1] == coded(codec, frames=6)[1]
+@pytest.mark.parametrize("size", [(48, 64), (72, 144)])
+def test_the_same_pictures_give_the_same_bytes(codec, size):
+    noisy = np.random.default_rng(5).integers(0, 60, (24, *size, 3)) + moving_square(24, *size)
+    clip = [to_yuv(np.clip(picture, 0, 255).astype(np.uint8)) for picture in noisy]
+    first, *others = (encode_gop(codec, clip, Quantiser(45)) for _ in range(4))
+    assert all(other == first for other in others)
 
 
 def test_coded_sizes_are_even_and_not_too_small():
@@ -209,8 +213,8 @@ def test_the_search_fills_the_bytes_allowed_and_not_one_more(codec):
     for limit in (900, 1800):
         choice = search.best(gop, limit)
         assert choice is not None
-        assert 0.85 * limit < len(choice.coded.payload) <= limit
-        assert choice.codings <= 9 * 2 + 5
+        assert 0.9 * limit < len(choice.coded.payload) <= limit
+        assert choice.codings <= 9 * 2 + 6
 
 
 def test_the_search_gives_up_where_nothing_fits():
