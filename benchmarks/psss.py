@@ -21,7 +21,8 @@ from lgvsc.core.interfaces import FOCUSES
 from lgvsc.core.video import Frame, Pixels, VideoReader
 from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
 from lgvsc.semantics.backends.compact_judge import CompactJudge
-from lgvsc.semantics.psss import Psss, Score
+from lgvsc.semantics.prompts import question
+from lgvsc.semantics.psss import Psss, Score, semantic_divergence
 
 THRESHOLD = 0.35
 SAMPLE_FPS = 4.0
@@ -40,14 +41,12 @@ def main() -> None:
     torch.set_num_threads(1)
     weights = arguments.weights or Path(str(files("lgvsc.models") / "assets" / "compact-judge.safetensors"))
     judge, captioner = CompactJudge.load(weights), CompactCaptioner()
-    scorers = {focus: Psss(captioner, judge, focus) for focus in FOCUSES}
+    scorer = Psss(captioner, judge)
     paths = sorted(arguments.media.glob("*.mp4"))
     pictures = [picture_of(path) for path in paths[:: max(1, len(paths) // arguments.frames)]][: arguments.frames]
-    invariance(scorers["general"], pictures, arguments.show)
-    sensitivity(scorers, pictures, arguments.show)
-    keyframes(
-        scorers["general"], paths[3 :: max(1, len(paths) // arguments.clips)][: arguments.clips], arguments.sheets
-    )
+    invariance(scorer, pictures, arguments.show)
+    sensitivity(captioner, judge, pictures, arguments.show)
+    keyframes(scorer, paths[3 :: max(1, len(paths) // arguments.clips)][: arguments.clips], arguments.sheets)
 
 
 def picture_of(path: Path) -> Pixels:
@@ -116,20 +115,21 @@ DISTURBANCES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
 # --- what is one ---
 
 
-def sensitivity(scorers: dict[str, Psss], pictures: list[Pixels], show: int) -> None:
+def sensitivity(captioner: CompactCaptioner, judge: CompactJudge, pictures: list[Pixels], show: int) -> None:
     print(f"\nchange of content ({len(pictures)} pictures), share above 0.35 and mean divergence")
-    print(f"{'change':<22}" + "".join(f"{focus:>19}" for focus in scorers))
+    print(f"{'change':<22}" + "".join(f"{focus:>19}" for focus in FOCUSES))
     for name, change in CHANGES.items():
         rng = np.random.default_rng(1)
         pairs = [change(picture, pictures[(i + 7) % len(pictures)], rng) for i, picture in enumerate(pictures)]
+        texts = [captioner.describe_pair(Frame(0, a), Frame(1, b)) for a, b in pairs]
         row = ""
-        for focus, scorer in scorers.items():
-            scores = [scorer.divergence(Frame(0, a), Frame(1, b)) for a, b in pairs]
-            values = [score.s_rel for score in scores]
+        for focus in FOCUSES:
+            values = [semantic_divergence(a.p_yes, a.p_no) for a in judge.answer(question(focus), texts)]
             row += f"{np.mean([v > THRESHOLD for v in values]):>10.2f}{statistics.mean(values):>+9.2f}"
-            if show and focus == "general":
-                tell(name, [s for s in scores if s.s_rel <= THRESHOLD][:show])
-        print(f"{name:<22}{row}")
+            if focus == "general":
+                missed = [(v, text) for v, text in zip(values, texts, strict=True) if v <= THRESHOLD]
+        print(f"{name:<22}{row}", flush=True)
+        tell(name, missed[:show])
 
 
 def pasted(picture: Pixels, other: Pixels, rng: np.random.Generator, share: float, place: int | None = None) -> Pixels:
@@ -235,12 +235,12 @@ def report(name: str, scores: list[Score], wrong: Callable[[float], bool], show:
     values = [score.s_rel for score in scores]
     share = np.mean([wrong(v) for v in values])
     print(f"{name:<22}{share:>11.2f}{statistics.mean(values):>+8.2f}{max(values):>+8.2f}")
-    tell(name, [score for score in scores if wrong(score.s_rel)][:show])
+    tell(name, [(score.s_rel, score.texts) for score in scores if wrong(score.s_rel)][:show])
 
 
-def tell(name: str, scores: list[Score]) -> None:
-    for score in scores:
-        print(f"    {name}: {score.s_rel:+.2f}\n      {score.texts[0]}\n      {score.texts[1]}")
+def tell(name: str, failures: list[tuple[float, tuple[str, str]]]) -> None:
+    for divergence, texts in failures:
+        print(f"    {name}: {divergence:+.2f}\n      {texts[0]}\n      {texts[1]}")
 
 
 def as_bytes(picture: np.ndarray) -> Pixels:

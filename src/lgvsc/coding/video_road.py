@@ -220,7 +220,7 @@ def _options(codec: CodecName, quantiser: Quantiser, preset: str, height: int, w
 
 
 def _x264_instructions() -> str:
-    """With AVX-512, x264's mbtree decides on memory that it never set, and the same pictures give other bytes each time.
+    """With AVX-512, x264's mbtree reads memory that it never set, and the same pictures give other bytes each time.
 
     Seen in x264 165 at widths like 144 and 160; with AVX2, or without mbtree, it is gone. Naming instructions to x264
     makes it use them unasked, so this is done only where there are more.

@@ -12,11 +12,12 @@ import json
 import random
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -27,7 +28,7 @@ from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, find_word
 from lgvsc.semantics.backends import compact_words
 from lgvsc.semantics.prompts import question
 from lgvsc.training.judge_questions import draw_question, question_words
-from lgvsc.training.judge_scenes import CHANGES, Example, draw
+from lgvsc.training.judge_scenes import CHANGES, COMMON_WORDS, Example, draw
 
 _POOL = 8  # batches drawn together
 _UNDECIDED = "unclear"  # where the rest of the probability goes: an answer that is neither yes nor no
@@ -39,6 +40,7 @@ class JudgeTraining:
 
     Attributes:
         minutes: Wall clock. Ignored where ``steps`` is given; only ``steps`` makes a run repeatable.
+        start: Weights of an earlier run to go on from; words keep what they learned.
         answer_weight: Share of the answers' loss beside that of the next words of the second description.
     """
 
@@ -50,6 +52,7 @@ class JudgeTraining:
     warmup: int = 100
     answer_weight: float = 4.0
     seed: int = 0
+    start: Path | None = None
     log_every: int = 50
     save_every: int = 250
 
@@ -73,6 +76,8 @@ def train(config: JudgeTraining, out: Path) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         model = JudgeLM(JudgeLMConfig(vocabulary=len(tokenizer)))
+    if config.start is not None:
+        _start_from(model, tokenizer, config.start)
     optimisers = _optimisers(model, config)
     rates = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
     checkpoint = out / "checkpoint.pt"
@@ -134,7 +139,7 @@ def vocabulary() -> list[str]:
     for group in ("SETTINGS", "LIGHTS", "TONES", "LINES", "KINDS", "STATES", "COUNTS"):
         texts += getattr(compact_words, group)
     texts += [compact_words.NOTHING_SEEN, compact_words.NOTHING_THERE]
-    texts += [str(compact_words.Description()), _UNDECIDED, _COMMON]
+    texts += [str(compact_words.Description()), _UNDECIDED, *COMMON_WORDS]
     words = {word if word in ("Yes", "No") else word.lower() for text in texts for word in find_words(text)}
     return sorted(words | {"yes", "no", "Yes", "No"})
 
@@ -259,6 +264,18 @@ def _optimisers(model: JudgeLM, config: JudgeTraining) -> list[torch.optim.Optim
     ]
 
 
+def _start_from(model: JudgeLM, tokenizer: WordTokenizer, path: Path) -> None:
+    """Take over weights of the same sizes; embeddings go by word, so the vocabularies may differ."""
+    with safe_open(str(path), framework="pt") as earlier:
+        words = WordTokenizer(json.loads(earlier.metadata()["words"])).get_vocab()
+        weights = {name: earlier.get_tensor(name).float() for name in earlier.keys()}  # noqa: SIM118
+    embedding = model.embedding.weight.detach().clone()
+    for word, i in tokenizer.get_vocab().items():
+        if word in words:
+            embedding[i] = weights["embedding.weight"][words[word]]
+    model.load_state_dict({**weights, "embedding.weight": embedding})
+
+
 def _resume(path: Path, model: JudgeLM, optimisers: list[torch.optim.Optimizer]) -> tuple[int, float]:
     if not path.exists():
         return 0, 0.0
@@ -269,24 +286,13 @@ def _resume(path: Path, model: JudgeLM, optimisers: list[torch.optim.Optimizer])
     return state["step"], state["seconds"]
 
 
-# Words that captions from elsewhere are full of; known words compare better than hashed ones.
-_COMMON = """
-a an and are as at be but by for from has have he her his in into is it its no not of on or she that the their them
-there they this to was were which while who with without above below behind front near next over under beside between
-man woman boy girl child baby people crowd group someone hand arm leg head hair eye mouth dog cat bird horse fish animal
-car bus truck train boat bicycle road street house building room kitchen table chair bed window door wall floor ceiling
-tree grass flower forest field mountain hill river lake sea water beach sand snow sky cloud sun moon night day evening
-city town park garden stage screen phone book cup bottle food plate ball box bag clothes shirt hat dress
-stands sits walks runs holds looks turns moves rides drives plays talks eats opens closes picks lies flies swims jumps
-big little long short old young new open closed empty full high low fast slow wearing camera view picture image scene
-"""
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lgvsc.training.judge", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights, the log and the checkpoint")
     parser.add_argument("--minutes", type=float, default=20.0, help="wall clock to train for (default: 20)")
     parser.add_argument("--steps", type=int, default=None, help="train for exactly so many steps instead")
+    parser.add_argument("--start", type=Path, default=None, help="weights of an earlier run to go on from")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates (default: 1)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -294,4 +300,6 @@ def _arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     _args = _arguments()
     torch.set_num_threads(1)
-    train(JudgeTraining(steps=_args.steps, minutes=_args.minutes, seed=_args.seed), _args.out)
+    _recipe = JudgeTraining(steps=_args.steps, minutes=_args.minutes, seed=_args.seed, start=_args.start)
+    _rates = {"learning_rate": _args.rate * _recipe.learning_rate, "matrix_rate": _args.rate * _recipe.matrix_rate}
+    train(replace(_recipe, **_rates), _args.out)

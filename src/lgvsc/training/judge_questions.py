@@ -29,6 +29,9 @@ _ASPECTS: dict[str, tuple[str, ...]] = {
         "any objects that appeared or disappeared",
         "what came or went",
         "the extent of changes in the background and the foreground",
+        "how much the background environment changed and any objects that appeared or disappeared",
+        "the semantic similarity of the images",
+        "objects, people, actions, background, environment and light",
         "how far the surroundings changed",
         "all aspects together",
     ),
@@ -57,7 +60,14 @@ _ASPECTS: dict[str, tuple[str, ...]] = {
 }
 _IGNORE: dict[str, tuple[str, ...]] = {
     "main_object": ("the background", "the surroundings", "the environment", "differences in the setting or light"),
-    "background": ("people", "objects", "the foreground", "what anyone does", "actions and movement in front"),
+    "background": (
+        "people",
+        "objects",
+        "the foreground",
+        "what anyone does",
+        "actions",
+        "any people or objects in front",
+    ),
 }
 _IGNORED = ("Ignore {}.", "Leave out {}.", "Disregard {}.", "Never mind {}.", "Whatever {} may be.", "Do not weigh {}.")
 _ASKED: dict[str, tuple[str, ...]] = {
@@ -82,6 +92,7 @@ _ASKED: dict[str, tuple[str, ...]] = {
         "Are they similar from the perspective of the background?",
     ),
 }
+_ASKED_OF_ALL = ("Are they the same?", "Are they similar?", "Do they match?", "Is it the same in both?")
 _ANSWERS = (
     "Answer yes or no.",
     "Use yes or no to answer.",
@@ -93,8 +104,8 @@ _ANSWERS = (
 
 
 def draw_question(rng: random.Random, focus: Focus) -> str:
-    """One wording. Half of the time it is the shipped one."""
-    if rng.random() < 0.5:
+    """One wording. The shipped one comes up most."""
+    if rng.random() < 0.4:
         return QUESTIONS[focus]
     verb = rng.choice(_VERBS)
     only = f" {rng.choice(_ONLY)}" if focus != "general" and rng.random() < 0.7 else ""
@@ -104,13 +115,14 @@ def draw_question(rng: random.Random, focus: Focus) -> str:
     if focus in _IGNORE and rng.random() < 0.5:
         left_out = " and ".join(rng.sample(_IGNORE[focus], rng.randint(1, 2)))
         parts.append(rng.choice(_IGNORED).format(left_out))
-    parts += [rng.choice(_ASKED[focus]), rng.choice(_ANSWERS)]
+    asked = rng.choice(_ASKED_OF_ALL if rng.random() < 0.4 else _ASKED[focus])
+    parts += [asked, rng.choice(_ANSWERS)]
     return " ".join(part for part in parts if part)
 
 
 def question_words() -> set[str]:
     """Every wording that can be drawn, in pieces."""
-    pieces = {*QUESTIONS.values(), *_OPENINGS, *_VERBS, *_ONLY, *_IGNORED, *_ANSWERS}
+    pieces = {*QUESTIONS.values(), *_OPENINGS, *_VERBS, *_ONLY, *_IGNORED, *_ASKED_OF_ALL, *_ANSWERS}
     for table in (_ASPECTS, _IGNORE, _ASKED):
         pieces.update(piece for group in table.values() for piece in group)
     return pieces

@@ -32,6 +32,8 @@ class Change:
         stands_out_first, stands_out_second: How far these colours are from what surrounds the patch.
         joined_first, joined_second: Share of the rim that has the patch's own colour: what is joined to something
             alike is a part of it that moves, and no new thing.
+        found_first, found_second: How much of the patch's colour in this picture the *other* one shows near by, in
+            areas of the patch: what moves is still somewhere, what comes was nowhere.
     """
 
     mask: Mask
@@ -42,6 +44,8 @@ class Change:
     stands_out_second: float
     joined_first: float
     joined_second: float
+    found_first: float
+    found_second: float
 
 
 class Comparison:
@@ -124,14 +128,17 @@ class Comparison:
         ring = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         ring &= ~self.changed & self.shared
         ring = ring if ring.any() else ~mask
+        near = (cv2.dilate(mask.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0) & self.shared
         seen = []
-        for lab in (self.first.lab, self._second_lab):
+        for lab, other in ((self.first.lab, self._second_lab), (self._second_lab, self.first.lab)):
             colour = np.median(lab[mask], axis=0).astype(np.float32)
             out = float(np.linalg.norm(colour - np.median(lab[ring], axis=0)))
             joined = float((np.linalg.norm(lab[ring] - colour, axis=1) < 14.0).mean())
-            seen.append((colour, out, joined))
-        (colour_a, out_a, joined_a), (colour_b, out_b, joined_b) = seen
-        return Change(mask, float(mask.mean()), colour_a, colour_b, out_a, out_b, joined_a, joined_b)
+            found = float((np.linalg.norm(other[near] - colour, axis=1) < 14.0).sum() / mask.sum())
+            seen.append((colour, out, joined, found))
+        (colour_a, out_a, joined_a, found_a), (colour_b, out_b, joined_b, found_b) = seen
+        share = float(mask.mean())
+        return Change(mask, share, colour_a, colour_b, out_a, out_b, joined_a, joined_b, found_a, found_b)
 
     def _warped(self, picture: NDArray) -> NDArray:
         return _warp(picture, self.matrix, self.first.grey.shape)

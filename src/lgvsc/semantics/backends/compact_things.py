@@ -95,8 +95,9 @@ def common_things(a: Facts, b: Facts, compared: Comparison) -> list[Pair]:
 
 def _objects(changes: list[Change]) -> list[tuple[float, Pair]]:
     """Changed patches as objects that came, left or moved; all others together are something that acts."""
-    left = [c for c in changes if _apart(c.stands_out_first, c.stands_out_second, c.joined_first)]
-    came = [c for c in changes if _apart(c.stands_out_second, c.stands_out_first, c.joined_second)]
+    left = [c for c in changes if _only_first(c)]
+    came = [c for c in changes if _only_first(_turned(c))]
+    came = [c for c in came if c not in left]
     acting = [c for c in changes if c not in left and c not in came]
     pairs: list[tuple[float, Pair]] = []
     for change in left:
@@ -118,9 +119,29 @@ def _objects(changes: list[Change]) -> list[tuple[float, Pair]]:
     return pairs
 
 
-def _apart(here: float, there: float, joined: float) -> bool:
-    """Whether a patch shows a thing of its own in the picture where it stands out."""
-    return here > 10.0 and here > 1.4 * there and joined < 0.2
+def _only_first(change: Change) -> bool:
+    """Whether a patch shows a thing of its own in the first picture, and nothing but its background in the second."""
+    here, there = change.stands_out_first, change.stands_out_second
+    if here > 10.0 and here > 1.4 * there and change.joined_first < 0.2:
+        return True
+    lost = change.found_first < 0.4
+    return lost and here > 8.0 and (here > there or change.found_second >= 0.4)
+
+
+def _turned(change: Change) -> Change:
+    """The same change with the pictures the other way round."""
+    return Change(
+        change.mask,
+        change.share,
+        change.second,
+        change.first,
+        change.stands_out_second,
+        change.stands_out_first,
+        change.joined_second,
+        change.joined_first,
+        change.found_second,
+        change.found_first,
+    )
 
 
 def _alike(before: Change, after: Change) -> bool:

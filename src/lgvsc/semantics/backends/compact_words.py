@@ -34,7 +34,7 @@ STATES = (
 )
 NOTHING_SEEN = "Nothing can be made out."
 NOTHING_THERE = "nothing stands out"
-COUNTS = ("no", "one", "two", "three", "four", "five", "six")
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
