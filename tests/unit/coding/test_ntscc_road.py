@@ -297,4 +297,4 @@ def test_the_shipped_weights_carry_a_photograph_and_fall_softly():
     assert psnr[0.0] > FLOORS[0] and psnr[5.0] > FLOORS[1] and psnr[10.0] > FLOORS[2]
 
 
-FLOORS = (0.0, 0.0, 0.0)
+FLOORS = (17.8, 20.2, 21.7)
