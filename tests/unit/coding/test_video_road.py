@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +16,14 @@ from lgvsc.coding.digital import LADDER, block_count, encode_bits, mcs_at, symbo
 from lgvsc.coding.elementary import CODECS, pictures_of
 from lgvsc.coding.prefix import intact_prefix
 from lgvsc.coding.video_control import VIDEO_CONTROL_BITS, VideoControl, pack_video_control, unpack_video_control
-from lgvsc.coding.video_road import Quantiser, coded_size, decode_gop, encode_gop, to_rgb, to_yuv
+from lgvsc.coding.video_road import Quantiser, coded_size, decode_gop, encode_gop, scaled, to_rgb, to_yuv
 from lgvsc.coding.video_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
 from lgvsc.core.air import Reception
+from lgvsc.core.video import read_video
 from lgvsc.metrics.quality import psnr_db
 
 SIZE = (48, 64)
+MEDIA = Path(os.environ.get("LGVSC_MEDIA", Path(__file__).parents[4] / "shared" / "media")) / "train"
 
 
 def moving_square(frames: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -121,6 +125,17 @@ def test_the_same_pictures_give_the_same_bytes(codec, size):
     assert all(other == first for other in others)
 
 
+@pytest.mark.media
+def test_x264_gives_the_same_bytes_on_a_clip_on_which_it_once_did_not():
+    path = MEDIA / "boxer_punching.mp4"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here; set LGVSC_MEDIA to the folder of the clips")
+    pictures = [to_yuv(picture) for picture in read_video(path).frames]
+    for side in (144, 160):
+        small = scaled(pictures, (side, side))
+        assert len({encode_gop("h264", small, Quantiser(40)).payload for _ in range(4)}) == 1
+
+
 def test_coded_sizes_are_even_and_not_too_small():
     assert coded_size(256, 456, 8) == (256, 456)
     assert coded_size(256, 456, 3) == (96, 170)
@@ -213,7 +228,7 @@ def test_the_search_fills_the_bytes_allowed_and_not_one_more(codec):
     for limit in (900, 1800):
         choice = search.best(gop, limit)
         assert choice is not None
-        assert 0.9 * limit < len(choice.coded.payload) <= limit
+        assert 0.8 * limit < len(choice.coded.payload) <= limit
         assert choice.codings <= 9 * 2 + 6
 
 
