@@ -12,6 +12,7 @@ import json
 import random
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -286,20 +287,21 @@ def _resume(path: Path, model: JudgeLM, optimisers: list[torch.optim.Optimizer])
     return state["step"], state["seconds"]
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lgvsc.training.judge", description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of :func:`train`."""
+    parser = argparse.ArgumentParser(prog="lgvsc train judge", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights, the log and the checkpoint")
     parser.add_argument("--minutes", type=float, default=20.0, help="wall clock to train for (default: 20)")
     parser.add_argument("--steps", type=int, default=None, help="train for exactly so many steps instead")
     parser.add_argument("--start", type=Path, default=None, help="weights of an earlier run to go on from")
     parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates (default: 1)")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    recipe = JudgeTraining(steps=given.steps, minutes=given.minutes, seed=given.seed, start=given.start)
+    rates = {"learning_rate": given.rate * recipe.learning_rate, "matrix_rate": given.rate * recipe.matrix_rate}
+    train(replace(recipe, **rates), given.out)
 
 
 if __name__ == "__main__":
-    _args = _arguments()
-    torch.set_num_threads(1)
-    _recipe = JudgeTraining(steps=_args.steps, minutes=_args.minutes, seed=_args.seed, start=_args.start)
-    _rates = {"learning_rate": _args.rate * _recipe.learning_rate, "matrix_rate": _args.rate * _recipe.matrix_rate}
-    train(replace(_recipe, **_rates), _args.out)
+    main()
