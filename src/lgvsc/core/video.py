@@ -163,6 +163,8 @@ class VideoReader:
         if not self._container.streams.video:
             raise InputError(f"{self.path} has no video in it")
         context = self._container.streams.video[0].codec_context
+        if context is None:
+            raise InputError(f"{self.path} holds video of a kind that FFmpeg does not know, or is damaged")
         if context.width * context.height > MAX_PIXELS:
             raise InputError(
                 f"{self.path} is {context.width}x{context.height}; "
