@@ -16,6 +16,7 @@ from lgvsc.models.catalog import load
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.semantics.keyframes import Choice, Scorer
+from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.world.decoder import SemanticDecoder
 
@@ -45,7 +46,9 @@ def psss(config: Config) -> Psss:
     """The semantic similarity score, with the captioner and the judge that the configuration names."""
     captioner: Captioner = load(config.models.captioner)
     judge: Judge = load(config.models.judge)
-    return Psss(captioner, judge, focus=config.keyframes.focus)
+    wording = config.judge.questions
+    questions = {str(focus): text for focus, text in load_questions(wording).items()} if wording else None
+    return Psss(captioner, judge, config.keyframes.focus, config.judge.rule, questions)
 
 
 def divergence_of(similarity: Psss) -> Scorer:

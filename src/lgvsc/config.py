@@ -47,6 +47,15 @@ class ChannelConfig(BaseModel):
     block_symbols: int = Field(default=64, ge=1)
 
 
+class JudgeConfig(BaseModel):
+    """How the judge is asked. ``questions`` is a TOML file with another wording for one or more focuses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    questions: str = ""
+    rule: Literal["relative", "absolute"] = "relative"  # S_rel, or P(No) alone (LGVSC, Appendix C)
+
+
 class LinkConfig(BaseModel):
     """What is said and measured about the link; changes no symbol."""
 
@@ -70,6 +79,7 @@ class Config(BaseModel):
     coding: CodingConfig
     channel: ChannelConfig
     world: DecoderConfig
+    judge: JudgeConfig = JudgeConfig()
     link: LinkConfig = LinkConfig()
 
     @property

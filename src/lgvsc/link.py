@@ -27,6 +27,7 @@ from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import LgvscError
 from lgvsc.metrics.quality import Quality, QualityMeter
+from lgvsc.metrics.vmaf import vmaf
 from lgvsc.planning import fit_to_budget
 from lgvsc.record import Record, fingerprint
 
@@ -74,6 +75,8 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         written = write_pieces(pieces, output, clock, on_piece=record.rebuilt)
         every, total = config.link.metrics_every, reader.format.frames
         record.quality = measure(written, clock.during("source", original), clock, every, on_progress, total)
+    with clock.stage("metrics"):
+        record.vmaf = vmaf(source, output)
     record.finish(clock.seconds(), output)
     return record
 

@@ -21,6 +21,7 @@ from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, Segment, SemanticMessage
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.metrics.quality import Quality
+from lgvsc.metrics.vmaf import Vmaf
 from lgvsc.models.catalog import find
 from lgvsc.semantics.keyframes import Choice
 
@@ -45,6 +46,7 @@ class Record:
     provenance: list[tuple[int, int, Provenance]] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)
     quality: Quality | None = None
+    vmaf: Vmaf | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
     output: Path | None = None
 
@@ -118,7 +120,7 @@ class Record:
             "divergence_curve": self.curve,
             "threshold": config.keyframes.threshold,
             "choices": self.choices,
-            "metrics": asdict(self.quality) if self.quality else {},
+            "metrics": self._metrics(),
             "provenance": self.provenance,
             "damage": self._damage(),
             "timing_s": self._timing_s(),
@@ -142,6 +144,15 @@ class Record:
             "cut": sent.cut,
             "status": got.status if got else dict.fromkeys(PARTS, "lost"),
         }
+
+    def _metrics(self) -> dict[str, Any]:
+        """Each metric, or null with its reason under ``absent``."""
+        if self.quality is None:
+            return {}
+        found = asdict(self.quality) | {"vmaf": self.vmaf.score if self.vmaf else None}
+        if self.vmaf and self.vmaf.reason:
+            found["absent"] = found["absent"] | {"vmaf": self.vmaf.reason}
+        return found
 
     def _timing_s(self) -> dict[str, float]:
         """Seconds per stage; ``coding`` is both sides together."""

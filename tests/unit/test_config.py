@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from lgvsc import build
 from lgvsc.config import SCHEMES, Config, load_config, parse_settings, presets
 from lgvsc.errors import ConfigError
 
@@ -75,3 +76,15 @@ def test_a_configuration_is_frozen():
     with pytest.raises(ValidationError):
         config.seed = 3
     assert Config.model_validate(config.model_dump()) == config
+
+
+def test_the_judge_can_be_asked_in_other_words(tmp_path):
+    other = tmp_path / "questions.toml"
+    other.write_text('background = "Same place? Answer yes or no."')
+    config = load_config(settings={"judge.questions": str(other), "keyframes.focus": "background"})
+    assert build.psss(config).question == "Same place? Answer yes or no."
+    assert (
+        build.psss(load_config()).question != build.psss(load_config(settings=["keyframes.focus=background"])).question
+    )
+    with pytest.raises(ConfigError, match="cannot be read"):
+        build.psss(load_config(settings={"judge.questions": str(tmp_path / "absent.toml")}))
