@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lgvsc.core.air import Reception
+from lgvsc.core.files import part_path
 from lgvsc.errors import InputError, OutputExistsError, ShapeError
 
 SIGMF_VERSION = "1.2.0"
@@ -77,7 +78,7 @@ class SigmfWriter:
                 raise OutputExistsError(file)
         self._sample_rate_hz, self._description, self._clip = sample_rate_hz, description, clip
         self._constant: float | None = None  # N0 so far; NaN once it has varied
-        self._data = _part(self.paths.data).open("wb")
+        self._data = part_path(self.paths.data).open("wb")
         self._variance: BinaryIO | None = None
 
     def write(self, received: Reception) -> None:
@@ -91,7 +92,7 @@ class SigmfWriter:
         if self._constant is None:
             self._constant = float(variance[0])
         if self._variance is None and not bool((variance == np.float32(self._constant)).all()):
-            self._variance = _part(self.paths.variance).open("w+b")
+            self._variance = part_path(self.paths.variance).open("w+b")
             self._repeat_constant()
         if self._variance is not None:
             self._variance.write(variance.tobytes())
@@ -105,10 +106,10 @@ class SigmfWriter:
         self._data.close()
         if self._variance is not None:
             self._variance.close()
-        parts = [_part(file) for file in (self.paths.variance, self.paths.data, self.paths.meta)]
+        parts = [part_path(file) for file in (self.paths.variance, self.paths.data, self.paths.meta)]
         try:
             if kind is None:
-                _part(self.paths.meta).write_text(json.dumps(self._meta(), indent=2) + "\n", encoding="utf-8")
+                part_path(self.paths.meta).write_text(json.dumps(self._meta(), indent=2) + "\n", encoding="utf-8")
                 self.paths.variance.unlink(missing_ok=True)  # of a recording that is replaced
                 for part, file in zip(
                     parts, (self.paths.variance, self.paths.data, self.paths.meta), strict=True
@@ -226,10 +227,6 @@ class SigmfReader:
                     yield piece.astype(native, copy=False)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _count(path: Path, size: int) -> int:
