@@ -6,21 +6,20 @@ how long each part of the burst is, all travel here, under the strongest code of
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lgvsc.coding.fields import Layout, block_bits, pack_fields, unpack_fields
 from lgvsc.core.message import Segment
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
-from lgvsc.errors import InputError
 
 VERSION = 1
 
 # Name and width in bits of every field, in the order in which they are sent.
-LAYOUT: tuple[tuple[str, int], ...] = (
+LAYOUT: Layout = (
     ("version", 3),
     ("height", 14),
     ("width", 14),
@@ -42,8 +41,7 @@ LAYOUT: tuple[tuple[str, int], ...] = (
     ("closing_length", 17),  # 0: no closing keyframe
     ("closing_mode", 4),
 )
-CRC_BITS = 16
-CONTROL_BITS = sum(width for _, width in LAYOUT) + CRC_BITS
+CONTROL_BITS = block_bits(LAYOUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,32 +91,14 @@ def pack_control(control: Control) -> NDArray[np.uint8]:
     Raises:
         InputError: A value does not fit its field: the video is larger or longer than the format can say.
     """
-    block = 0
-    for name, width in LAYOUT:
-        value = getattr(control, name)
-        if not 0 <= value < 1 << width:
-            raise InputError(
-                f"{name.replace('_', ' ')} is {value}, but the control stream carries at most {2**width - 1}"
-            )
-        block = block << width | value
-    block = block << CRC_BITS | _crc(block)
-    return np.array([block >> i & 1 for i in reversed(range(CONTROL_BITS))], dtype=np.uint8)
+    return pack_fields({name: getattr(control, name) for name, _ in LAYOUT}, LAYOUT)
 
 
 def unpack_control(bits: NDArray[np.uint8]) -> Control | None:
     """Read a control block. ``None`` where the CRC fails or the values make no sense together."""
-    if len(bits) != CONTROL_BITS:
-        return None
-    block = int("".join("1" if bit else "0" for bit in bits), 2)
-    block, crc = block >> CRC_BITS, block & (1 << CRC_BITS) - 1
-    if crc != _crc(block):
-        return None
-    values: dict[str, int] = {}
-    for name, width in reversed(LAYOUT):
-        values[name] = block & (1 << width) - 1
-        block >>= width
-    control = Control(**values)
-    return control if _plausible(control) else None
+    values = unpack_fields(bits, LAYOUT)
+    control = Control(**values) if values else None
+    return control if control and _plausible(control) else None
 
 
 def _plausible(c: Control) -> bool:
@@ -129,12 +109,6 @@ def _plausible(c: Control) -> bool:
         and c.length > 0
         and c.cut <= c.length
     )
-
-
-def _crc(block: int) -> int:
-    """CRC-32 of the fields, folded to 16 bits."""
-    crc = zlib.crc32(block.to_bytes((CONTROL_BITS + 7) // 8, "big"))
-    return (crc ^ crc >> 16) & 0xFFFF
 
 
 assert [f.name for f in fields(Control)] == [name for name, _ in LAYOUT]

@@ -6,23 +6,20 @@ receiver takes the other's bursts for its own.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, fields
 from fractions import Fraction
-
-import numpy as np
 
 from lgvsc.coding.digital import LADDER, Mcs, mcs_at, symbol_count
 from lgvsc.coding.elementary import CODECS
 from lgvsc.coding.fec import Bits
+from lgvsc.coding.fields import Layout, block_bits, pack_fields, unpack_fields
 from lgvsc.core.message import Segment
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
-from lgvsc.errors import InputError
 
 VERSION = 2
 
 # Name and width in bits of every field, in the order in which they are sent.
-LAYOUT: tuple[tuple[str, int], ...] = (
+LAYOUT: Layout = (
     ("version", 3),
     ("height", 14),
     ("width", 14),
@@ -42,8 +39,7 @@ LAYOUT: tuple[tuple[str, int], ...] = (
     ("header_qp", 7),  # ... for this quantiser, which x264 mentions in them ...
     ("header_check", 8),  # ... and compares them with this sum, as another build may write others
 )
-CRC_BITS = 16
-VIDEO_CONTROL_BITS = sum(width for _, width in LAYOUT) + CRC_BITS
+VIDEO_CONTROL_BITS = block_bits(LAYOUT)
 MAX_PAYLOAD_BYTES = 2**22 - 1
 MAX_GOP_FRAMES = 2**10 - 1
 
@@ -106,30 +102,14 @@ def pack_video_control(control: VideoControl) -> Bits:
     Raises:
         InputError: A value does not fit its field: the video is larger or longer than the format can say.
     """
-    block = 0
-    for name, width in LAYOUT:
-        value = getattr(control, name)
-        if not 0 <= value < 1 << width:
-            raise InputError(f"{name.replace('_', ' ')} is {value}, but control carries at most {2**width - 1}")
-        block = block << width | value
-    block = block << CRC_BITS | _crc(block)
-    return np.array([block >> i & 1 for i in reversed(range(VIDEO_CONTROL_BITS))], dtype=np.uint8)
+    return pack_fields({name: getattr(control, name) for name, _ in LAYOUT}, LAYOUT)
 
 
 def unpack_video_control(bits: Bits) -> VideoControl | None:
     """Read a control block. ``None`` where the CRC fails or the values make no sense together."""
-    if len(bits) != VIDEO_CONTROL_BITS:
-        return None
-    block = int("".join("1" if bit else "0" for bit in bits), 2)
-    block, crc = block >> CRC_BITS, block & (1 << CRC_BITS) - 1
-    if crc != _crc(block):
-        return None
-    values: dict[str, int] = {}
-    for name, width in reversed(LAYOUT):
-        values[name] = block & (1 << width) - 1
-        block >>= width
-    control = VideoControl(**values)
-    return control if _plausible(control) else None
+    values = unpack_fields(bits, LAYOUT)
+    control = VideoControl(**values) if values else None
+    return control if control and _plausible(control) else None
 
 
 def _plausible(c: VideoControl) -> bool:
@@ -141,12 +121,6 @@ def _plausible(c: VideoControl) -> bool:
         and c.codec < len(CODECS)
         and c.mcs < len(LADDER) + len(PAPER_SCHEMES)
     )
-
-
-def _crc(block: int) -> int:
-    """CRC-32 of the fields, folded to 16 bits."""
-    crc = zlib.crc32(block.to_bytes((VIDEO_CONTROL_BITS + 7) // 8, "big"))
-    return (crc ^ crc >> 16) & 0xFFFF
 
 
 assert [f.name for f in fields(VideoControl)] == [name for name, _ in LAYOUT]

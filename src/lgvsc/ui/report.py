@@ -120,7 +120,7 @@ def keyframe_pictures(
 
 
 def kept(picture: Pixels | None) -> Pixels | None:
-    """The picture, unless it was reduced to a placeholder."""
+    """The picture, unless only its presence was kept."""
     return picture if picture is not None and picture.shape[1] > 1 else None
 
 
