@@ -300,13 +300,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of pictures and clips")
     parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
     parser.add_argument("--minutes", type=float, default=180.0, help="wall clock of the whole run")
+    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
     parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
     parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = NtsccTraining(minutes=chosen.minutes, seed=chosen.seed, threads=chosen.threads)
+    config = NtsccTraining(minutes=chosen.minutes, steps=chosen.steps, seed=chosen.seed, threads=chosen.threads)
     train_on_folder(config, chosen.data, chosen.out, resume=chosen.resume, weights=chosen.from_weights)
 
 
