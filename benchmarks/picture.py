@@ -31,8 +31,10 @@ from lgvsc.coding.picture import DigitalPictureCodec
 from lgvsc.coding.snr import required_snr_db
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
+from lgvsc.picture_link import send_picture
 from lgvsc.training.pictures import find_sources, read_still, spread_frames, square
 
 CBRS = (0.01, 0.02, 0.04)
@@ -84,15 +86,11 @@ def rebuilder(codec: str, weights: Path | None) -> Rebuild:
     road: PictureCodec = learned(weights) if codec == "ntscc" else DigitalPictureCodec()
 
     def over_the_air(picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
-        height, width = picture.shape[:2]
-        coded = road.encode(picture, max_symbols=symbols, snr_db=snr_db)
-        noise = child_generator(0, "picture benchmark", height, width, symbols, snr_db)
-        received = AwgnChannel(snr_db, noise)(coded.symbols)
-        count = road.symbol_count(coded.length, coded.mode, height, width)
-        assert count == coded.symbols.numel() <= symbols
-        if not count:
+        try:
+            sent = send_picture(picture, road, cbr=symbols / picture.size, snr_db=snr_db)
+        except ConfigError:
             return None, 0
-        return road.decode(received, coded.length, coded.mode, height, width), count
+        return sent.received, sent.symbols
 
     return over_the_air
 

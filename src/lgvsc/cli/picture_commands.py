@@ -1,0 +1,103 @@
+"""``lgvsc picture``: a keyframe codec on any pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lgvsc.cli.options import ForceOption, JsonOption, SeedOption, print_json
+from lgvsc.cli.tables import table
+from lgvsc.core.files import atomic_write, refuse_existing
+
+if TYPE_CHECKING:
+    from lgvsc.picture_link import SentPicture
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(picture)
+
+
+def picture(
+    images: Annotated[list[Path], typer.Argument(help="Picture files of any size.", show_default=False)],
+    codec: Annotated[str, typer.Option("--codec", help="ntscc or digital; several with commas.")] = "ntscc,digital",
+    cbr: Annotated[str, typer.Option("--cbr", help="Symbols over 3 x H x W at most; several with commas.")] = "0.02",
+    snr_db: Annotated[str, typer.Option("--snr-db", help="Es/N0 of the AWGN channel; several with commas.")] = "10",
+    believed_snr_db: Annotated[
+        float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.  [default: the truth]")
+    ] = None,
+    output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.")] = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Send pictures as keyframes are sent, and measure what arrives.
+
+    Example: lgvsc picture photo.jpg --codec ntscc,digital --cbr 0.01,0.02 --snr-db 0,5,10
+    """
+    cbrs, snrs_db, codecs = numbers(cbr, "--cbr"), numbers(snr_db, "--snr-db"), codec.split(",")
+
+    from lgvsc.picture_link import send_pictures
+
+    sent: list[SentPicture] = []
+    for name in codecs:
+        for one in send_pictures(images, name, cbrs=cbrs, snrs_db=snrs_db, believed_snr_db=believed_snr_db, seed=seed):
+            sent.append(one)
+            if output_dir is not None:
+                save(one, output_dir, force=force)
+    if as_json:
+        print_json([one.as_json() for one in sent])
+    else:
+        typer.echo(quality_table(sent))
+
+
+def quality_table(sent: Sequence[SentPicture]) -> str:
+    """Means over the pictures that arrived, a row for each codec, SNR and CBR."""
+    groups: dict[tuple[str, float, float], list[SentPicture]] = {}
+    for one in sent:
+        groups.setdefault((one.codec, one.snr_db, one.cbr_asked), []).append(one)
+    rows = []
+    for (codec, snr_db, cbr), group in groups.items():
+        arrived = [one for one in group if one.received is not None]
+        means = [mean([getattr(one, name) for one in arrived]) for name in ("psnr_db", "ssim", "ms_ssim")]
+        quality = ["-" if value is None else f"{value:.{2 if i == 0 else 4}f}" for i, value in enumerate(means)]
+        spent = f"{fmean(one.cbr for one in group):.5f}"
+        rows.append(
+            [codec, f"{snr_db:g}", f"{cbr:g}", spent, *quality, str(len(group)), str(len(group) - len(arrived))]
+        )
+    return table(["codec", "SNR dB", "CBR asked", "CBR", "PSNR dB", "SSIM", "MS-SSIM", "n", "lost"], rows)
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """``"0,5,10"`` as numbers."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a number, nor several with commas between", param_hint=option
+        ) from error
+
+
+def save(one: SentPicture, folder: Path, *, force: bool) -> None:
+    """What arrived, as ``NAME-CODEC-SNRdB-CBR.png``; nothing where it was lost."""
+    if one.received is None:
+        return
+    from io import BytesIO
+
+    from PIL import Image
+
+    path = folder / f"{Path(one.name).stem}-{one.codec}-{one.snr_db:g}dB-{one.cbr_asked:g}.png"
+    refuse_existing(path, force=force)
+    folder.mkdir(parents=True, exist_ok=True)
+    png = BytesIO()
+    Image.fromarray(one.received).save(png, "PNG")
+    with atomic_write(path) as file:
+        file.write(png.getvalue())

@@ -1,0 +1,164 @@
+"""One picture over the air, by any of the picture codecs: what a keyframe looks like at the far end, and its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import child_generator
+from lgvsc.core.interfaces import PictureCodec
+from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError
+from lgvsc.inspection import read_picture
+from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
+from lgvsc.models.catalog import catalog, load
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentPicture:
+    """A picture behind the channel.
+
+    Attributes:
+        name: Of the picture.
+        codec: Which sent it.
+        height, width: In pixels.
+        snr_db: Es/N0 of the channel.
+        believed_snr_db: Es/N0 that the transmitter reckoned with.
+        cbr_asked, cbr: Symbols over ``3 x H x W``: the limit, and what was sent, headers and parity included.
+        symbols: Complex channel symbols sent.
+        psnr_db, ssim, ms_ssim: Against the picture; ``None`` where it was lost, is too small for the metric, or is
+            equal to the last bit (PSNR).
+        received: What came out, uint8 ``(H, W, 3)``; ``None`` where it was lost.
+    """
+
+    name: str
+    codec: str
+    height: int
+    width: int
+    snr_db: float
+    believed_snr_db: float
+    cbr_asked: float
+    cbr: float
+    symbols: int
+    psnr_db: float | None
+    ssim: float | None
+    ms_ssim: float | None
+    received: Pixels | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures; not the pixels."""
+        figures = asdict(self)
+        figures["lost"] = figures.pop("received") is None
+        return figures
+
+
+def picture_codecs() -> dict[str, str]:
+    """Names of the codecs that :func:`load_codec` knows, and the model of the catalogue behind each."""
+    models = [name for name, card in catalog().items() if card.role == "picture_codec"]
+    return {name.removeprefix("compact-").removesuffix("-picture"): name for name in models}
+
+
+def load_codec(name: str) -> PictureCodec:
+    """A picture codec by its short name (``ntscc``, ``digital``) or its name in the catalogue.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    known = picture_codecs()
+    if name not in known and name not in known.values():
+        raise ConfigError(f"no picture codec is called {name!r}; there are {', '.join(known)}")
+    codec: PictureCodec = load(known.get(name, name))
+    return codec
+
+
+def send_picture(
+    picture: Pixels,
+    codec: PictureCodec,
+    *,
+    cbr: float,
+    snr_db: float,
+    believed_snr_db: float | None = None,
+    seed: int = 0,
+    name: str = "",
+) -> SentPicture:
+    """Send a picture over AWGN and measure what arrives.
+
+    Args:
+        picture: uint8 RGB ``(H, W, 3)``.
+        cbr: Limit on the symbols, over ``3 x H x W``.
+        snr_db: Es/N0 of the channel.
+        believed_snr_db: What the transmitter takes it to be; the truth unless given.
+        seed: Of the noise, which depends on it, the picture's name and the SNR alone.
+
+    Raises:
+        ConfigError: The codec cannot carry the picture in so few symbols.
+    """
+    if not 0 < cbr <= 1:
+        raise ConfigError(f"the CBR is {cbr:g}, but it lies in (0, 1]; 0.02 is usual")
+    height, width = picture.shape[:2]
+    believed = snr_db if believed_snr_db is None else believed_snr_db
+    coded = codec.encode(picture, max_symbols=int(cbr * picture.size), snr_db=believed)
+    heard = AwgnChannel(snr_db, child_generator(seed, "picture", name, snr_db))(coded.symbols)
+    received = codec.decode(heard, coded.length, coded.mode, height, width) if coded.length else None
+    likeness = structural_similarity(picture, received)
+    return SentPicture(
+        name=name,
+        codec=codec.name,
+        height=height,
+        width=width,
+        snr_db=snr_db,
+        believed_snr_db=believed,
+        cbr_asked=cbr,
+        cbr=coded.symbols.numel() / picture.size,
+        symbols=coded.symbols.numel(),
+        psnr_db=None if received is None else psnr_db(picture, received),
+        ssim=likeness[0],
+        ms_ssim=likeness[1],
+        received=received,
+    )
+
+
+def structural_similarity(picture: Pixels, received: Pixels | None) -> tuple[float | None, float | None]:
+    """SSIM and MS-SSIM, each ``None`` where it cannot be had."""
+    side = min(picture.shape[:2])
+    if received is None or side < MIN_SSIM_SIDE:
+        return None, None
+    if side < MIN_MS_SSIM_SIDE:
+        return ssim(picture, received), None
+    multi_scale, single_scale = ms_ssim_and_ssim(picture, received)
+    return single_scale, multi_scale
+
+
+def send_pictures(
+    files: Sequence[Path],
+    codec: str,
+    *,
+    cbrs: Sequence[float],
+    snrs_db: Sequence[float],
+    believed_snr_db: float | None = None,
+    seed: int = 0,
+) -> Iterator[SentPicture]:
+    """Every picture at every SNR and CBR, in this order.
+
+    Raises:
+        InputError: A file is no picture.
+        ConfigError: Unknown codec, or too few symbols for it.
+    """
+    road = load_codec(codec)
+    for file in files:
+        picture = read_picture(file)
+        for snr_db in snrs_db:
+            for cbr in cbrs:
+                yield send_picture(
+                    picture,
+                    road,
+                    cbr=cbr,
+                    snr_db=snr_db,
+                    believed_snr_db=believed_snr_db,
+                    seed=seed,
+                    name=file.name,
+                )

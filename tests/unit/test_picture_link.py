@@ -1,0 +1,64 @@
+"""One picture over the air: what it costs, what arrives, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lgvsc.errors import ConfigError
+from lgvsc.picture_link import load_codec, picture_codecs, send_picture
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    from skimage.data import astronaut
+
+    return np.ascontiguousarray(astronaut()[:256, 100:356])
+
+
+@pytest.mark.parametrize("name", ["digital", "ntscc"])
+def test_a_picture_stays_within_its_symbols_and_is_told_apart_from_noise(photograph, name):
+    sent = send_picture(photograph, load_codec(name), cbr=0.02, snr_db=10.0, name="a")
+    assert 0.95 * 0.02 * 0.9 < sent.cbr <= 0.02
+    assert sent.symbols == round(sent.cbr * photograph.size)
+    assert sent.psnr_db > 22
+    assert sent.ms_ssim > 0.85
+    assert sent.received.shape == photograph.shape
+
+
+def test_the_noise_depends_on_seed_name_and_snr_alone(photograph):
+    codec = load_codec("ntscc")
+    first, again, other = (
+        send_picture(photograph, codec, cbr=0.01, snr_db=0.0, name="a", seed=seed).received for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_learned_code_has_no_cliff_where_the_transmitter_does_not_know_of_the_drop(photograph):
+    codec = load_codec("ntscc")
+    quality = [
+        send_picture(photograph, codec, cbr=0.02, snr_db=snr_db, believed_snr_db=10.0).psnr_db
+        for snr_db in (10, 8, 6, 4, 2, 0)
+    ]
+    steps = -np.diff(quality)
+    assert (steps > -0.1).all()
+    assert steps.max() < 1.5
+
+
+def test_the_digital_road_has_one(photograph):
+    lost = send_picture(photograph, load_codec("digital"), cbr=0.02, snr_db=2.0, believed_snr_db=10.0)
+    assert lost.received is None
+    assert lost.as_json()["lost"]
+
+
+def test_codecs_have_short_names():
+    assert picture_codecs()["ntscc"] == "compact-ntscc"
+    with pytest.raises(ConfigError, match="no picture codec is called 'nts'"):
+        load_codec("nts")
+
+
+@pytest.mark.parametrize("cbr", [0.0, -1.0, float("nan"), 1.5])
+def test_a_cbr_outside_its_range_is_refused(photograph, cbr):
+    with pytest.raises(ConfigError, match="CBR"):
+        send_picture(photograph, load_codec("digital"), cbr=cbr, snr_db=10.0)
