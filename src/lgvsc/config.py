@@ -44,6 +44,7 @@ class ChannelConfig(BaseModel):
 
     kind: Literal["awgn", "rayleigh"] = "awgn"
     snr_db: float = Field(default=10.0, ge=-40, le=100)
+    snr_def: Literal["esn0", "ebn0"] = "esn0"  # what snr_db means: per symbol sent, or per information bit
     block_symbols: int = Field(default=64, ge=1)
 
 

@@ -96,7 +96,7 @@ class Record:
             "channel": {
                 "kind": channel.kind,
                 "snr_db": channel.snr_db,
-                "snr_def": "esn0",
+                "snr_def": channel.snr_def,
                 "believed_snr_db": config.believed_snr_db,
             },
             "source": {
