@@ -30,7 +30,7 @@ from lgvsc.core.video import Frame, VideoFormat, VideoReader, with_frames
 from lgvsc.metrics.quality import QualityMeter
 from lgvsc.record import fingerprint
 from lgvsc.schemes.conventional import ConventionalConfig, ConventionalScheme
-from lgvsc.schemes.table_1 import paper_row
+from lgvsc.schemes.table_1 import SnrDef, paper_row
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def main() -> None:
     for video in arguments.videos:
         for codec in arguments.codecs.split(","):
             for snr_db in (float(text) for text in arguments.snr_db.split(",")):
-                for config in configs(codec, arguments.mode, arguments.cbr.split(",")):
-                    rows.append(row := measure(video, config, snr_db, arguments.seconds))
+                for config, snr_def in configs(codec, arguments.mode, arguments.cbr.split(",")):
+                    rows.append(row := measure(video, config, snr_db, snr_def, arguments.seconds))
                     show(row)
     if arguments.csv:
         with arguments.csv.open("w", newline="") as file:
@@ -79,19 +79,19 @@ def main() -> None:
             writer.writerows(asdict(row) for row in rows)
 
 
-def configs(codec: CodecName, mode: str, cbrs: list[str]) -> Iterator[ConventionalConfig]:
-    """What is compared for one codec."""
+def configs(codec: CodecName, mode: str, cbrs: list[str]) -> Iterator[tuple[ConventionalConfig, SnrDef]]:
+    """What is compared for one codec, and what its SNR means."""
     if mode != "adaptive" and codec != "av1":
-        yield ConventionalConfig(codec=codec, mode="paper", snr_def="esn0")
-        yield ConventionalConfig(codec=codec, mode="paper", snr_def="ebn0")
+        yield ConventionalConfig(codec=codec, mode="paper"), "esn0"
+        yield ConventionalConfig(codec=codec, mode="paper"), "ebn0"
     if mode != "paper":
-        yield from (ConventionalConfig(codec=codec, budget=f"{cbr}cbr") for cbr in cbrs)
+        yield from ((ConventionalConfig(codec=codec, budget=f"{cbr}cbr"), "esn0") for cbr in cbrs)
 
 
-def measure(path: Path, config: ConventionalConfig, snr_db: float, seconds: float) -> Row:
+def measure(path: Path, config: ConventionalConfig, snr_db: float, snr_def: SnrDef, seconds: float) -> Row:
     """Send the beginning of a clip, and compare what arrives with it."""
     started = time.perf_counter()
-    scheme = ConventionalScheme(f"{config.codec}-ldpc", snr_db, config)
+    scheme = ConventionalScheme(f"{config.codec}-ldpc", snr_db, config, snr_def=snr_def)
     channel = AwgnChannel(scheme.esn0_db, child_generator(0, "channel", fingerprint(path), snr_db, 0))
     meter, origins, bursts = QualityMeter(), Counter[str](), list[Burst]()
     with VideoReader(path) as source, VideoReader(path) as original:
@@ -108,7 +108,7 @@ def measure(path: Path, config: ConventionalConfig, snr_db: float, seconds: floa
     ledger = Ledger.of(bursts, video)
     return Row(
         clip=path.stem,
-        scheme=f"{scheme.name} {config.mode}" + (f" {config.snr_def}" if config.mode == "paper" else ""),
+        scheme=f"{scheme.name} {config.mode}" + (f" {snr_def}" if config.mode == "paper" else ""),
         snr_db=snr_db,
         target_cbr=config.budget if config.mode == "adaptive" else "",
         cbr=ledger.cbr,
@@ -118,7 +118,7 @@ def measure(path: Path, config: ConventionalConfig, snr_db: float, seconds: floa
         concealed=origins["concealed"] / count,
         missing=1 - (origins["received"] + origins["concealed"]) / count,
         seconds_per_s=(time.perf_counter() - started) / (count / float(video.fps)),
-        note=note(bursts, config, snr_db),
+        note=note(bursts, config, snr_db, snr_def),
     )
 
 
@@ -131,10 +131,10 @@ def kept(
         yield burst
 
 
-def note(bursts: list[Burst], config: ConventionalConfig, snr_db: float) -> str:
+def note(bursts: list[Burst], config: ConventionalConfig, snr_db: float, snr_def: SnrDef) -> str:
     """What the first burst carried."""
     label = next((part.label for part in bursts[0].parts if part.purpose == "video"), "nothing")
-    if config.mode == "paper" and paper_row(config.codec, snr_db).above_capacity(snr_db, config.snr_def):
+    if config.mode == "paper" and paper_row(config.codec, snr_db).above_capacity(snr_db, snr_def):
         label += " *above capacity"
     return label
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
@@ -11,9 +12,12 @@ from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
-from lgvsc.core.interfaces import Captioner, Channel, Judge
+from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme
+from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import load
+from lgvsc.schemes.conventional import ConventionalScheme
 from lgvsc.schemes.generative import GenerativeScheme
+from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.prompts import load_questions
@@ -21,12 +25,22 @@ from lgvsc.semantics.psss import Psss
 from lgvsc.world.decoder import SemanticDecoder
 
 
-def scheme(
-    config: Config, clock: Stopwatch | None = None, watch: Callable[[Choice], None] | None = None
-) -> GenerativeScheme:
+def scheme(config: Config, clock: Stopwatch | None = None, watch: Callable[[Choice], None] | None = None) -> Scheme:
     """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
+    if config.is_conventional:
+        return conventional(config, clock)
     return GenerativeScheme(
         config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock or Stopwatch()
+    )
+
+
+def conventional(config: Config, clock: Stopwatch | None = None) -> ConventionalScheme:
+    """A standard video codec over LDPC and QAM. ``coding.budget`` comes before ``conventional.budget``."""
+    settings = config.conventional
+    if config.coding.budget:
+        settings = replace(settings, budget=config.coding.budget)
+    return ConventionalScheme(
+        config.scheme, config.believed_snr_db, settings, snr_def=config.channel.snr_def, clock=clock
     )
 
 
@@ -72,5 +86,22 @@ def channel(config: Config, clip: str, trial: int = 0) -> Channel:
     settings = config.channel
     generator = child_generator(config.seed, "channel", clip, settings.snr_db, trial)
     if settings.kind == "rayleigh":
-        return RayleighChannel(settings.snr_db, generator, block_symbols=settings.block_symbols)
-    return AwgnChannel(settings.snr_db, generator)
+        return RayleighChannel(esn0_db(config), generator, block_symbols=settings.block_symbols)
+    return AwgnChannel(esn0_db(config), generator)
+
+
+def esn0_db(config: Config) -> float:
+    """Es/N0 of the channel, from whatever ``channel.snr_def`` says that its SNR is.
+
+    Raises:
+        ConfigError: Eb/N0, and the code rate is chosen while the video is sent.
+    """
+    settings, conventional = config.channel, config.conventional
+    if settings.snr_def == "esn0":
+        return settings.snr_db
+    if config.is_conventional and conventional.mode == "paper":
+        return paper_row(conventional.codec, config.believed_snr_db).esn0_db(settings.snr_db, settings.snr_def)
+    raise ConfigError(
+        "channel.snr_def = 'ebn0' needs a code rate that is fixed beforehand, as in conventional.mode = 'paper'; "
+        "give Es/N0 here"
+    )

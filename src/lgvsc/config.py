@@ -16,14 +16,18 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lgvsc.coding.elementary import CODECS
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
+from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.world.adapters import check_combination
 from lgvsc.world.decoder import DecoderConfig
 
-SCHEMES = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
+GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
+CONVENTIONAL = tuple(f"{codec}-ldpc" for codec in CODECS)
+SCHEMES = (*GENERATIVE, *CONVENTIONAL)
 
 
 class ModelRoles(BaseModel):
@@ -82,6 +86,12 @@ class Config(BaseModel):
     world: DecoderConfig
     judge: JudgeConfig = JudgeConfig()
     link: LinkConfig = LinkConfig()
+    conventional: ConventionalConfig = ConventionalConfig()
+
+    @property
+    def is_conventional(self) -> bool:
+        """Whether a standard video codec does it, instead of words and keyframes."""
+        return self.scheme in CONVENTIONAL
 
     @property
     def believed_snr_db(self) -> float:
@@ -115,6 +125,11 @@ def load_config(
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
     check_combination(config.keyframes.method, config.world.adapter)
+    if config.is_conventional and scheme != f"{config.conventional.codec}-ldpc":
+        raise ConfigError(
+            f"conventional.codec = {config.conventional.codec!r} contradicts the scheme {scheme}; "
+            f"take --scheme {config.conventional.codec}-ldpc"
+        )
     return config
 
 
@@ -146,6 +161,11 @@ def _preset(name: str) -> dict[str, Any]:
 def _scheme(name: str) -> dict[str, Any]:
     if name == "skem-sfa":
         check_combination("skem", "sfa")
+    if name == "vvc-ldpc":
+        raise ConfigError(
+            "vvc-ldpc is not in this release: PyAV has no VVC encoder, and the one in imageio-ffmpeg writes 10-bit "
+            "streams that the receiver cannot cut at a loss yet; av1-ldpc is the strongest codec here"
+        )
     if name not in SCHEMES:
         raise ConfigError(f"no scheme is called {name!r}" + _near(name, SCHEMES) + f"; there are {', '.join(SCHEMES)}")
     return tomllib.loads((_files() / "schemes" / f"{name}.toml").read_text(encoding="utf-8"))

@@ -32,6 +32,7 @@ from lgvsc.planning import fit_to_budget
 from lgvsc.record import Record, fingerprint
 
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
+DECODED = {"comment": "Decoded by lgvsc from what arrived of a standard video codec's pictures."}
 
 Progress = Callable[[int, int | None], None]
 
@@ -43,7 +44,7 @@ class NothingReceivedError(LgvscError):
         super().__init__("nothing of the video arrived: no control block could be read; the channel is too bad for it")
 
 
-def run(source: Path, config: Config, *, output: Path, on_progress: Progress | None = None) -> Record:
+def run(source: Path, config: Config, *, output: Path, on_progress: Progress | None = None, trial: int = 0) -> Record:
     """Send a video through the whole link and measure what came out.
 
     Args:
@@ -51,6 +52,7 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         config: From :func:`lgvsc.config.load_config`.
         output: Where the rebuilt video goes. It appears when it is whole.
         on_progress: Called with the number of frames done and, where known, of all frames.
+        trial: Which of many draws of the channel's noise.
 
     Returns:
         The record: symbols by purpose, segments as sent and as received, metrics, seconds per stage.
@@ -65,14 +67,14 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
             config, choices = fit_to_budget(reader, config)
         record = Record(config, source, fingerprint(source), reader.format, choices)
         scheme = build.scheme(config, clock, watch=record.chose)
-        channel = build.channel(config, clip=record.sha256)
+        channel = build.channel(config, clip=record.sha256, trial=trial)
 
         frames = clock.during("source", reader)
         bursts = (record.sent(segment, burst) for segment, burst in scheme.transmit(frames, reader.format))
         receptions = clock.during("channel", (channel(burst.symbols) for burst in bursts))
         pieces = scheme.reconstruct(receptions, on_segment=record.received)
 
-        written = write_pieces(pieces, output, clock, on_piece=record.rebuilt)
+        written = write_pieces(pieces, output, clock, record.rebuilt, made_by(config))
         every, total = config.link.metrics_every, reader.format.frames
         record.quality = measure(written, clock.during("source", original), clock, every, on_progress, total)
     with clock.stage("metrics"):
@@ -137,7 +139,7 @@ def receive(recording: Path, config: Config, *, output: Path, on_progress: Progr
     arrived = Arrived()
     scheme = build.scheme(config)
     pieces = scheme.reconstruct(SigmfReader(recording), on_segment=arrived.segment)
-    for frame in write_pieces(pieces, output, Stopwatch(), on_piece=arrived.piece):
+    for frame in write_pieces(pieces, output, Stopwatch(), arrived.piece, made_by(config)):
         if on_progress:
             on_progress(frame.index + 1, arrived.frames)
     return arrived
@@ -167,10 +169,19 @@ class Arrived:
         return [f"{self.origins.total()} frames: {frames}", *([f"lost: {lost}"] if lost else [])]
 
 
+def made_by(config: Config) -> dict[str, str]:
+    """What a rebuilt file says about itself."""
+    return DECODED if config.is_conventional else GENERATED
+
+
 def write_pieces(
-    pieces: Iterable[Rebuilt], output: Path, clock: Stopwatch, on_piece: Callable[[Rebuilt], None]
+    pieces: Iterable[Rebuilt],
+    output: Path,
+    clock: Stopwatch,
+    on_piece: Callable[[Rebuilt], None],
+    metadata: dict[str, str] = GENERATED,
 ) -> Iterator[Frame]:
-    """Write the rebuilt video as it comes, handing each frame on.
+    """Write the rebuilt video as it comes, handing each frame on. ``metadata`` says in the file how it was made.
 
     Raises:
         NothingReceivedError: There was no piece at all.
@@ -179,7 +190,7 @@ def write_pieces(
     piece = next(iterator, None)
     if piece is None:
         raise NothingReceivedError
-    with VideoWriter(output, piece.video.format, metadata=GENERATED) as writer:
+    with VideoWriter(output, piece.video.format, metadata=metadata) as writer:
         while piece is not None:
             on_piece(piece)
             for frame in piece.video:

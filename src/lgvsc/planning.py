@@ -17,6 +17,7 @@ from lgvsc.coding.side import SIDE_BITS
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.config import Config
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
+from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.calibration import Prices, calibrate_threshold, clip_curve
 
 TRIAL_S = 60.0  # of the video, looked at beforehand
@@ -32,6 +33,8 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     The threshold is only ever raised: a video in which little happens may stay under its budget. Keyframe quality
     itself follows the budget while the video is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
     """
+    if config.is_conventional:
+        return config, conventional_choices(config)
     if not config.coding.budget:
         return config, []
     video = source.format
@@ -71,6 +74,20 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
         ),
         choices,
     )
+
+
+def conventional_choices(config: Config) -> list[str]:
+    """What a conventional scheme goes by, in words. It looks at the pictures themselves while it codes them."""
+    settings, channel = config.conventional, config.channel
+    if settings.mode == "adaptive":
+        return [f"budget {config.coding.budget or settings.budget}; size, frame rate and quantiser are searched"]
+    row = paper_row(settings.codec, config.believed_snr_db)
+    choices = [f"Table I of LGVSC at {config.believed_snr_db:g} dB: {row.in_words()}"]
+    if config.coding.budget:
+        choices.append(f"the budget {config.coding.budget} is ignored, as the table fixes the rate")
+    if row.above_capacity(channel.snr_db, channel.snr_def):
+        choices.append("this rate is above the channel's capacity, so no code can bring it through")
+    return choices
 
 
 def beginning(source: VideoReader, video: VideoFormat) -> Iterator[Frame]:

@@ -14,11 +14,12 @@ import numpy as np
 
 from lgvsc.coding.message_codec import CLOSING_KEYFRAME
 from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
+from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import Config
 from lgvsc.core.air import Burst
 from lgvsc.core.interfaces import Provenance, Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
-from lgvsc.core.message import PARTS, Segment, SemanticMessage
+from lgvsc.core.message import PARTS, PartStatus, Segment, SemanticMessage
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.metrics.quality import Quality
 from lgvsc.metrics.vmaf import Vmaf
@@ -29,6 +30,15 @@ REPORT_VERSION = 1
 THUMBNAIL_WIDTH = 160
 
 MAX_THUMBNAILS = 100  # segments whose pictures are kept for the page
+
+PART_OF_PURPOSE = {
+    "control": "control",
+    "captions": "caption",
+    "side": "side",
+    "keyframes": "keyframe",
+    "video": "video",
+}
+PART_OF_LABEL = {CLOSING_KEYFRAME: "closing_keyframe"}
 
 
 @dataclass
@@ -118,7 +128,7 @@ class Record:
             "segments": [self._segment_row(i, s) for i, s in enumerate(self.sent_segments)],
             "keyframes": SemanticMessage(tuple(self.sent_segments)).keyframe_indices,
             "divergence_curve": self.curve,
-            "threshold": config.keyframes.threshold,
+            "threshold": None if config.is_conventional else config.keyframes.threshold,
             "choices": self.choices,
             "metrics": self._metrics(),
             "provenance": self.provenance,
@@ -142,7 +152,8 @@ class Record:
             "symbols": sum(entry.symbols for entry in mine),
             "motion": asdict(sent.motion) if sent.motion else None,
             "cut": sent.cut,
-            "status": got.status if got else dict.fromkeys(PARTS, "lost"),
+            "coding": next((entry.label for entry in mine if entry.purpose == "video"), None),
+            "status": status_of(got, mine),
         }
 
     def _metrics(self) -> dict[str, Any]:
@@ -166,6 +177,14 @@ class Record:
         return count | {"erased_symbols": sum(s.erased_symbols for s in self.received_segments.values())}
 
 
+def status_of(got: Segment | None, sent: list[LedgerEntry]) -> dict[str, PartStatus]:
+    """What became of each part of a segment. Where no burst was read, everything that was sent is lost."""
+    if got is not None:
+        return {part: got.status.get(part, "absent") for part in PARTS}
+    parts = {PART_OF_LABEL.get(entry.label) or PART_OF_PURPOSE.get(entry.purpose) for entry in sent}
+    return {part: "lost" if part in parts else "absent" for part in PARTS}
+
+
 def noted(segment: Segment, keep_pictures: bool) -> Segment:
     """A segment whose pictures have shrunk to thumbnails, or to a single pixel where only their presence counts."""
 
@@ -187,6 +206,9 @@ def fingerprint(path: Path) -> str:
 
 def models(config: Config) -> dict[str, dict[str, Any]]:
     """Name, revision and digest of every model in a run, by role; several of one role are numbered."""
+    if config.is_conventional:
+        codec = config.conventional.codec
+        return {"video_codec": {"name": ENCODERS[codec], "revision": f"PyAV {version('av')}", "sha256": None}}
     roles = config.models
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
     codecs = roles.picture_codecs

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
 PresetOption = Annotated[str, typer.Option("--preset", "-p", help="compact, or a TOML file.")]
-SchemeOption = Annotated[str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, skim-dsa, text-only.")]
+SchemeOption = Annotated[
+    str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, h264-ldpc, h265-ldpc, av1-ldpc, ...")
+]
 SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.  [default: 10]")]
 ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn or rayleigh.  [default: awgn]")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seeds the channel and the world model.")]

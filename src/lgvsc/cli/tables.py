@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+MAX_GROUPS = 6  # shown one by one; the report has all of them
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; words left, numbers right."""
@@ -36,8 +38,25 @@ def run_table(reports: Sequence[dict[str, Any]]) -> str:
             "symbols by purpose\n" + table(["SNR dB", *parts], spent),
             "seconds by stage\n" + table(["SNR dB", *stages], seconds),
         ]
+        + [coding_table(r) for r in reports if any(row.get("coding") for row in r["segments"])]
         + [f"choices at {r['channel']['snr_db']:g} dB: " + "; ".join(r["choices"]) for r in reports if r["choices"]]
     )
+
+
+def coding_table(report: dict[str, Any]) -> str:
+    """How the groups of pictures of a conventional scheme were coded; long videos are cut short."""
+    groups = report["segments"]
+    rows = [
+        [
+            f"{g['start']} to {g['stop'] - 1}",
+            str(g["symbols"]),
+            g.get("coding") or "nothing fitted",
+            g["status"]["video"],
+        ]
+        for g in groups[:MAX_GROUPS]
+    ]
+    more = f"\nand {len(groups) - MAX_GROUPS} more groups" if len(groups) > MAX_GROUPS else ""
+    return "groups of pictures\n" + table(["frames", "symbols", "coded as", "arrived"], rows) + more
 
 
 def _run_row(report: dict[str, Any]) -> list[str]:

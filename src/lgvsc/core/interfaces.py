@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -154,12 +154,17 @@ class Rebuilt:
 class Scheme(Protocol):
     """A complete way to send video."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Scheme id."""
+        ...
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each segment, as soon as it is known."""
         ...
 
-    def reconstruct(self, receptions: Iterable[Reception]) -> Iterator[Rebuilt]:
-        """The video, piece by piece, from what arrived."""
+    def reconstruct(
+        self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = ...
+    ) -> Iterator[Rebuilt]:
+        """The video, piece by piece, from what arrived; each segment is shown as it was received."""
         ...

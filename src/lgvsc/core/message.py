@@ -11,7 +11,7 @@ Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt 
 
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 MAX_CAPTION_BYTES = 4096
-PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe")
+PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe", "video")
 
 PartStatus: TypeAlias = Literal["ok", "lost", "absent"]  # absent: the transmitter sent none
 
@@ -89,6 +89,6 @@ class SemanticMessage:
     @property
     def keyframe_indices(self) -> list[int]:
         """Frames transmitted as pictures, the closing one included."""
-        starts = [s.start for s in self.segments]
+        starts = [s.start for s in self.segments if s.keyframe is not None]
         closing = [s.stop - 1 for s in self.segments if s.closing_keyframe is not None]
         return starts + closing

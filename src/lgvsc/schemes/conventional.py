@@ -59,7 +59,6 @@ class ConventionalConfig:
         budget: Limit on all symbols in adaptive mode, for example ``"6e-4cbr"``.
         gop_frames: Longest group of pictures in adaptive mode; the generative scheme's longest segment by default.
         objective: What the search makes large, at the source's size and rate.
-        snr_def: What ``snr_db`` means in paper mode. Adaptive mode takes Es/N0.
     """
 
     codec: CodecName = "h265"
@@ -67,7 +66,6 @@ class ConventionalConfig:
     budget: str = "6e-4cbr"
     gop_frames: int = 240
     objective: Objective = "ssim"
-    snr_def: SnrDef = "esn0"
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -75,10 +73,8 @@ class ConventionalConfig:
         Budget.parse(self.budget)
         if not 1 <= self.gop_frames <= MAX_GOP_FRAMES:
             raise ConfigError(f"conventional.gop_frames is {self.gop_frames}; control carries 1 to {MAX_GOP_FRAMES}")
-        if self.mode == "adaptive" and self.snr_def == "ebn0":
-            raise ConfigError(
-                "conventional.snr_def = 'ebn0' needs a code rate that is fixed beforehand; mode = 'paper' has one"
-            )
+        if self.mode not in ("adaptive", "paper"):
+            raise ConfigError(f"conventional.mode is {self.mode!r}; there are adaptive and paper")
 
 
 class ConventionalScheme:
@@ -86,17 +82,34 @@ class ConventionalScheme:
 
     Args:
         name: Scheme id, for example ``h265-ldpc``.
-        snr_db: SNR that the transmitter believes in, as ``config.snr_def`` defines it.
+        snr_db: SNR that the transmitter believes in.
         config: See :class:`ConventionalConfig`.
+        snr_def: What ``snr_db`` means: Es/N0, or in paper mode also Eb/N0.
         clock: Counts the seconds of each stage.
+
+    Raises:
+        ConfigError: Table I has no such codec, or Eb/N0 where the code rate is yet to be chosen.
     """
 
-    def __init__(self, name: str, snr_db: float, config: ConventionalConfig, clock: Stopwatch | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        snr_db: float,
+        config: ConventionalConfig,
+        *,
+        snr_def: SnrDef = "esn0",
+        clock: Stopwatch | None = None,
+    ) -> None:
         self.name = name
         self._config = config
         self._clock = clock or Stopwatch()
         self._row = paper_row(config.codec, snr_db) if config.mode == "paper" else None
-        self.esn0_db = self._row.esn0_db(snr_db, config.snr_def) if self._row else snr_db
+        if snr_def == "ebn0" and not self._row:
+            raise ConfigError(
+                "Eb/N0 needs a code rate that is fixed beforehand, which conventional.mode = 'paper' has; "
+                "give Es/N0 (snr_def = 'esn0')"
+            )
+        self.esn0_db = self._row.esn0_db(snr_db, snr_def) if self._row else snr_db
         """Es/N0 that the channel has when the belief is right."""
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:

@@ -43,6 +43,11 @@ class PaperRow:
         """Information bits per symbol."""
         return self.code_rate * self.bits_per_symbol
 
+    def in_words(self) -> str:
+        """For people."""
+        rate = Fraction(self.code_rate).limit_denominator(16)
+        return f"QP {self.qp}, groups of {self.gop_frames} frames, {2**self.bits_per_symbol}-QAM, LDPC of rate {rate}"
+
     def esn0_db(self, snr_db: float, snr_def: SnrDef) -> float:
         """Es/N0 of the channel when "SNR" is read as ``snr_def``."""
         return snr_db + (10 * log10(self.efficiency) if snr_def == "ebn0" else 0.0)

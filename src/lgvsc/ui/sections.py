@@ -21,7 +21,15 @@ PARTS = {
     "side": "side information",
     "keyframe": "keyframe",
     "closing_keyframe": "closing keyframe",
+    "video": "coded pictures",
 }
+GENERATED_NOTE = (
+    "<b>The rebuilt video is generated content.</b> A receiver made it from words and a few pictures; between the "
+    "keyframes it shows what may have happened, not what was recorded."
+)
+DECODED_NOTE = (
+    "<b>A standard decoder made the rebuilt video.</b> Where coded pictures were lost, the last good one stands still."
+)
 
 
 def header(report: Report) -> str:
@@ -43,7 +51,7 @@ def header(report: Report) -> str:
         ("PSNR", number(metrics.get("psnr_db"), 2, "dB"), identical(metrics)),
         ("SSIM", number(metrics.get("ssim"), 3), "1 is identical"),
         ("MS-SSIM", number(metrics.get("ms_ssim"), 3), "1 is identical"),
-        ("keyframes", str(len(report.get("keyframes") or [])), f"in {len(report.get('segments') or [])} segments"),
+        groups_tile(report) if is_coded(report) else keyframes_tile(report),
     ]
     boxes = "".join(f"<div><dt>{n}</dt><dd>{v}</dd><dd class='note'>{note}</dd></div>" for n, v, note in tiles)
     return (
@@ -52,6 +60,19 @@ def header(report: Report) -> str:
         f"<h1>{esc(source.get('path', 'A video'), 120)}</h1><p class='lead'>{words}.</p>"
         f"<dl class='tiles'>{boxes}</dl>{damage(report)}{choices(report)}</header>"
     )
+
+
+def is_coded(report: Report) -> bool:
+    """Whether a standard video codec did it."""
+    return any(row.get("coding") for row in report.get("segments") or [])
+
+
+def keyframes_tile(report: Report) -> tuple[str, str, str]:
+    return "keyframes", str(len(report.get("keyframes") or [])), f"in {len(report.get('segments') or [])} segments"
+
+
+def groups_tile(report: Report) -> tuple[str, str, str]:
+    return "intra frames", str(len(report.get("segments") or [])), "one opens each group of pictures"
 
 
 def player(report: Report, source: Clip | None, rebuilt: Clip | None) -> str:
@@ -81,8 +102,7 @@ def player(report: Report, source: Clip | None, rebuilt: Clip | None) -> str:
         "<output id='clock'></output><label>speed <select id='speed'><option value='0.25'>¼</option>"
         f"<option value='0.5'>½</option><option value='1' selected>1</option></select></label>{wipe}</div>"
         "<p id='caption-now' class='caption-now'></p>"
-        "<p class='generated-note'><b>The rebuilt video is generated content.</b> A receiver made it from words and a "
-        "few pictures; between the keyframes it shows what may have happened, not what was recorded.</p>"
+        f"<p class='generated-note'>{DECODED_NOTE if is_coded(report) else GENERATED_NOTE}</p>"
         f"{limit}<noscript><p class='note'>Playing needs the page's own script.</p></noscript></section>"
     )
 
@@ -110,10 +130,16 @@ def timeline(report: Report) -> str:
         for kind, n in count.items()
         if n
     )
+    if is_coded(report):
+        title, words = "Where each frame came from", "Click anywhere to go there."
+    else:
+        title = "Keyframes and what led to them"
+        words = (
+            "Triangles are keyframes. The curve says how far the present frame has moved away in meaning from the last "
+            "keyframe; above the threshold a new one is sent. Click anywhere to go there."
+        )
     return (
-        "<section class='card'><h2>Keyframes and what led to them</h2>"
-        "<p class='note'>Triangles are keyframes. The curve says how far the present frame has moved away in meaning "
-        "from the last keyframe; above the threshold a new one is sent. Click anywhere to go there.</p>"
+        f"<section class='card'><h2>{title}</h2><p class='note'>{words}</p>"
         f"{drawings}<ul class='legend'>{legend}</ul></section>"
     )
 
@@ -127,7 +153,8 @@ def segments(report: Report, pictures: Pictures) -> str:
         if len(rows) > MAX_SEGMENTS
         else ""
     )
-    return f"<section><h2>What was said, and what arrived</h2><div class='segments'>{cards}</div>{more}</section>"
+    title = "What was coded, and what arrived" if is_coded(report) else "What was said, and what arrived"
+    return f"<section><h2>{title}</h2><div class='segments'>{cards}</div>{more}</section>"
 
 
 def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str:
@@ -138,6 +165,9 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str
         for part, label in PARTS.items()
         if (state := status.get(part)) in ("ok", "lost")
     )
+    if row.get("coding"):
+        shown = f"<p>{esc(row['coding'])}</p>"
+        return segment_frame(index, row, fps, shown, chips, [f"{number(row.get('symbols'), 0)} symbols"])
     thumbs = thumbnails(start, status.get("keyframe"), pictures, "keyframe")
     if stop - 1 in pictures and stop - 1 != start:
         thumbs += thumbnails(stop - 1, status.get("closing_keyframe"), pictures, "last frame")
@@ -149,11 +179,18 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str
         f"camera {esc(motion['camera'])}, motion {number(motion.get('score'), 1)}" if motion.get("camera") else "",
         f"hard cut at frame {esc(row['cut'])}" if row.get("cut") is not None else "",
     ]
+    return segment_frame(index, row, fps, f"<div class='thumbs'>{thumbs}</div>{captions(row)}", chips, facts)
+
+
+def segment_frame(index: int, row: Report, fps: float, shown: str, chips: str, facts: Sequence[str]) -> str:
+    """A card with its title, what it shows, what became of the parts, and facts."""
+    start, stop = int(row.get("start", 0)), int(row.get("stop", 0))
+    name = "Group of pictures" if row.get("coding") else "Segment"
     return (
         f"<article class='card segment'><h3><button type='button' class='seek' data-frame='{start}'>"
-        f"Segment {index + 1}</button>"
+        f"{name} {index + 1}</button>"
         f"<span class='note'>frames {start}–{stop - 1} · {seconds(start / fps)} to {seconds(stop / fps)}</span></h3>"
-        f"<div class='thumbs'>{thumbs}</div>{captions(row)}<p class='chips'>{chips}</p>"
+        f"{shown}<p class='chips'>{chips}</p>"
         f"<p class='note'>{' · '.join(fact for fact in facts if fact)}</p></article>"
     )
 

@@ -202,8 +202,8 @@ def test_the_first_row_is_above_capacity_under_one_reading_alone():
 @pytest.mark.parametrize("snr_def, arrives", [("esn0", False), ("ebn0", True)])
 def test_the_cliff_of_16_qam_three_quarters_at_6_db(snr_def, arrives):
     video = clip(10)
-    config = ConventionalConfig(codec="h264", mode="paper", snr_def=snr_def)
-    scheme = ConventionalScheme("h264-ldpc", 6.0, config)
+    config = ConventionalConfig(codec="h264", mode="paper")
+    scheme = ConventionalScheme("h264-ldpc", 6.0, config, snr_def=snr_def)
     channel = AwgnChannel(scheme.esn0_db, seeded(5))
     frames, provenance = received(scheme, [channel(b.symbols) for _, b in sent(scheme, video)])
     assert len(frames) == 10
@@ -219,8 +219,8 @@ def test_paper_groups_have_the_papers_length():
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(ConfigError, match="Table I"):
         ConventionalScheme("av1-ldpc", 6.0, ConventionalConfig(codec="av1", mode="paper"))
-    with pytest.raises(ConfigError, match="ebn0"):
-        ConventionalConfig(snr_def="ebn0")
+    with pytest.raises(ConfigError, match="Eb/N0"):
+        ConventionalScheme("h265-ldpc", 6.0, ConventionalConfig(), snr_def="ebn0")
     with pytest.raises(ConfigError, match="budget"):
         ConventionalConfig(budget="much")
 
