@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +23,7 @@ from lgvsc.cli.options import (
 )
 from lgvsc.cli.tables import table
 from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.errors import InputError
 
 FocusOption = Annotated[
     str | None, typer.Option("--focus", help="general, main_object or background.  [default: all three]")
@@ -41,26 +43,39 @@ def show_message(
     file: Annotated[Path, typer.Argument(help="A .lgvsc file.", show_default=False)], as_json: JsonOption = False
 ) -> None:
     """The message in words."""
-    from lgvsc.core.container import message_view, read_message
+    from lgvsc.core.container import message_view, read_segments
 
-    message = read_message(file)
+    damage: list[tuple[int, int]] = []
+    view = message_view(read_segments(file, lambda start, stop: damage.append((start, stop))))
+    if not view["segments"]:
+        raise InputError(f"{file} holds no intact segment")
     if as_json:
-        print_json(message_view(message.segments))
-        return
-    video = message.video
-    typer.echo(f"{video.width}x{video.height}, {float(video.fps):.6g} fps, {len(message.segments)} segments")
-    for segment in message.segments:
-        start_s, stop_s = segment.start / float(video.fps), segment.stop / float(video.fps)
-        pictures = "keyframe" if segment.keyframe is not None else "no keyframe"
-        pictures += ", closing keyframe" if segment.closing_keyframe is not None else ""
-        pictures += f", hard cut at frame {segment.cut}" if segment.cut is not None else ""
-        typer.echo(f"\nframes {segment.start}-{segment.stop - 1}, {start_s:.2f}-{stop_s:.2f} s: {pictures}")
-        typer.echo(f"  caption  {printable(segment.caption)}")
-        if m := segment.motion:
-            path = f"pan {m.pan:+.2f} tilt {m.tilt:+.2f} zoom {m.zoom:+.2f}"
-            typer.echo(f"  motion   score {m.score:.1f}, camera {m.camera}, {path}")
-        if segment.divergence is not None:
-            typer.echo(f"  opened at divergence {segment.divergence:+.3f}")
+        print_json(view | {"damaged_bytes": damage})
+    else:
+        for line in message_lines(view):
+            typer.echo(line)
+    for start, stop in damage:
+        note(f"damaged: bytes {start}-{stop - 1} hold no intact segment")
+    for start, stop in view["missing_frames"]:
+        note(f"missing: frames {start}-{stop - 1} are in no segment")
+
+
+def message_lines(view: dict[str, Any]) -> Iterator[str]:
+    """A message in words, from its view."""
+    rows = view["segments"]
+    yield f"{rows[-1]['video']}, {len(rows)} segments"
+    for row in rows:
+        start, stop, fps, motion = row["start"], row["stop"], row["fps"], row["motion"]
+        pictures = "keyframe" if row["keyframe"] else "no keyframe"
+        pictures += ", closing keyframe" if row["closing_keyframe"] else ""
+        pictures += f", hard cut at frame {row['cut']}" if row["cut"] is not None else ""
+        yield f"\nframes {start}-{stop - 1}, {start / fps:.2f}-{stop / fps:.2f} s: {pictures}"
+        yield f"  caption  {printable(row['caption'])}"
+        if motion:
+            path = f"pan {motion['pan']:+.2f} tilt {motion['tilt']:+.2f} zoom {motion['zoom']:+.2f}"
+            yield f"  motion   score {motion['score']:.1f}, camera {motion['camera']}, {path}"
+        if row["divergence"] is not None:
+            yield f"  opened at divergence {row['divergence']:+.3f}"
 
 
 def keyframes(

@@ -1,13 +1,15 @@
 """The byte form of a semantic message, ``.lgvsc``: for files, not for the air.
 
 A file is a header and one chunk per segment. Each chunk starts with a marker and carries its length and a CRC, so
-a reader that meets damage goes on at the next marker and loses that segment only::
+a reader that meets damage goes on at the next marker, loses that segment only, and says where::
 
     file    = "LGVSC\\n" version:u8 chunk*
     chunk   = "SEG\\x1a" length:u32 crc32:u32 payload            all integers big-endian
     payload = JSON of the numbers and words:u32-prefixed, keyframe:u32-prefixed, closing keyframe:u32-prefixed
 
-Pictures are lossless WebP. What a chunk may hold is bounded before anything is allocated.
+Pictures are lossless WebP of the simple form. What a chunk may hold is bounded before anything is allocated, and so
+is what a whole file may ask for: a few bytes can stand for millions of pixels, or begin a thousand chunks inside each
+other.
 """
 
 from __future__ import annotations
@@ -16,16 +18,18 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
+import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lgvsc.core.files import atomic_write
-from lgvsc.core.message import CAMERAS, MAX_CAPTION_BYTES, Motion, Segment, SemanticMessage
+from lgvsc.core.message import CAMERAS, MAX_CAPTION_BYTES, PARTS, Motion, PartStatus, Segment, SemanticMessage
 from lgvsc.core.video import MAX_PIXELS, Pixels, VideoFormat
 from lgvsc.errors import InputError
 
@@ -34,6 +38,13 @@ VERSION = 1
 MARKER = b"SEG\x1a"
 MAX_CHUNK_BYTES = 8 * MAX_PIXELS  # two lossless pictures of the largest size, and room
 MAX_WORDS_BYTES = 4 * MAX_CAPTION_BYTES + 4096  # JSON of the words and numbers; escapes may quadruple a caption
+MAX_FRAMES = 1 << 40
+MAX_REREADS = 16  # of the whole file, in search of chunks whose CRC holds
+MAX_FLAT_PIXELS = 1 << 27  # that a file may unfold to however small it is ...
+MAX_PIXELS_PER_BYTE = 64  # ... and for each of its bytes; slides of flat colour reach about 60, photographs 1
+MAX_FLAT_BYTES, MAX_BYTES_PER_BYTE = 1 << 27, 16  # of pictures in memory at once, counted likewise
+
+OnDamage = Callable[[int, int], None]
 
 
 def write_message(path: Path, segments: Iterable[Segment]) -> None:
@@ -48,20 +59,40 @@ def write_message(path: Path, segments: Iterable[Segment]) -> None:
             file.write(MARKER + struct.pack(">II", len(payload), zlib.crc32(payload)) + payload)
 
 
-def read_message(path: Path) -> SemanticMessage:
-    """All intact segments of a file.
+def read_message(path: Path, on_damage: OnDamage = lambda start, stop: None) -> SemanticMessage:
+    """All intact segments of a file, in the order of the video.
+
+    Args:
+        on_damage: Called with every range of bytes ``[start, stop)`` that holds no intact segment.
 
     Raises:
-        InputError: Not a ``.lgvsc`` file, of another version, or without a single intact segment.
+        InputError: Not a ``.lgvsc`` file, of another version, without a single intact segment, or with more pictures
+            than should be in memory at once.
     """
-    segments = tuple(read_segments(path))
+    segments: dict[int, Segment] = {}
+    room = None
+    for segment in read_segments(path, on_damage):
+        room = MAX_FLAT_BYTES + MAX_BYTES_PER_BYTE * path.stat().st_size if room is None else room
+        room -= sum(picture.nbytes for picture in (segment.keyframe, segment.closing_keyframe) if picture is not None)
+        if room < 0:
+            raise InputError(
+                f"the pictures of {path} take too much memory at once; take them one by one, read_segments"
+            )
+        segments.setdefault(segment.start, segment)
     if not segments:
         raise InputError(f"{path} holds no intact segment")
-    return SemanticMessage(segments)
+    return SemanticMessage(tuple(segments[start] for start in sorted(segments)))
 
 
-def read_segments(path: Path) -> Iterator[Segment]:
-    """Intact segments one by one; damaged ones are passed over."""
+def read_segments(path: Path, on_damage: OnDamage = lambda start, stop: None) -> Iterator[Segment]:
+    """Intact segments one by one; damaged ones are passed over.
+
+    Args:
+        on_damage: Called with every range of bytes ``[start, stop)`` that holds no intact segment.
+
+    Raises:
+        InputError: Not a ``.lgvsc`` file, of another version, or one that asks for absurdly much work for its size.
+    """
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the path of a .lgvsc message")
     with path.open("rb") as file:
@@ -70,26 +101,57 @@ def read_segments(path: Path) -> Iterator[Segment]:
             raise InputError(f"{path} is not an lgvsc message: it does not begin with {MAGIC!r}")
         if head[-1] != VERSION:
             raise InputError(f"{path} has version {head[-1]} of the message format; this release reads {VERSION}")
+        size = path.stat().st_size
+        effort = _Effort(MAX_REREADS * size, MAX_FLAT_PIXELS + MAX_PIXELS_PER_BYTE * size)
+        intact_until = len(head)
         while _seek_marker(file):
             after_marker = file.tell()
-            payload = _read_payload(file)
-            segment = _unpack(payload) if payload is not None else None
+            payload = _read_payload(file, size)
+            effort.bytes_left -= file.tell() - after_marker
+            segment = _unpack(payload, effort) if payload is not None else None
             if segment is None:
                 file.seek(after_marker)  # the length may be what is damaged: look for the next marker from here
             else:
+                marker = after_marker - len(MARKER)
+                if marker > intact_until:
+                    on_damage(intact_until, marker)
+                intact_until = file.tell()
                 yield segment
+            if effort.bytes_left < 0 or effort.pixels_left < 0:
+                raise InputError(
+                    f"{path} asks for far more work than its {size} bytes can mean; it is not read further"
+                )
+        if size > intact_until:
+            on_damage(intact_until, size)
 
 
 def message_view(segments: Iterable[Segment]) -> dict[str, Any]:
-    """What a person wants to read of a message, as plain JSON types; pictures are given by size only."""
+    """What a person wants to read of a message, as plain JSON types; pictures are given by size only.
+
+    ``missing_frames`` are the ranges ``[start, stop)`` that no segment describes, as far as the segments tell.
+    """
     rows = [_view(segment) for segment in segments]
-    return {"version": VERSION, "segments": rows}
+    return {"version": VERSION, "segments": rows, "missing_frames": _missing(rows)}
+
+
+def _missing(rows: list[dict[str, Any]]) -> list[list[int]]:
+    ranges = sorted((row["start"], row["stop"]) for row in rows)
+    ends = [row["stop"] for row in rows if row["last"]]  # what a source says of its own length may be wrong
+    known = max(ends or [row["frames"] or 0 for row in rows], default=0)
+    missing, reached = [], 0
+    for start, stop in [*ranges, (known, known)]:
+        if start > reached:
+            missing.append([reached, start])
+        reached = max(reached, stop)
+    return missing
 
 
 def _view(segment: Segment) -> dict[str, Any]:
     video = segment.video
     return {
         "video": f"{video.width}x{video.height} at {float(video.fps):.6g} fps",
+        "fps": float(video.fps),
+        "frames": video.frames,
         "start": segment.start,
         "stop": segment.stop,
         "caption": segment.caption,
@@ -113,42 +175,84 @@ def _pack(segment: Segment) -> bytes:
     return b"".join(struct.pack(">I", len(blob)) + blob for blob in blobs)
 
 
-def _unpack(payload: bytes) -> Segment | None:
+@dataclass
+class _Effort:
+    """What a file may still ask for: bytes to be looked at, pixels to be decoded."""
+
+    bytes_left: int
+    pixels_left: int
+
+
+def _unpack(payload: bytes, effort: _Effort) -> Segment | None:
     """A segment from an intact chunk; ``None`` where its content is not what a writer of ours makes."""
     try:
-        blobs, rest = [], payload
-        for _ in range(3):
-            (size,) = struct.unpack_from(">I", rest)
-            blobs.append(rest[4 : 4 + size])
-            rest = rest[4 + size :]
-        if len(blobs[0]) > MAX_WORDS_BYTES:
+        words, keyframe, closing = _blobs(payload)
+        if len(words) > MAX_WORDS_BYTES:
             return None
-        words = json.loads(blobs[0])
-        height, width, numerator, denominator, frames = words["video"]
-        video = VideoFormat(int(height), int(width), Fraction(numerator, denominator), frames)
-        motion = Motion(**words["motion"]) if words["motion"] else None
-        start, stop, caption = int(words["start"]), int(words["stop"]), words["caption"]
-        if not 0 < video.height * video.width <= MAX_PIXELS or not 0 <= start < stop or video.fps <= 0:
-            return None
-        if caption is not None and len(caption.encode()) > MAX_CAPTION_BYTES:
-            return None
-        if motion is not None and motion.camera not in CAMERAS:
-            return None
-        return Segment(
-            video=video,
-            start=start,
-            stop=stop,
-            caption=caption,
-            motion=motion,
-            cut=words["cut"],
-            last=bool(words["last"]),
-            divergence=words["divergence"],
-            keyframe=_picture(blobs[1], video),
-            closing_keyframe=_picture(blobs[2], video),
-            status=dict(words["status"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error):
+        return _segment(json.loads(words), keyframe, closing, effort)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error, cv2.error):
         return None
+
+
+def _blobs(payload: bytes) -> list[bytes]:
+    blobs, at = [], 0
+    for _ in range(3):
+        (size,) = struct.unpack_from(">I", payload, at)
+        blobs.append(payload[at + 4 : at + 4 + size])
+        at += 4 + size
+    if at != len(payload):
+        raise ValueError("lengths do not add up")
+    return blobs
+
+
+def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, effort: _Effort) -> Segment:
+    """Raises ValueError, KeyError, TypeError or AttributeError where a value is not of its kind."""
+    height, width, numerator, denominator, frames = words["video"]
+    video = VideoFormat(
+        _whole(height, 1, MAX_PIXELS),
+        _whole(width, 1, MAX_PIXELS // height),
+        Fraction(_whole(numerator, 1, 1 << 32), _whole(denominator, 1, 1 << 32)),
+        None if frames is None else _whole(frames, 0, MAX_FRAMES),
+    )
+    start, cut, caption, motion = _whole(words["start"], 0, MAX_FRAMES), words["cut"], words["caption"], words["motion"]
+    if caption is not None and len(caption.encode()) > MAX_CAPTION_BYTES:
+        raise ValueError("caption too long")
+    return Segment(
+        video=video,
+        start=start,
+        stop=_whole(words["stop"], start + 1, MAX_FRAMES),
+        caption=caption,
+        motion=None if motion is None else _motion(**motion),
+        cut=None if cut is None else _whole(cut, 0, MAX_FRAMES),
+        last=bool(_one_of(words["last"], (False, True))),
+        divergence=None if words["divergence"] is None else _number(words["divergence"]),
+        keyframe=_picture(keyframe, video, effort),
+        closing_keyframe=_picture(closing, video, effort),
+        status={_one_of(part, PARTS): _one_of(what, get_args(PartStatus)) for part, what in words["status"].items()},
+    )
+
+
+def _motion(*, camera: Any, **numbers: Any) -> Motion:
+    return Motion(camera=_one_of(camera, CAMERAS), **{name: _number(value) for name, value in numbers.items()})
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{value} is no whole number from {low} to {high}")
+    return value
+
+
+def _number(value: Any) -> float:
+    """JSON as Python reads it knows NaN, infinities, and integers that no float can hold."""
+    if type(value) not in (int, float) or not -1e9 <= value <= 1e9:
+        raise ValueError(f"{value} is no number of reasonable size")
+    return value
+
+
+def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
+    if value not in known:
+        raise ValueError(f"{value} is none of {known}")
+    return value
 
 
 def _picture_bytes(pixels: Pixels) -> bytes:
@@ -157,24 +261,27 @@ def _picture_bytes(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(data: bytes, video: VideoFormat) -> Pixels | None:
+def _picture(data: bytes, video: VideoFormat, effort: _Effort) -> Pixels | None:
+    """``None`` where there is none. Raises ValueError where the data are no picture of the video's size."""
     if not data:
         return None
-    try:
-        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
-            if image.size != (video.width, video.height):  # before any pixel is decoded
-                return None
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError):
-        return None
+    # Width and height as the simple lossless form has them, 14 bits each, less one; looked at before decoding.
+    size = int.from_bytes(data[21:25], "little")
+    if data[8:16] != b"WEBPVP8L" or ((size & 0x3FFF) + 1, (size >> 14 & 0x3FFF) + 1) != (video.width, video.height):
+        raise ValueError("not a lossless WebP picture of this size")
+    effort.pixels_left -= video.height * video.width
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if pixels is None or pixels.shape != (video.height, video.width, 3):
+        raise ValueError("not a picture")
+    return pixels.astype(np.uint8, copy=False)
 
 
-def _read_payload(file: BinaryIO) -> bytes | None:
+def _read_payload(file: BinaryIO, file_size: int) -> bytes | None:
     head = file.read(8)
     if len(head) < 8:
         return None
     size, crc = struct.unpack(">II", head)
-    if size > MAX_CHUNK_BYTES:
+    if size > min(MAX_CHUNK_BYTES, file_size - file.tell()):
         return None
     payload = file.read(size)
     return payload if len(payload) == size and zlib.crc32(payload) == crc else None
@@ -183,7 +290,7 @@ def _read_payload(file: BinaryIO) -> bytes | None:
 def _seek_marker(file: BinaryIO) -> bool:
     """Place the file behind the next marker. ``False`` at the end of the file."""
     tail = b""
-    while block := file.read(65536):
+    while block := file.read(4096):
         window = tail + block
         found = window.find(MARKER)
         if found >= 0:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgvsc.core.container import MARKER, read_message, read_segments, write_message
+from lgvsc.core.container import MARKER, message_view, read_message, read_segments, write_message
 from lgvsc.core.message import CAMERAS, Motion, Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import InputError
@@ -80,7 +80,10 @@ def test_damage_stays_in_its_segment(tmp_path):
     whole = path.read_bytes()
     second = whole.find(MARKER, whole.find(MARKER) + 1)
     path.write_bytes(whole[: second + 40] + bytes([whole[second + 40] ^ 1]) + whole[second + 41 :])
-    assert [s.start for s in read_segments(path)] == [0, 60]
+    damage = []
+    assert [s.start for s in read_segments(path, lambda start, stop: damage.append((start, stop)))] == [0, 60]
+    assert damage == [(second, whole.find(MARKER, second + 1))]
+    assert message_view(read_segments(path))["missing_frames"] == [[30, 60]]
     path.write_bytes(whole[: second + 5] + b"\xff\xff" + whole[second + 7 :])  # a length of gigabytes
     assert [s.start for s in read_segments(path)] == [0, 60]
 
