@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -23,6 +24,22 @@ HELD_POWER = 6.0  # so steep that it holds, with a short fade half way
 HOLD_SOFTNESS = 0.05  # of SSIM
 PATH_MARGIN = 1.25  # by how much the measured path may be too short ...
 PATH_NOISE = 0.5  # ... and by how many pixels besides
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """What is known of a frame between two pictures.
+
+    Attributes:
+        first, last: Either picture, moved along the flow to where it belongs at that time, uint8 ``(H, W, 3)``.
+        mixed: The best guess from both, moved or not.
+        trust: Where the flow is believed, in [0, 1], at a small size.
+    """
+
+    first: Pixels
+    last: Pixels
+    mixed: Pixels
+    trust: Field
 
 
 class Between:
@@ -55,6 +72,10 @@ class Between:
             return self._first
         if time >= 1:
             return self._last
+        return self.views(time).mixed
+
+    def views(self, time: float) -> Views:
+        """The same with what it is mixed from, at a ``time`` strictly between 0 and 1."""
         flow = self._passing.at(time)
         seen_first, seen_last = inside(-time * flow), inside((1 - time) * flow)
         trust = self._trust(time, flow, np.minimum(seen_first, seen_last))
@@ -63,9 +84,10 @@ class Between:
         late_still = time + self._hold * (steep(time, HELD_POWER) - time)
 
         full = resized_flow(flow, self._size)
-        moved = self._mix(warp(self._first, -time * full), warp(self._last, (1 - time) * full), late_moved)
+        first, last = warp(self._first, -time * full), warp(self._last, (1 - time) * full)
         still = self._mix(self._first, self._last, late_still)
-        return self._mix(still, moved, trust)
+        mixed = self._mix(still, self._mix(first, last, late_moved), trust)
+        return Views(np.asarray(first, np.uint8), np.asarray(last, np.uint8), mixed, trust)
 
     def _trust(self, time: float, flow: Flow, seen: Field) -> Field:
         """Where the flow can be trusted, in [0, 1].
