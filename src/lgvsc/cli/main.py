@@ -13,7 +13,7 @@ import sys
 
 import typer
 
-from lgvsc.cli import inspect_commands, link_commands, picture_commands, project_commands
+from lgvsc.cli import inspect_commands, link_commands, model_commands, picture_commands, project_commands
 from lgvsc.errors import LgvscError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
 link_commands.register(app)
 inspect_commands.register(app)
 picture_commands.register(app)
+model_commands.register(app)
 project_commands.register(app)
 
 

@@ -20,9 +20,8 @@ from lgvsc.cli.options import (
     progress,
     resolve,
 )
-from lgvsc.cli.tables import run_table, table
+from lgvsc.cli.tables import run_table
 
-models_app = typer.Typer(no_args_is_help=True, help="Models and their cards.")
 config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
 
 TRAININGS = {
@@ -34,7 +33,6 @@ TRAININGS = {
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(models_app, name="models")
     app.add_typer(config_app, name="config")
     for command in (demo, doctor, cite):
         app.command()(command)
@@ -63,39 +61,6 @@ def demo(
     typer.echo(f"source  {runs[0].clip}")
     for run in runs:
         typer.echo(f"{run.report['channel']['snr_db']:g} dB".ljust(8) + f"{run.video}  {run.json}  {run.html}")
-
-
-@models_app.command("list")
-def list_models(as_json: JsonOption = False) -> None:
-    """Every model, its role, licence and size."""
-    from lgvsc.models.catalog import catalog
-
-    cards = list(catalog().values())
-    if as_json:
-        print_json([card.as_json() for card in cards])
-        return
-    rows = [[c.name, c.role, c.licence, f"{c.size_bytes / 1e6:.2f}", c.sha256[:12] if c.sha256 else "-"] for c in cards]
-    typer.echo(table(["name", "role", "licence", "MB", "sha256"], rows))
-
-
-@models_app.command("verify")
-def verify_models() -> None:
-    """Check the digest of every shipped asset."""
-    from lgvsc.models.catalog import catalog
-    from lgvsc.models.weights import load_asset
-
-    for card in catalog().values():
-        if card.file:
-            load_asset(card)
-            typer.echo(f"ok  {card.name}")
-
-
-@models_app.command("card")
-def show_card(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
-    """The card of one model: data, recipe, results, what it is bad at."""
-    from lgvsc.models.catalog import card_text
-
-    typer.echo(card_text(name))
 
 
 @config_app.command("show")

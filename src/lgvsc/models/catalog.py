@@ -7,6 +7,8 @@ digests anew; nothing else ever writes there.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -21,8 +23,17 @@ from typing import Any
 
 from lgvsc.errors import ConfigError, UnknownModelError
 
-ROLES = ("captioner", "judge", "text_coder", "picture_codec", "world_model")
+ROLES = ("captioner", "judge", "vision_language", "text_coder", "picture_codec", "world_model")
 ASSETS = "assets"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# What reads a folder of weights, by the model_type that its config.json states.
+LOADERS = {
+    "internvl": "lgvsc.semantics.backends.internvl:load",
+    "qwen3_vl": "lgvsc.semantics.backends.qwen:load",
+    "smolvlm": "lgvsc.semantics.backends.smolvlm:load",
+    "video_llava": "lgvsc.semantics.backends.video_captioners:load_video_llava",
+    "llava": "lgvsc.semantics.backends.video_captioners:load_pllava",
+}
 HEADER = (
     "# Every model. Sizes and digests are written by `python -m lgvsc.models.catalog`; the rest is written by hand.\n"
 )
@@ -33,15 +44,23 @@ class ModelCard:
     """What must be known about a model before any of it is loaded.
 
     Attributes:
-        role: What it does in the link, one of :data:`ROLES`.
+        role: What it does in the link, one of :data:`ROLES`; ``vision_language`` is captioner and judge in one.
         loader: ``"package.module:function"``, imported on use so that heavy libraries load late. The function
-            may be a class or a class method; it takes the verified bytes of the asset, or nothing where there is none.
+            may be a class or a class method; it takes the verified bytes of the asset, or the folder of the
+            weights, or nothing where there are none; and then the settings, where ``settings`` says so.
         licence, source: Terms of the weights and where they come from; of the code where there are no weights.
         summary: One sentence.
         file: Asset inside the package. ``None``: the component computes and has no weights.
         sha256: Digest of the asset, all 64 hex digits. ``None`` exactly where ``file`` is.
-        size_bytes: Size of the asset.
-        revision: Which version of the weights, where the source has versions.
+        size_bytes: Size of the asset, or roughly of what is fetched.
+        revision: Which version of the weights, where the source has versions. ``None`` for weights from the hub:
+            the newest at the time of fetching, which stays the one that is used until it is fetched again.
+        hub: Repository on the model hub, ``"owner/name"``. ``None``: the weights are no affair of the hub.
+        folder: Where the weights lie, for a model that was named by its folder.
+        gated: Whether the hub wants terms accepted and a token.
+        memory_gb: What a run needs, on the GPU or without one, in 10^9 bytes; 0 where nobody would notice.
+        extra: Name of the optional dependencies that it needs, as in ``pip install 'lgvsc[extra]'``.
+        settings: Whether the loader takes the settings of its kind.
     """
 
     name: str
@@ -54,13 +73,26 @@ class ModelCard:
     sha256: str | None = None
     size_bytes: int = 0
     revision: str | None = None
+    hub: str | None = None
+    folder: str | None = None
+    gated: bool = False
+    memory_gb: float = 0.0
+    extra: str | None = None
+    settings: bool = False
+
+    @property
+    def shipped(self) -> bool:
+        """Whether everything it needs comes with the package."""
+        return self.hub is None and self.folder is None and self.extra is None
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise ConfigError(f"model {self.name!r} has the role {self.role!r}; roles are {', '.join(ROLES)}")
         if self.loader.count(":") != 1:
             raise ConfigError(f"model {self.name!r}: loader is {self.loader!r}, not 'package.module:function'")
-        if self.file is None and (self.sha256 is not None or self.size_bytes):
+        if self.hub is not None and (self.file is not None or not HUB_ID.fullmatch(self.hub)):
+            raise ConfigError(f"model {self.name!r}: {self.hub!r} is not 'owner/name', or it has a file as well")
+        if self.file is None and (self.sha256 is not None or (self.size_bytes and not self.hub)):
             raise ConfigError(f"model {self.name!r} has a digest or a size but no file")
         if self.file is not None and not (is_digest(self.sha256) and self.size_bytes > 0):
             raise ConfigError(f"model {self.name!r}: {self.file} needs its full sha256 and its size")
@@ -79,7 +111,10 @@ def catalog() -> Mapping[str, ModelCard]:
 
 
 def find(name: str) -> ModelCard:
-    """The card of one model.
+    """The card of one model: by its name, by its hub id, or by the folder that holds its weights.
+
+    A hub id may end in ``@`` and a revision. One that the catalogue does not have is found where its files already
+    lie on this machine.
 
     Raises:
         UnknownModelError: There is none of this name; the message has near misses.
@@ -87,30 +122,94 @@ def find(name: str) -> ModelCard:
     cards = catalog()
     if name in cards:
         return cards[name]
+    if Path(name).is_dir():
+        return card_of_folder(Path(name))
+    hub, _, revision = name.partition("@")
+    known = next((card for card in cards.values() if card.hub == hub), None)
+    if known:
+        return replace(known, revision=revision or known.revision)
+    if HUB_ID.fullmatch(hub):
+        return card_of_hub(hub, revision or None)
     near = get_close_matches(name, cards, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(cards))}"
     raise UnknownModelError(f"no model is called {name!r}; {hint}")
 
 
-def load(name: str) -> Any:
-    """Make the model: verify its asset, import its loader, call it.
+def card_of_folder(folder: Path) -> ModelCard:
+    """The card of a model that somebody put into a folder, read from its ``config.json``.
+
+    Raises:
+        UnknownModelError: No such file there, or a kind of model that lgvsc has no loader for.
+    """
+    path = folder / "config.json"
+    try:
+        kind = str(json.loads(path.read_text("utf-8"))["model_type"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnknownModelError(f"{folder} holds no model: {path.name} cannot be read ({error})") from error
+    if kind not in LOADERS:
+        note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else ""
+        raise UnknownModelError(f"{folder} holds a {kind!r}; lgvsc reads {', '.join(LOADERS)}{note}")
+    return ModelCard(
+        name=folder.name,
+        role="captioner" if kind in ("video_llava", "llava") else "vision_language",
+        loader=LOADERS[kind],
+        licence="see the folder",
+        source=str(folder),
+        summary=f"A {kind} from a folder.",
+        folder=str(folder),
+        extra="paper",
+        settings=True,
+    )
+
+
+def card_of_hub(hub: str, revision: str | None) -> ModelCard:
+    """The card of a model that is not in the catalogue, from its files in the hub's cache.
+
+    Raises:
+        UnknownModelError: It was never fetched to this machine, so nothing is known of it.
+    """
+    from lgvsc.models.hub import snapshot
+
+    folder = snapshot(hub, revision)
+    if folder is None:
+        known = sorted(card.hub for card in catalog().values() if card.hub)
+        near = get_close_matches(hub, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the catalogue has {', '.join(known)}"
+        raise UnknownModelError(f"{hub!r} is neither in the catalogue nor on this machine; {hint}")
+    return replace(card_of_folder(folder), name=hub, source=f"hub: {hub}", revision=folder.name)
+
+
+def load(name: str, settings: Any = None) -> Any:
+    """Make the model: verify or find its weights, import its loader, call it.
+
+    Args:
+        settings: What is set for models of its kind; handed on to loaders that take it.
 
     Raises:
         UnknownModelError: No such model.
-        MissingResourceError: Its asset is not there or not what it should be.
+        MissingResourceError: Its weights are not there or not what they should be, or a library is missing.
     """
+    from lgvsc.models.hub import weights_folder
     from lgvsc.models.weights import load_asset
 
     card = find(name)
     module, function = card.loader.split(":")
     make = attrgetter(function)(import_module(module))
-    return make(load_asset(card)) if card.file else make()
+    if card.file:
+        found: tuple[Any, ...] = (load_asset(card),)
+    else:
+        found = (weights_folder(card),) if card.hub or card.folder else ()
+    return make(*found, settings) if card.settings else make(*found)
 
 
 def card_text(name: str) -> str:
     """What people should know of a model, in Markdown: its record, and its own page where there is one."""
     card = find(name)
     weights = f"`{card.file}`, {card.size_bytes / 1e6:.2f} MB, sha256 `{card.sha256}`" if card.file else "none"
+    if card.hub:
+        weights = f"hub id `{card.hub}`, revision {card.revision or 'newest when fetched'}"
+        weights += f", about {card.size_bytes / 1e9:.1f} GB, {card.memory_gb:g} GB of memory"
+        weights += ", gated: accept its terms on the hub and set HF_TOKEN" if card.gated else ""
     facts = [f"# {card.name}", "", card.summary, "", f"- role: {card.role}", f"- weights: {weights}"]
     facts += [f"- licence: {card.licence}", f"- source: {card.source}", f"- loader: `{card.loader}`"]
     page = files("lgvsc.models") / "cards" / f"{card.name}.md"
@@ -150,8 +249,8 @@ def refreshed(text: str, assets: Path) -> str:
     """
     cards: list[ModelCard] = []
     for name, entry in parsed(text).items():
-        bare = {key: value for key, value in entry.items() if key not in ("file", "sha256", "size_bytes")}
-        card = make_card(name, bare)
+        measured = ("file", "sha256", "size_bytes") if "file" in entry else ()
+        card = make_card(name, {key: value for key, value in entry.items() if key not in measured})
         if "file" in entry:
             path = assets / entry["file"]
             if not path.is_file():
@@ -169,7 +268,8 @@ def as_toml(card: ModelCard) -> str:
         if key == "name" or value in (None, "", 0):
             continue
         escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{escaped}"')
+        number = str(value).lower() if isinstance(value, bool) else str(value)
+        lines.append(f"{key} = {number}" if isinstance(value, int | float) else f'{key} = "{escaped}"')
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,194 @@
+"""Models: which there are, fetching them from the hub, checking and converting what was fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lgvsc.cli.options import ForceOption, JsonOption, note, print_json
+from lgvsc.cli.tables import table
+
+if TYPE_CHECKING:
+    from lgvsc.models.catalog import ModelCard
+    from lgvsc.models.fitting import Machine
+
+models_app = typer.Typer(no_args_is_help=True, help="Models, their weights and their cards.")
+NameArgument = Annotated[str, typer.Argument(help="A name from the list, a hub id, or a folder.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(models_app, name="models")
+
+
+@models_app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """Every model, its role, licence, size, memory, and whether it is here and fits this machine."""
+    from lgvsc.models.catalog import catalog
+
+    machine = this_machine()
+    cards = list(catalog().values())
+    if as_json:
+        print_json([card.as_json() | {"state": state(card, machine)} for card in cards])
+        return
+    rows = [
+        [c.name, c.role, c.licence, size_words(c), f"{c.memory_gb:g}", c.hub or "-", state(c, machine)] for c in cards
+    ]
+    typer.echo(table(["name", "role", "licence", "size", "GB to run", "hub id", "state"], rows))
+
+
+@models_app.command("pull")
+def pull_model(
+    name: NameArgument,
+    revision: Annotated[str | None, typer.Option("--revision", help="A commit of the repository, to pin it.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Fetch the weights of one model from the hub. HF_HOME says where to, HF_TOKEN opens gated ones.
+
+    Example: lgvsc models pull internvl3-1b
+    """
+    from lgvsc.errors import MissingResourceError
+    from lgvsc.models.catalog import catalog, find
+    from lgvsc.models.fitting import nearest_that_fits, what_is_short
+    from lgvsc.models.hub import fetch
+
+    card = find(name)
+    if card.shipped or card.hub is None:
+        note(f"{card.name} needs no fetching")
+        return
+    machine = this_machine()
+    short = what_is_short(card, machine, here=state(card, machine) == "here")
+    if short and not force:
+        other = nearest_that_fits(card, catalog().values(), machine)
+        hint = f"; the nearest that fits is {other.name}" if other else "; nothing for this role fits"
+        raise MissingResourceError(f"{short}{hint}. Nothing was fetched; --force fetches all the same")
+    if offline():
+        raise MissingResourceError(f"HF_HUB_OFFLINE is set, so {card.name} was not fetched; unset it and try again")
+    if card.gated and not os.environ.get("HF_TOKEN"):
+        raise MissingResourceError(f"{card.hub} is gated: accept its terms at its page on the hub, then set HF_TOKEN")
+    folder = fetch(card, token=os.environ.get("HF_TOKEN") or None, revision=revision)
+    typer.echo(f"{card.name}  revision {folder.name}  {folder}")
+    if card.revision is None and revision is None:
+        note(f"to pin what you have, write {card.hub}@{folder.name} where you name the model")
+
+
+@models_app.command("verify")
+def verify_models(
+    names: Annotated[list[str] | None, typer.Argument(help="Which.  [default: all that are here]")] = None,
+) -> None:
+    """Check the digest of every shipped asset and of every file that came from the hub."""
+    from lgvsc.errors import MissingResourceError
+    from lgvsc.models.catalog import catalog, find
+    from lgvsc.models.hub import check_files, weights_folder
+    from lgvsc.models.weights import load_asset
+
+    damaged: list[str] = []
+    for card in [find(name) for name in names] if names else list(catalog().values()):
+        if card.file:
+            load_asset(card)
+            typer.echo(f"ok  {card.name}")
+        elif card.hub or card.folder:
+            try:
+                folder = weights_folder(card)
+            except MissingResourceError:
+                if names:
+                    raise
+                continue
+            found = dict(check_files(folder))
+            bad = [file for file, good in found.items() if good is False]
+            damaged += [f"{card.name}: {file}" for file in bad]
+            unknown = sum(good is None for good in found.values())
+            words = f", {unknown} files without a digest to compare with" if unknown else ""
+            typer.echo(f"{'bad' if bad else 'ok':<4}{card.name}  {folder.name}{words}")
+    if damaged:
+        raise MissingResourceError(f"damaged: {', '.join(damaged)}; remove them and pull again")
+
+
+@models_app.command("card")
+def show_card(name: NameArgument) -> None:
+    """The card of one model: data, recipe, results, what it is bad at."""
+    from lgvsc.models.catalog import card_text
+
+    typer.echo(card_text(name))
+
+
+@models_app.command("convert")
+def convert_model(
+    name: NameArgument,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="Folder to write.  [default: where the model is looked for]")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Rewrite a published checkpoint into the layout that the library reads: InternVL2-8B and PLLaVA-7B.
+
+    Example: lgvsc models convert internvl2-8b
+    """
+    from lgvsc.core.files import refuse_existing
+    from lgvsc.errors import MissingResourceError
+    from lgvsc.models.catalog import catalog
+    from lgvsc.models.hub import converted_folder, snapshot
+    from lgvsc.semantics.backends.conversion import convert
+
+    source: Path | None = Path(name)
+    if not Path(name).is_dir():
+        card = next((c for c in catalog().values() if name in (c.name, c.hub)), None)
+        source = snapshot(card.hub, card.revision) if card and card.hub else None
+        target = target or (converted_folder(card.name) if card else None)
+    if source is None:
+        raise MissingResourceError(f"{name} is not on this machine; run: lgvsc models pull {name}")
+    if target is None:
+        raise typer.BadParameter("say where to write with --to")
+    refuse_existing(target, force=force)
+    convert(source, target)
+    typer.echo(f"{target}")
+
+
+def this_machine() -> Machine:
+    """GPU memory, main memory and free disk where the hub's client keeps its files."""
+    import shutil
+
+    import torch
+
+    from lgvsc.cli.doctor import memory_gb
+    from lgvsc.models.fitting import Machine
+    from lgvsc.models.hub import hub_cache
+
+    place = hub_cache() or Path.cwd()
+    while not place.exists():
+        place = place.parent
+    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
+    return Machine(
+        gpu_gb=max(gpus, default=0) / 1e9, ram_gb=memory_gb()[0], disk_gb=shutil.disk_usage(place).free / 1e9
+    )
+
+
+def state(card: ModelCard, machine: Machine) -> str:
+    """Whether a model can be used, in a few words."""
+    from lgvsc.errors import MissingResourceError
+    from lgvsc.models.fitting import what_is_short
+    from lgvsc.models.hub import weights_folder
+
+    if card.hub is None and card.folder is None:
+        return "here"
+    try:
+        weights_folder(card)
+    except MissingResourceError as error:
+        if "pip install" in str(error):
+            return f"needs lgvsc[{card.extra}]"
+        return "too large" if what_is_short(card, machine) else "not fetched"
+    return "too large" if what_is_short(card, machine, here=True) else "here"
+
+
+def size_words(card: ModelCard) -> str:
+    """Size of the weights with its unit."""
+    if not card.size_bytes:
+        return "-"
+    return f"{card.size_bytes / 1e9:.1f} GB" if card.size_bytes >= 1e9 else f"{card.size_bytes / 1e6:.1f} MB"
+
+
+def offline() -> bool:
+    """Whether the hub's client was told to stay offline."""
+    return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE")

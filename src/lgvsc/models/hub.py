@@ -1,0 +1,155 @@
+"""Weights from the model hub: finding them on this machine, fetching them when asked, checking what was fetched.
+
+Everything but :func:`fetch` works without a network. The hub's own client keeps one folder for each repository,
+``models--owner--name``, with the commits under ``snapshots`` and each file once under ``blobs``, named by its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from lgvsc.errors import InputError, MissingResourceError
+from lgvsc.models.catalog import ModelCard
+
+FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")  # never pickles, never code
+HUB_LIBRARY = "huggingface_hub"
+DIGEST_LENGTHS = {40: "sha1", 64: "sha256"}  # hexadecimal digits; small files are named as git names them
+
+
+def weights_folder(card: ModelCard) -> Path:
+    """Where the weights of a model lie.
+
+    Raises:
+        MissingResourceError: A library or the weights are not here; the message says which command brings them.
+    """
+    missing_library(card)
+    if card.folder:
+        return complete(Path(card.folder), card)
+    assert card.hub is not None
+    made = converted_folder(card.name)
+    if made is not None and (made / "config.json").is_file():
+        return complete(made, card)
+    folder = snapshot(card.hub, card.revision)
+    if folder is None:
+        version = f" at revision {card.revision}" if card.revision else ""
+        raise MissingResourceError(
+            f"the weights of {card.name} ({card.hub}{version}) are not on this machine. lgvsc stays offline unless "
+            f"asked; to fetch about {card.size_bytes / 1e9:.1f} GB, run: lgvsc models pull {card.name}"
+        )
+    return complete(folder, card)
+
+
+def missing_library(card: ModelCard) -> None:
+    """Raise where the libraries that a model needs are not installed."""
+    if card.extra and find_spec("transformers") is None:
+        raise MissingResourceError(f"{card.name} needs more libraries: pip install 'lgvsc[{card.extra}]'")
+
+
+def hub_cache() -> Path | None:
+    """The folder of the hub's client, which ``HF_HOME`` and ``HF_HUB_CACHE`` move; ``None`` without the client."""
+    if find_spec(HUB_LIBRARY) is None:
+        return None
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def converted_folder(name: str) -> Path | None:
+    """Where ``lgvsc models convert NAME`` puts a checkpoint that had to be rewritten; ``None`` without the client."""
+    cache = hub_cache()
+    return None if cache is None else cache / "lgvsc-converted" / name
+
+
+def snapshot(hub: str, revision: str | None = None, cache: Path | None = None) -> Path | None:
+    """The folder of a repository as it was fetched, or ``None`` where it never was.
+
+    Args:
+        hub: ``"owner/name"``.
+        revision: A commit, or the name of a branch; ``None`` is the one that was fetched last as ``main``.
+        cache: Where to look instead of where the hub's client keeps its files.
+    """
+    cache = cache or hub_cache()
+    if cache is None:
+        return None
+    repository = cache / ("models--" + hub.replace("/", "--"))
+    named = repository / "refs" / (revision or "main")
+    commit = named.read_text("utf-8").strip() if named.is_file() else revision
+    folder = repository / "snapshots" / (commit or "")
+    return folder if commit and folder.is_dir() else None
+
+
+def complete(folder: Path, card: ModelCard) -> Path:
+    """The folder, if every file that its indices speak of is there.
+
+    Raises:
+        MissingResourceError: A part is missing, as after a download that was stopped.
+    """
+    for index in sorted(folder.rglob("*.safetensors.index.json")):
+        try:
+            parts = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise MissingResourceError(f"{card.name}: {index.name} cannot be read ({error}); fetch it again") from error
+        absent = sorted(part for part in parts if not (index.parent / part).is_file())
+        if absent:
+            again = f"lgvsc models pull {card.name}" if card.hub else "copy the folder again"
+            raise MissingResourceError(f"{card.name} is incomplete: {absent[0]} is missing in {folder}; {again}")
+    return folder
+
+
+def fetch(card: ModelCard, *, token: str | None = None, revision: str | None = None) -> Path:
+    """Fetch the weights from the hub. The one function that opens a socket.
+
+    Args:
+        token: For gated repositories.
+        revision: Instead of the one of the card.
+
+    Raises:
+        InputError: The model does not come from the hub.
+        MissingResourceError: No network, no such revision, or terms that were not accepted.
+    """
+    missing_library(card)
+    if card.hub is None:
+        raise InputError(f"{card.name} does not come from the hub; there is nothing to fetch")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        return Path(
+            snapshot_download(
+                card.hub, revision=revision or card.revision, allow_patterns=list(FETCHED), token=token or False
+            )
+        )
+    except GatedRepoError as error:
+        raise MissingResourceError(
+            f"{card.hub} is gated: accept its terms at its page on the hub, then set HF_TOKEN and try again"
+        ) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MissingResourceError(f"{card.hub} cannot be fetched: {first}") from error
+
+
+def check_files(folder: Path) -> Iterator[tuple[str, bool | None]]:
+    """Each file of a snapshot and whether it has the digest that it is stored under; ``None``: nothing to compare with.
+
+    The hub's client stores a file under its git or SHA-256 digest, so damage is found without the network.
+    """
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        stored = path.resolve().name
+        kind = DIGEST_LENGTHS.get(len(stored))
+        known = path.is_symlink() and kind is not None and all(c in "0123456789abcdef" for c in stored)
+        yield str(path.relative_to(folder)), file_digest(path, kind or "sha256") == stored if known else None
+
+
+def file_digest(path: Path, kind: str) -> str:
+    """The digest that the hub gives a file: SHA-256 of large ones, git's SHA-1 of small ones."""
+    digest = hashlib.new(kind)
+    if kind == "sha1":
+        digest.update(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
