@@ -157,7 +157,7 @@ def _view(segment: Segment) -> dict[str, Any]:
         "caption": segment.caption,
         "keyframe": segment.keyframe is not None,
         "closing_keyframe": segment.closing_keyframe is not None,
-        "motion": {name: getattr(segment.motion, name) for name in Motion.__slots__} if segment.motion else None,
+        "motion": _view_of_motion(segment.motion),
         "cut": segment.cut,
         "last": segment.last,
         "divergence": segment.divergence,
@@ -165,10 +165,24 @@ def _view(segment: Segment) -> dict[str, Any]:
     }
 
 
+def _view_of_motion(motion: Motion | None) -> dict[str, Any] | None:
+    return {name: getattr(motion, name) for name in Motion.__slots__} if motion else None
+
+
 def _pack(segment: Segment) -> bytes:
     video = segment.video
-    words = _view(segment) | {
+    words = {  # the order of the keys is part of the byte form
         "video": [video.height, video.width, video.fps.numerator, video.fps.denominator, video.frames],
+        "start": segment.start,
+        "stop": segment.stop,
+        "caption": segment.caption,
+        "keyframe": segment.keyframe is not None,
+        "closing_keyframe": segment.closing_keyframe is not None,
+        "motion": _view_of_motion(segment.motion),
+        "cut": segment.cut,
+        "last": segment.last,
+        "divergence": segment.divergence,
+        "status": segment.status,
     }
     blobs = [json.dumps(words, ensure_ascii=False).encode()]
     blobs += [_picture_bytes(p) if p is not None else b"" for p in (segment.keyframe, segment.closing_keyframe)]
