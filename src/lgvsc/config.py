@@ -147,14 +147,14 @@ def _preset(name: str) -> dict[str, Any]:
     if path.suffix == ".toml":
         if not path.is_file():
             raise ConfigError(f"preset file {path} does not exist")
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     elif name in presets():
-        text = (_files() / f"{name}.toml").read_text(encoding="utf-8")
+        data = (_files() / f"{name}.toml").read_bytes()
     else:
         raise ConfigError(f"no preset is called {name!r}; there are {', '.join(presets())}, or give a .toml file")
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # also: not UTF-8, integers of thousands of digits, deep nesting
         raise ConfigError(f"preset {name} is not valid TOML: {error}") from error
 
 
@@ -182,7 +182,7 @@ def _parse_setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f"setting {text!r} has no '='; write for example keyframes.threshold=0.2")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key.strip(), value.strip()  # a bare word is a string
 
 

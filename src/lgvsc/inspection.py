@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -19,6 +20,8 @@ from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import Choice, choose_keyframes
 from lgvsc.semantics.psss import Score
+
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # not those for which Pillow runs a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,12 @@ def read_picture(path: Path) -> Pixels:
         InputError: Not a picture, or above 16 megapixels.
     """
     try:
-        with Image.open(path) as image:
+        with catch_warnings(action="ignore"), Image.open(path, formats=PICTURE_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{path} is {image.width}x{image.height}; above {MAX_PIXELS // 10**6} megapixels")
             return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as a picture") from error
+    except InputError:
+        raise
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow's readers answer damage with ValueError and SyntaxError as well.
+        raise InputError(f"{path} cannot be read as a picture ({', '.join(PICTURE_FORMATS)})") from error

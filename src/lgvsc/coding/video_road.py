@@ -256,7 +256,7 @@ def _headers_and_rest(
 @lru_cache(maxsize=64)
 def _headers(codec: CodecName, height: int, width: int, qp: int, constant_qp: bool) -> bytes:
     """The parameter sets that the encoder writes for this size and quantiser, whatever the pictures show."""
-    if qp > COARSEST[codec]:
+    if qp > COARSEST[codec] or (constant_qp and codec == "av1"):  # no transmitter of ours sends such
         return b""
     grey = np.full((height, width, 3), 128, np.uint8)
     frames = [to_yuv(grey) for _ in range(2)]

@@ -144,7 +144,7 @@ def card_of_folder(folder: Path) -> ModelCard:
     path = folder / "config.json"
     try:
         kind = str(json.loads(path.read_text("utf-8"))["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnknownModelError(f"{folder} holds no model: {path.name} cannot be read ({error})") from error
     if kind not in LOADERS:
         note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else ""
@@ -231,13 +231,15 @@ def read_cards(text: str) -> dict[str, ModelCard]:
 
 def make_card(name: str, entry: Mapping[str, Any]) -> ModelCard:
     known = {field.name for field in fields(ModelCard)} - {"name"}
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"model {name!r} is {str(entry)[:40]!r}, but a model is a table of its own")
     for key in entry:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             raise ConfigError(f"model {name!r} has the unknown key {key!r}" + (f"; {near[0]}?" if near else ""))
     try:
         return ModelCard(name=name, **entry)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:  # a key is missing, or has a value of another kind
         raise ConfigError(f"model {name!r} is incomplete: {error}") from error
 
 
@@ -276,7 +278,7 @@ def as_toml(card: ModelCard) -> str:
 def parsed(text: str) -> dict[str, dict[str, Any]]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"the model catalogue is not TOML: {error}") from error
 
 

@@ -50,7 +50,7 @@ def load_questions(path: str | os.PathLike[str]) -> dict[Focus, str]:
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not there, not UTF-8, not TOML
         raise ConfigError(f"questions cannot be read from {path}: {error}") from error
     found: dict[Focus, str] = {}
     for key, wording in table.items():

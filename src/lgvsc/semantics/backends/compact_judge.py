@@ -46,7 +46,7 @@ class CompactJudge:
             tokenizer = WordTokenizer(json.loads(metadata["words"]))
             model = JudgeLM(JudgeLMConfig(**json.loads(metadata["config"])))
             model.load_state_dict({name: value.float() for name, value in load(data).items()})
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise InputError(f"these are not the weights of a compact judge: {error}") from error
         return cls(model, tokenizer)
 
