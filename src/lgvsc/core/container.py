@@ -39,6 +39,7 @@ MARKER = b"SEG\x1a"
 MAX_CHUNK_BYTES = 8 * MAX_PIXELS  # two lossless pictures of the largest size, and room
 MAX_WORDS_BYTES = 4 * MAX_CAPTION_BYTES + 4096  # JSON of the words and numbers; escapes may quadruple a caption
 MAX_FRAMES = 1 << 40
+BLOCK_BYTES = 512  # in which markers are looked for; a file of nothing else is read again from each
 MAX_REREADS = 16  # of the whole file, in search of chunks whose CRC holds
 MAX_FLAT_PIXELS = 1 << 27  # that a file may unfold to however small it is ...
 MAX_PIXELS_PER_BYTE = 64  # ... and for each of its bytes; slides of flat colour reach about 60, photographs 1
@@ -104,7 +105,7 @@ def read_segments(path: Path, on_damage: OnDamage = lambda start, stop: None) ->
         size = path.stat().st_size
         effort = _Effort(MAX_REREADS * size, MAX_FLAT_PIXELS + MAX_PIXELS_PER_BYTE * size)
         intact_until = len(head)
-        while _seek_marker(file):
+        while _seek_marker(file, effort):
             after_marker = file.tell()
             payload = _read_payload(file, size)
             effort.bytes_left -= file.tell() - after_marker
@@ -301,10 +302,11 @@ def _read_payload(file: BinaryIO, file_size: int) -> bytes | None:
     return payload if len(payload) == size and zlib.crc32(payload) == crc else None
 
 
-def _seek_marker(file: BinaryIO) -> bool:
+def _seek_marker(file: BinaryIO, effort: _Effort) -> bool:
     """Place the file behind the next marker. ``False`` at the end of the file."""
     tail = b""
-    while block := file.read(4096):
+    while block := file.read(BLOCK_BYTES):
+        effort.bytes_left -= len(block)
         window = tail + block
         found = window.find(MARKER)
         if found >= 0:
