@@ -13,7 +13,14 @@ import sys
 
 import typer
 
-from lgvsc.cli import inspect_commands, link_commands, model_commands, picture_commands, project_commands
+from lgvsc.cli import (
+    compare_commands,
+    inspect_commands,
+    link_commands,
+    model_commands,
+    picture_commands,
+    project_commands,
+)
 from lgvsc.errors import LgvscError
 
 app = typer.Typer(
@@ -26,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 link_commands.register(app)
+compare_commands.register(app)
 inspect_commands.register(app)
 picture_commands.register(app)
 model_commands.register(app)

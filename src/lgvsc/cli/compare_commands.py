@@ -1,0 +1,150 @@
+"""``compare``: several schemes over the same clips, channels and budgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lgvsc.cli.options import ChannelOption, PresetOption, QuietOption, SeedOption, SetOption, note
+from lgvsc.cli.tables import table
+
+if TYPE_CHECKING:
+    from lgvsc.experiments.compare import Cell
+    from lgvsc.experiments.compare_table import Row
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(compare)
+
+
+def compare(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; taken up where it stopped.")],
+    schemes: Annotated[
+        str, typer.Option("--schemes", "-s", help="Scheme ids with commas; h265-ldpc:paper[:ebn0] takes Table I.")
+    ] = "skem-dsa,h265-ldpc,av1-ldpc",
+    snr_db: Annotated[str, typer.Option("--snr-db", help="SNRs in dB with commas.")] = "0,5,10",
+    cbr: Annotated[str, typer.Option("--cbr", help='Budgets with commas; "" for none.')] = "6e-4",
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Only the beginning of each clip.")] = None,
+    trials: Annotated[int, typer.Option("--trials", help="Draws of the noise for each cell.")] = 1,
+    show: Annotated[
+        str | None,
+        typer.Option("--show", help="SNR,CBR of the side-by-side videos.  [default: the last of each; none: no video]"),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
+    preset: PresetOption = "compact",
+    channel: ChannelOption = None,
+    seed: SeedOption = 0,
+    settings: SetOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare schemes: one table, plots, and videos side by side. All schemes meet the same noise.
+
+    Example: lgvsc compare a.mp4 b.mp4 --schemes skem-dsa,h265-ldpc --snr-db -2,0,5,10 --cbr 3e-4,6e-4 -o out
+    """
+    snrs_db, cbrs = numbers(snr_db, "--snr-db"), numbers(cbr, "--cbr")
+    shown = showing(show, snrs_db, cbrs)
+    output.mkdir(parents=True, exist_ok=True)
+
+    from lgvsc.config import parse_settings
+    from lgvsc.experiments.compare import TABLE, plan
+    from lgvsc.experiments.compare import compare as run_compare
+    from lgvsc.experiments.compare_plots import write_plots
+    from lgvsc.experiments.compare_table import means, summary, write_parquet
+    from lgvsc.experiments.excerpts import excerpt
+
+    own = {"seed": seed, **({"channel.kind": channel} if channel else {})}
+    clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
+    cells = plan(
+        clips,
+        [name for name in schemes.split(",") if name.strip()],
+        snrs_db,
+        cbrs,
+        trials=trials,
+        preset=preset,
+        settings=own | parse_settings(settings or []),
+    )
+    cells = [kept(cell, output, shown) for cell in cells]
+    rows = run_compare(cells, output / TABLE, jobs=jobs, on_row=None if quiet else said)
+    made = [output / TABLE]
+    if write_parquet(output / "compare.parquet", rows):
+        made.append(output / "compare.parquet")
+    else:
+        note("no Parquet file: pip install 'lgvsc[bench]' brings pyarrow")
+    found = means(rows)
+    try:
+        made += write_plots(found, output / "plots")
+    except FileNotFoundError as error:
+        note(f"no plots: {error}")
+    made += side_by_side(cells, rows, output)
+    header, lines = summary(found)
+    typer.echo(table(header, lines))
+    typer.echo(f"\n{len(rows)} transmissions; {len(made)} files in {output}, the table is {output / TABLE}")
+    failed = [row for row in rows if row.error]
+    for row in failed:
+        note(f"failed: {row.clip}, {row.name}, {row.snr_db:g} dB: {row.error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Numbers with commas between them."""
+    try:
+        return [float(word) for word in text.split(",") if word.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} are no numbers with commas between them", param_hint=option) from error
+
+
+def showing(text: str | None, snrs_db: list[float], cbrs: list[float]) -> tuple[float, float | None] | None:
+    """SNR and CBR of the cells whose videos are shown; ``None`` for none."""
+    if text == "none" or not snrs_db:
+        return None
+    if text is None:
+        return snrs_db[-1], cbrs[-1] if cbrs else None
+    pair = numbers(text, "--show")
+    if len(pair) != 2 or pair[0] not in snrs_db or pair[1] not in cbrs:
+        raise typer.BadParameter("give one of the SNRs and one of the CBRs, as 5,6e-4", param_hint="--show")
+    return pair[0], pair[1]
+
+
+def kept(cell: Cell, output: Path, shown: tuple[float, float | None] | None) -> Cell:
+    """The cell, with a place for its video where that is to be shown."""
+    from dataclasses import replace
+
+    if shown is None or cell.trial or cell.mode == "paper":
+        return cell
+    if (cell.config.channel.snr_db, cell.cbr_target) != shown:
+        return cell
+    folder = output / "rebuilt"
+    folder.mkdir(exist_ok=True)
+    return replace(cell, keep=folder / f"{cell.clip.stem}.{cell.config.scheme}.{cell.key}.mp4")
+
+
+def side_by_side(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
+    """The videos that were kept, one file for each clip."""
+    from lgvsc.experiments.side_by_side import write_side_by_side
+
+    made = []
+    clips = {cell.clip: cell.clip.stem for cell in cells}
+    for clip, name in clips.items():
+        pairs = zip(cells, rows, strict=True)
+        mine = [(c, r) for c, r in pairs if c.clip == clip and c.keep and c.keep.exists() and not r.error]
+        if not mine:
+            continue
+        _, first = mine[0]
+        path = output / "side-by-side" / f"{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        tiles = [(f"source, {first.snr_db:g} dB", clip)]
+        tiles += [(f"{r.name}, CBR {r.cbr:.1e}, SSIM {r.ssim or 0:.2f}", c.keep) for c, r in mine if c.keep]
+        write_side_by_side(path, tiles)
+        made.append(path)
+    return made
+
+
+def said(row: Row, done: int, total: int) -> None:
+    """A line for each row, on stderr."""
+    budget = f" at CBR {row.cbr_target:g}" if row.cbr_target else ""
+    got = row.error or f"CBR {row.cbr:.2e}, SSIM {row.ssim or 0:.3f}" + (f", lost {row.lost}" if row.lost else "")
+    note(f"{done}/{total} {row.clip}, {row.name}, {row.snr_db:g} dB{budget}: {got}")
