@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.channel.rayleigh import RayleighChannel
+from lgvsc.channel.erasures import ErasingChannel
+from lgvsc.channel.fading import FadingChannel
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme
-from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import load
 from lgvsc.schemes.conventional import ConventionalScheme
 from lgvsc.schemes.generative import GenerativeScheme
-from lgvsc.schemes.table_1 import paper_row
+from lgvsc.schemes.piloted import PilotedScheme
 from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.prompts import load_questions
@@ -27,11 +27,14 @@ from lgvsc.world.decoder import SemanticDecoder
 
 def scheme(config: Config, clock: Stopwatch | None = None, watch: Callable[[Choice], None] | None = None) -> Scheme:
     """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
+    clock = clock or Stopwatch()
+    built: Scheme
     if config.is_conventional:
-        return conventional(config, clock)
-    return GenerativeScheme(
-        config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock or Stopwatch()
-    )
+        built = conventional(config, clock)
+    else:
+        built = GenerativeScheme(config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock)
+    pilots = config.channel.pilots()
+    return PilotedScheme(built, pilots, clock) if pilots else built
 
 
 def conventional(config: Config, clock: Stopwatch | None = None) -> ConventionalScheme:
@@ -85,23 +88,11 @@ def channel(config: Config, clip: str, trial: int = 0) -> Channel:
     """The physical channel. Its noise depends on seed, clip, SNR and trial alone, so schemes share it."""
     settings = config.channel
     generator = child_generator(config.seed, "channel", clip, settings.snr_db, trial)
-    if settings.kind == "rayleigh":
-        return RayleighChannel(esn0_db(config), generator, block_symbols=settings.block_symbols)
-    return AwgnChannel(esn0_db(config), generator)
-
-
-def esn0_db(config: Config) -> float:
-    """Es/N0 of the channel, from whatever ``channel.snr_def`` says that its SNR is.
-
-    Raises:
-        ConfigError: Eb/N0, and the code rate is chosen while the video is sent.
-    """
-    settings, conventional = config.channel, config.conventional
-    if settings.snr_def == "esn0":
-        return settings.snr_db
-    if config.is_conventional and conventional.mode == "paper":
-        return paper_row(conventional.codec, config.believed_snr_db).esn0_db(settings.snr_db, settings.snr_def)
-    raise ConfigError(
-        "channel.snr_def = 'ebn0' needs a code rate that is fixed beforehand, as in conventional.mode = 'paper'; "
-        "give Es/N0 here"
-    )
+    fading, losses = settings.gains(), settings.losses()
+    physical: Channel = AwgnChannel(config.esn0_db, generator)
+    if fading is not None:
+        physical = FadingChannel(fading, config.esn0_db, generator, csi=settings.csi)
+    if losses is None:
+        return physical
+    of_losses = child_generator(config.seed, "erasures", clip, trial)
+    return ErasingChannel(physical, losses, of_losses, packet_symbols=settings.packet_symbols)

@@ -16,10 +16,12 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lgvsc.channel.settings import ChannelConfig
 from lgvsc.coding.elementary import CODECS
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.conventional import ConventionalConfig
+from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.world.adapters import check_combination
@@ -39,17 +41,6 @@ class ModelRoles(BaseModel):
     judge: str
     picture_codecs: tuple[str, ...]  # the transmitter tries each and sends the best
     world_model: str
-
-
-class ChannelConfig(BaseModel):
-    """The physical channel. ``block_symbols`` share one gain where it fades."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["awgn", "rayleigh"] = "awgn"
-    snr_db: float = Field(default=10.0, ge=-40, le=100)
-    snr_def: Literal["esn0", "ebn0"] = "esn0"  # what snr_db means: per symbol sent, or per information bit
-    block_symbols: int = Field(default=64, ge=1)
 
 
 class JudgeConfig(BaseModel):
@@ -95,9 +86,28 @@ class Config(BaseModel):
 
     @property
     def believed_snr_db(self) -> float:
-        """Es/N0 that the transmitter reckons with; the true one unless the configuration says otherwise."""
+        """SNR that the transmitter reckons with; the true one unless the configuration says otherwise."""
         believed = self.coding.believed_snr_db
         return self.channel.snr_db if believed is None else believed
+
+    @property
+    def esn0_db(self) -> float:
+        """Es/N0 of the channel, from whatever ``channel.snr_def`` says that its SNR is.
+
+        Eb/N0 is per information bit of what is sent: Es/N0 = Eb/N0 + 10 log10(code rate x bits per symbol).
+
+        Raises:
+            ConfigError: Eb/N0, and the code rate is chosen while the video is sent.
+        """
+        if self.channel.snr_def == "esn0":
+            return self.channel.snr_db
+        if self.is_conventional and self.conventional.mode == "paper":
+            row = paper_row(self.conventional.codec, self.believed_snr_db)
+            return row.esn0_db(self.channel.snr_db, self.channel.snr_def)
+        raise ConfigError(
+            "channel.snr_def = 'ebn0' needs one code rate and modulation for all that is sent, as in "
+            "conventional.mode = 'paper'; give Es/N0 here"
+        )
 
 
 def load_config(
@@ -125,6 +135,7 @@ def load_config(
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
     check_combination(config.keyframes.method, config.world.adapter)
+    _ = config.esn0_db  # refuses Eb/N0 where it means nothing
     if config.is_conventional and scheme != f"{config.conventional.codec}-ldpc":
         raise ConfigError(
             f"conventional.codec = {config.conventional.codec!r} contradicts the scheme {scheme}; "

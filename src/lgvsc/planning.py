@@ -33,15 +33,16 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     The threshold is only ever raised: a video in which little happens may stay under its budget. Keyframe quality
     itself follows the budget while the video is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
     """
+    config, choices = pay_for_pilots(config)
     if config.is_conventional:
-        return config, conventional_choices(config)
+        return config, choices + conventional_choices(config)
     if not config.coding.budget:
-        return config, []
+        return config, choices
     video = source.format
     budget = Budget.parse(config.coding.budget)
     per_frame = budget.symbols_per_frame(video, bits_per_symbol(config.believed_snr_db))
     allowed_per_s = per_frame * float(video.fps)
-    choices = [f"budget {config.coding.budget} is {allowed_per_s:.0f} symbols/s"]
+    choices += [f"budget {config.coding.budget} is {allowed_per_s:.0f} symbols/s"]
 
     usual_s = 2.0  # a segment's usual length; the caption must leave room for a picture in it
     room = CAPTION_SHARE * allowed_per_s * usual_s
@@ -74,6 +75,19 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
         ),
         choices,
     )
+
+
+def pay_for_pilots(config: Config) -> tuple[Config, list[str]]:
+    """The same settings with budgets for what is sent between pilots, so that both together stay within them."""
+    pilots = config.channel.pilots()
+    if pilots is None:
+        return config, []
+    changed = {
+        section: replace(settings, budget=Budget.parse(settings.budget).times(pilots.data_share))
+        for section, settings in (("coding", config.coding), ("conventional", config.conventional))
+        if settings.budget
+    }
+    return config.model_copy(update=changed), [f"one symbol in {pilots.spacing} is a pilot, within the budget"]
 
 
 def conventional_choices(config: Config) -> list[str]:

@@ -64,7 +64,7 @@ def test_table_1_under_both_readings_of_snr(snr_def, arrives, clip, tmp_path):
 def test_the_table_row_follows_the_belief_and_the_noise_the_truth():
     settings = {"conventional.mode": "paper", "channel.snr_db": 4.0, "coding.believed_snr_db": 8.0}
     config = load_config(scheme="h264-ldpc", settings=settings | {"channel.snr_def": "ebn0"})
-    assert build.esn0_db(config) == pytest.approx(4.0 + 10 * math.log10(2.0))  # 16-QAM 1/2, the row of 8 dB
+    assert config.esn0_db == pytest.approx(4.0 + 10 * math.log10(2.0))  # 16-QAM 1/2, the row of 8 dB
 
 
 def test_what_contradicts_itself_is_refused():

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from lgvsc.channel.common import Noise, noise_power
+from lgvsc.channel.common import Noise, checked, noise_power
 from lgvsc.core.air import Reception
 from lgvsc.errors import ShapeError
 
@@ -62,7 +62,5 @@ class AwgnChannel:
         self._noise = Noise(generator)
 
     def __call__(self, symbols: Tensor) -> Reception:
-        if not symbols.is_complex() or symbols.ndim != 1:
-            raise ShapeError(f"a channel takes complex symbols (n,), got {tuple(symbols.shape)} of {symbols.dtype}")
-        received = symbols.to(torch.complex64) + math.sqrt(self.noise_variance) * self._noise.take(symbols.numel())
+        received = checked(symbols) + math.sqrt(self.noise_variance) * self._noise.take(symbols.numel())
         return Reception(received, torch.full((symbols.numel(),), self.noise_variance))

@@ -1,8 +1,10 @@
-"""What channels share: named random generators, chunk-proof noise, reals as symbols, and the erasure rule."""
+"""What channels share: named random generators, chunk-proof streams, reals as symbols, and the erasure rule."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -37,15 +39,18 @@ def noise_power(snr_db: float) -> float:
     return float(10 ** (-snr_db / 10))
 
 
-class Noise:
-    """Complex Gaussian values of variance one, the same whatever the sizes in which they are taken.
+class Stream:
+    """An endless row of complex values, the same whatever the sizes in which they are taken.
 
-    PyTorch draws small and large tensors in different orders, so values are drawn in blocks of one size. That
-    way a stream has the same noise whether a scheme sends it in one burst or in ten.
+    PyTorch draws small and large tensors in different orders, so values are made in blocks of one size. That
+    way a stream has the same noise and the same fading whether a scheme sends it in one burst or in ten.
+
+    Args:
+        next_block: Makes the next values, complex64 ``(n,)``; how many is its own affair.
     """
 
-    def __init__(self, generator: torch.Generator) -> None:
-        self._generator = generator
+    def __init__(self, next_block: Callable[[], Tensor]) -> None:
+        self._next_block = next_block
         self._left = torch.empty(0, dtype=torch.complex64)
 
     def take(self, count: int) -> Tensor:
@@ -53,11 +58,40 @@ class Noise:
         pieces = [self._left]
         have = self._left.numel()
         while have < count:
-            pieces.append(torch.randn(NOISE_BLOCK, dtype=torch.complex64, generator=self._generator))
-            have += NOISE_BLOCK
+            pieces.append(self._next_block())
+            have += pieces[-1].numel()
         values = torch.cat(pieces)
         self._left = values[count:].clone()
         return values[:count]
+
+
+class Noise(Stream):
+    """Complex Gaussian values of variance one, from a generator."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        super().__init__(lambda: torch.randn(NOISE_BLOCK, dtype=torch.complex64, generator=generator))
+
+
+def branches(generator: torch.Generator, count: int) -> list[torch.Generator]:
+    """Independent generators, so that the use of one does not shift the values of another."""
+    return [seeded(seed) for seed in torch.randint(2**31, (count,), generator=generator).tolist()]
+
+
+@contextmanager
+def keeping_random_state() -> Iterator[None]:
+    """Undo what importing Sionna does to PyTorch's global generator, which it seeds at random."""
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def checked(symbols: Tensor) -> Tensor:
+    """Channel symbols as complex64. Raises ShapeError for anything but complex ``(n,)``."""
+    if not symbols.is_complex() or symbols.ndim != 1:
+        raise ShapeError(f"a channel takes complex symbols (n,), got {tuple(symbols.shape)} of {symbols.dtype}")
+    return symbols.to(torch.complex64)
 
 
 def pair_reals(values: Tensor) -> Tensor:

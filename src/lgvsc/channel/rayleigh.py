@@ -1,54 +1,115 @@
-"""Rayleigh block fading, equalised with perfect channel state."""
+"""Rayleigh fading: one gain for each block of symbols, or gains that change with a Doppler spectrum."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from lgvsc.channel.common import Noise, noise_power
-from lgvsc.core.air import Reception
-from lgvsc.errors import ConfigError, ShapeError
+from lgvsc.channel.common import NOISE_BLOCK, Noise, Stream
+from lgvsc.channel.fading import Frame
+from lgvsc.errors import ConfigError
+
+SINUSOIDS = 64  # of a Clarke process: E|h|^4 is 2 - 1/64 instead of the 2 of a Gaussian
+PILOTS_PER_FRAME = 16  # where gains change all the time; three frames of them see each symbol
 
 
-class RayleighChannel:
-    """Complex Gaussian gains, ``E|h|^2 = 1``, one for each block of symbols, and white Gaussian noise.
+@dataclass(frozen=True, slots=True)
+class BlockFading:
+    """Independent complex Gaussian gains, one for each block of ``block_symbols``; 1 is fast fading.
 
-    CSI: perfect. The receiver is granted each gain, so what it gets is ``y / h``, with noise variance
-    ``N0 / |h|^2``. Blocks run on through the bursts of a transmission.
-
-    Args:
-        snr_db: Mean Es/N0 in dB, per complex symbol. Infinity adds no noise.
-        generator: Where gains and noise come from; each has its own stream, so one ``block_symbols`` and
-            another share their noise.
-        block_symbols: Symbols that share one gain.
-
-    Source:
-        The flat block-fading model, for example Tse and Viswanath, Fundamentals of Wireless Communication, 5.4.
+    Source: the flat block-fading model, for example Tse and Viswanath, Fundamentals of Wireless Communication, 5.4.
     """
 
-    kind = "rayleigh"
+    kind: ClassVar[str] = "rayleigh"
+    block_symbols: int = 64
 
-    def __init__(self, snr_db: float, generator: torch.Generator, *, block_symbols: int = 64) -> None:
-        if block_symbols < 1:
-            raise ConfigError(f"block_symbols is {block_symbols}; a fading block holds at least one symbol")
-        self.snr_db = snr_db
-        self.block_symbols = block_symbols
-        self._n0 = noise_power(snr_db)
-        branches = torch.randint(2**31, (2,), generator=generator).tolist()
-        self._gains, self._noise = (Noise(torch.Generator().manual_seed(branch)) for branch in branches)
-        self._gain = torch.empty(0, dtype=torch.complex64)  # of symbols to come in the running block
+    def __post_init__(self) -> None:
+        if self.block_symbols < 1:
+            raise ConfigError(
+                f"channel.block_symbols is {self.block_symbols}; a fading block holds at least one symbol"
+            )
 
-    def __call__(self, symbols: Tensor) -> Reception:
-        if not symbols.is_complex() or symbols.ndim != 1:
-            raise ShapeError(f"a channel takes complex symbols (n,), got {tuple(symbols.shape)} of {symbols.dtype}")
-        gain = self._next_gains(symbols.numel())
-        received = gain * symbols + math.sqrt(self._n0) * self._noise.take(symbols.numel())
-        return Reception((received / gain).to(torch.complex64), self._n0 / gain.abs().square())
+    def gains(self, generator: torch.Generator) -> Stream:
+        noise = Noise(generator)
+        blocks = max(1, NOISE_BLOCK // self.block_symbols)
+        return Stream(lambda: noise.take(blocks).repeat_interleave(self.block_symbols))
 
-    def _next_gains(self, count: int) -> Tensor:
-        blocks = max(0, math.ceil((count - self._gain.numel()) / self.block_symbols))
-        gain = torch.cat([self._gain, self._gains.take(blocks).repeat_interleave(self.block_symbols)])
-        self._gain = gain[count:].clone()
-        return gain[:count]
+    def covariance(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a[:, None] // self.block_symbols == b // self.block_symbols).to(torch.complex128)
+
+    def frame(self, pilot_spacing: int) -> Frame:
+        if self.block_symbols % pilot_spacing:
+            raise ConfigError(
+                f"channel.block_symbols is {self.block_symbols}, and a pilot comes every {pilot_spacing} symbols, so "
+                "blocks would differ in their pilots or have none; make it a multiple of channel.pilot_spacing"
+            )
+        return Frame(self.block_symbols, reach=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClarkeFading:
+    """Gains with the Doppler spectrum of Clarke and Jakes: ``E[h(s) conj(h(t))] = J0(2 pi doppler (s - t))``.
+
+    Attributes:
+        doppler: Largest Doppler shift times the duration of a symbol, in [0, 0.5]. 0.001 is a walk, 0.05 very fast.
+
+    Source: Clarke 1968; as a sum of waves that arrive under random angles, one from each of 64 equal sectors, with
+    random phases (Xiao, Zheng and Beaulieu 2006). Each wave has a frequency of its own for ever, so the process has no
+    period and any moment of it can be computed.
+    """
+
+    kind: ClassVar[str] = "rayleigh"
+    doppler: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.doppler <= 0.5:
+            raise ConfigError(f"channel.doppler is {self.doppler} cycles per symbol, but it lies in [0, 0.5]")
+
+    def gains(self, generator: torch.Generator) -> Stream:
+        waves = Waves(1, self.doppler, generator)
+        return Stream(lambda: waves.next(NOISE_BLOCK)[:, 0].to(torch.complex64))
+
+    def covariance(self, a: Tensor, b: Tensor) -> Tensor:
+        return clarke_correlation(self.doppler * (a[:, None] - b)).to(torch.complex128)
+
+    def frame(self, pilot_spacing: int) -> Frame:
+        if self.doppler * pilot_spacing >= 0.5:
+            raise ConfigError(
+                f"a pilot every {pilot_spacing} symbols cannot follow channel.doppler = {self.doppler}; "
+                f"channel.pilot_spacing must be below {0.5 / self.doppler:.3g}"
+            )
+        return Frame(PILOTS_PER_FRAME * pilot_spacing, reach=1)
+
+
+def clarke_correlation(cycles: Tensor) -> Tensor:
+    """``J0(2 pi c)`` of times in cycles of the largest Doppler shift, float64."""
+    return torch.special.bessel_j0(2 * math.pi * cycles.double())
+
+
+class Waves:
+    """Independent Clarke processes of mean power one, moment by moment.
+
+    Args:
+        processes: How many.
+        doppler: Largest Doppler shift in cycles per moment.
+        generator: Where angles and phases come from.
+    """
+
+    def __init__(self, processes: int, doppler: float, generator: torch.Generator) -> None:
+        shape = (processes, SINUSOIDS)
+        sector = torch.arange(SINUSOIDS) + torch.rand(shape, dtype=torch.float64, generator=generator)
+        self._cycles = doppler * torch.cos(2 * math.pi * sector / SINUSOIDS)  # per moment
+        self._phase = torch.rand(shape, dtype=torch.float64, generator=generator)  # in cycles
+        self._moment = 0
+
+    def next(self, count: int) -> Tensor:
+        """The next moments, complex128 ``(count, processes)``."""
+        moments = torch.arange(self._moment, self._moment + count, dtype=torch.float64)
+        self._moment += count
+        turns = moments[:, None, None] * self._cycles + self._phase
+        angle = 2 * math.pi * (turns - turns.floor())  # reduced first: hours of symbols cost no precision
+        return torch.polar(torch.ones_like(angle), angle).sum(dim=2) / math.sqrt(SINUSOIDS)

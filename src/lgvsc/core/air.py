@@ -35,14 +35,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Burst:
-    """What the transmitter sends for one segment: its parts, one after the other."""
+    """What the transmitter sends for one segment.
+
+    Attributes:
+        index: Of the segment.
+        parts: What it consists of, for the ledger.
+        sent: All symbols of the parts in the order in which they are sent; ``None``: one part after the other.
+    """
 
     index: int
     parts: tuple[Part, ...]
+    sent: Tensor | None = None
 
     @property
     def symbols(self) -> Tensor:
-        return torch.cat([part.symbols for part in self.parts])
+        return torch.cat([part.symbols for part in self.parts]) if self.sent is None else self.sent
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lgvsc.channel.common import seeded
-from lgvsc.coding.fec import keeping_random_state, ldpc_code, polar_code
+from lgvsc.channel.common import keeping_random_state, seeded
+from lgvsc.coding.fec import ldpc_code, polar_code
 from lgvsc.errors import ConfigError
 
 CODES = [
