@@ -178,17 +178,17 @@ def training_ms_ssim(first: Tensor, second: Tensor) -> Tensor:
     """Multi-scale structural similarity on four scales with a window of 7, which crops of 128 pixels have room for.
 
     Args:
-        first, second: ``(B, 3, H, W)`` in [0, 1], float32.
+        first, second: ``(B, C, H, W)`` in [0, 1], float32.
 
     Returns:
         ``(B,)``. Not the figure that is reported: see ``lgvsc.metrics``.
     """
-    product = torch.ones(len(first))
+    product = torch.ones(len(first), device=first.device)
     for scale, weight in enumerate(SIMILARITY_WEIGHTS):
         if scale:
             first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
         every = 2 if scale == 0 else 1  # neighbouring windows say much the same at the finest scale
-        rows, columns = window_matrix(first.shape[2])[::every], window_matrix(first.shape[3])[::every]
+        rows, columns = (window_matrix(size).to(first.device)[::every] for size in first.shape[2:])
         maps = torch.stack([first + second, first - second])
         means = (rows @ maps @ columns.T).square()
         squares = rows @ maps.square() @ columns.T - means

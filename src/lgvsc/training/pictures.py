@@ -102,13 +102,14 @@ class PicturePool:
     Args:
         pictures: uint8 RGB. Scales at which a picture's short side is below ``side`` are left out.
         side: Of the square crops.
+        scales: Factors on their size; ``None`` takes :data:`SCALES`.
     """
 
-    def __init__(self, pictures: Iterable[Pixels], side: int) -> None:
+    def __init__(self, pictures: Iterable[Pixels], side: int, scales: Sequence[float] | None = None) -> None:
         self._side = side
         self._pictures: list[Pixels] = []
         for picture in pictures:
-            for scale in SCALES:
+            for scale in SCALES if scales is None else scales:
                 size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
                 how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
                 if min(size) >= side:

@@ -1,0 +1,248 @@
+"""What every training of a network does besides its loss: schedule, average, checkpoints, log, precision."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from lgvsc.channel.common import child_generator
+from lgvsc.core.files import atomic_write
+from lgvsc.errors import ConfigError, MissingResourceError
+from lgvsc.training.checkpoints import Progress, WeightAverage, load_checkpoint, save_checkpoint
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY = 100  # steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopConfig:
+    """What all recipes have in common.
+
+    Attributes:
+        minutes: Wall clock of the whole run, all its pieces together; sets the schedule unless ``steps`` is given.
+        steps: Number of steps instead; only this makes a run repeatable to the last bit.
+        batch, crop: Crops in a batch, and their side in pixels.
+        average: Share of the weight average that a step keeps.
+        threads: Of PyTorch. Two compete badly with other processes on small machines.
+        precision: Autocast to bfloat16 or not; ``auto`` times both at the start.
+        save_minutes, validate_minutes: Wall clock between checkpoints and between validations.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    minutes: float = 20.0
+    steps: int | None = None
+    batch: int = 8
+    crop: int = 128
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    average: float = 0.998
+    seed: int = 0
+    threads: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    save_minutes: float = 3.0
+    validate_minutes: float = 5.0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes <= 0:
+            raise ConfigError("training needs a number of steps or a number of minutes above zero")
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f"device is {self.device!r}; train on cpu or cuda")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise MissingResourceError("there is no CUDA device here; train with --device cpu")
+
+
+Recipe = TypeVar("Recipe", bound=LoopConfig)
+
+
+class TrainingRun(Generic[Recipe]):
+    """A training run in progress. A network's own run says what its loss and its validation are.
+
+    Args:
+        config: The recipe.
+        net: On the recipe's device.
+        out: Folder for ``checkpoint.pt`` and ``log.jsonl``.
+        resume: Checkpoint to go on from; the log is appended to.
+    """
+
+    def __init__(self, config: Recipe, net: nn.Module, out: Path, resume: Path | None = None) -> None:
+        torch.set_num_threads(config.threads)
+        torch.set_flush_denormal(True)  # tiny values take a hundred times longer
+        out.mkdir(parents=True, exist_ok=True)
+        channels_last(net.to(config.device))
+        self.net, self.out = net, out
+        self.average = WeightAverage(net, config.average)
+        self.optimiser = torch.optim.AdamW(
+            net.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True
+        )
+        start = Progress(0, 0.0, 0.0, config.seed)
+        if resume is not None:
+            start = load_checkpoint(resume, net, self.average, self.optimiser)
+        self.config = replace(config, seed=start.seed)
+        self.steps = start.step
+        self._resumed = resume is not None
+        self._wall = time.monotonic() - start.wall_s
+        self._cpu = time.process_time() - start.cpu_s
+        self._saved = self._validated = time.monotonic()
+        self._figures: list[Mapping[str, float]] = []
+        self.bfloat16 = config.precision == "bfloat16"
+
+    def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        """Loss of the batch that belongs to a step, whatever came before, and figures for the log."""
+        raise NotImplementedError
+
+    def measure(self) -> object:
+        """Results on pictures that are not trained on, in plain JSON types; ``None`` where there are none."""
+        raise NotImplementedError
+
+    def run(self, **facts: object) -> Progress:
+        """From start to end. ``facts`` go into the log's first line."""
+        event = "resume" if self._resumed else "start"
+        self.log(event=event, recipe=asdict(self.config), **facts, **self.choose_precision())
+        while not self.finished():
+            self.step()
+        self.validate()
+        self.save()
+        self.log(event="end")
+        return self.progress()
+
+    def step(self) -> None:
+        """One batch."""
+        rate = self.config.learning_rate * learning_rate(self.done(), self.steps, self.config.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        total, figures = self.loss(self.steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimiser.step()
+        self.average.update(self.net, self.steps)
+        self.steps += 1
+        self._figures.append(figures)
+        if self.steps % LOG_EVERY == 0:
+            means = {name: round(float(np.mean([f[name] for f in self._figures])), 5) for name in figures}
+            self.log(event="step", lr=rate, **means)
+            self._figures.clear()
+        now = time.monotonic()
+        if now - self._validated > 60 * self.config.validate_minutes:
+            self.validate()
+            self._validated = time.monotonic()
+        if now - self._saved > 60 * self.config.save_minutes:
+            self.save()
+            self._saved = time.monotonic()
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.config.device, torch.bfloat16, enabled=self.bfloat16)
+
+    def choice(self, step: int) -> np.random.Generator:
+        """Where the batch of a step comes from."""
+        return np.random.default_rng((self.config.seed, 2, step))
+
+    def noise(self, step: int) -> torch.Generator:
+        """Where the noise of a step comes from, on the device."""
+        seed = child_generator(self.config.seed, "training noise", step).initial_seed()
+        return torch.Generator(self.config.device).manual_seed(seed)
+
+    def choose_precision(self) -> dict[str, object]:
+        """Time a step with and without bfloat16, and take the faster; the network is left as it was."""
+        if self.config.device != "cpu" and self.config.precision == "auto":
+            self.bfloat16 = True
+            return {"precision": "bfloat16"}
+        if self.config.precision != "auto":
+            return {"precision": self.config.precision}
+        seconds = {}
+        for self.bfloat16 in (False, True):
+            best = math.inf
+            for step in range(4):
+                start = time.process_time()
+                self.loss(step)[0].backward()
+                best = min(best, time.process_time() - start)
+            seconds["bfloat16" if self.bfloat16 else "float32"] = round(best, 4)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.bfloat16 = seconds["bfloat16"] < seconds["float32"]
+        return {"precision": "bfloat16" if self.bfloat16 else "float32", "cpu_s_of_loss": seconds}
+
+    def done(self) -> float:
+        """Share of the run that lies behind, 0..1."""
+        if self.config.steps is not None:
+            return min(1.0, self.steps / self.config.steps)
+        return min(1.0, (time.monotonic() - self._wall) / (60 * self.config.minutes))
+
+    def finished(self) -> bool:
+        return self.done() >= 1.0
+
+    def validate(self) -> None:
+        """Measure the averaged weights, and log it."""
+        with averaged(self.net, self.average), torch.inference_mode():
+            results = self.measure()
+        if results is not None:
+            self.log(event="validation", results=results)
+
+    def progress(self) -> Progress:
+        return Progress(self.steps, time.monotonic() - self._wall, time.process_time() - self._cpu, self.config.seed)
+
+    def save(self) -> None:
+        save_checkpoint(self.out / "checkpoint.pt", self.net, self.average, self.optimiser, self.progress())
+
+    def log(self, **entry: object) -> None:
+        """One line of JSON, and the same to whoever listens."""
+        progress = self.progress()
+        head = {"step": progress.step, "wall_s": round(progress.wall_s, 1), "cpu_s": round(progress.cpu_s, 1)}
+        line = json.dumps(head | entry)
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        logger.info(line)
+
+    def write_weights(self, path: Path, **metadata: str) -> Path:
+        """The averaged weights as float16, with the time spent and ``metadata`` in the file's own."""
+        progress = self.progress()
+        told = {"steps": str(progress.step), "cpu_s": f"{progress.cpu_s:.0f}", "seed": str(progress.seed)}
+        tensors = {name: value.to("cpu", torch.float16).contiguous() for name, value in self.average.tensors.items()}
+        with atomic_write(path) as file:
+            file.write(save(tensors, metadata | told))
+        return path
+
+
+def learning_rate(done: float, step: int, warmup: int) -> float:
+    """Factor on the learning rate: up over the first steps, level for half of the run, down to a hundredth."""
+    return min(1.0, (step + 1) / warmup) * (1.0 if done < 0.5 else 0.01 + 0.99 * 2 * (1 - done))
+
+
+@contextlib.contextmanager
+def averaged(net: nn.Module, average: WeightAverage) -> Iterator[None]:
+    """The network with its averaged weights, for a while."""
+    own = {name: value.detach().clone() for name, value in net.named_parameters()}
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            value.copy_(average.tensors[name])
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, value in net.named_parameters():
+                value.copy_(own[name])
+
+
+def channels_last(net: nn.Module) -> None:
+    """Convolutions on a CPU like their weights that way."""
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def compiled(function: Callable[..., Any], device: str) -> Callable[..., Any]:
+    """The function, compiled where that pays: on a GPU."""
+    return torch.compile(function) if device == "cuda" else function
