@@ -41,6 +41,11 @@ class Views:
     mixed: Pixels
     trust: Field
 
+    @classmethod
+    def alone(cls, picture: Pixels) -> Views:
+        """A frame of which one picture says all that is known."""
+        return cls(picture, picture, picture, np.zeros((1, 1), np.float32))
+
 
 class Between:
     """Two pictures and the motion between them.
@@ -68,14 +73,12 @@ class Between:
 
     def at(self, time: float) -> Pixels:
         """The frame at ``time``: 0 is the first picture and 1 the last, both returned as they are."""
-        if time <= 0:
-            return self._first
-        if time >= 1:
-            return self._last
         return self.views(time).mixed
 
     def views(self, time: float) -> Views:
-        """The same with what it is mixed from, at a ``time`` strictly between 0 and 1."""
+        """The same, with what it is mixed from."""
+        if time <= 0 or time >= 1:
+            return Views.alone(self._first if time <= 0 else self._last)
         flow = self._passing.at(time)
         seen_first, seen_last = inside(-time * flow), inside((1 - time) * flow)
         trust = self._trust(time, flow, np.minimum(seen_first, seen_last))

@@ -11,8 +11,8 @@ import numpy as np
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Pixels
-from lgvsc.world.backends.between import Between
-from lgvsc.world.backends.painter import paint
+from lgvsc.world.backends.between import Between, Views
+from lgvsc.world.backends.painter import Painting
 
 REACH = 0.5  # how far one picture is moved at most, in picture sizes; also the logarithm of its growth
 
@@ -35,36 +35,41 @@ class MotionInterpolation:
 
         A frame at a received keyframe's index is that keyframe.
         """
-        c = conditions
-        if c.cut is not None and c.cut > c.start:
-            cut = min(c.cut, c.stop)
-            yield from self._held(c, c.first, c.start, cut)
-            yield from self._held(c, c.last, cut, c.stop)
-        elif c.first is None and c.last is None:
-            yield from paint(c.caption, c.motion, c.video, c.stop - c.start, c.seed)
-        else:
-            span = max(1, c.last_index - c.start)
-            at = self._between(c, span / float(c.video.fps))
-            for index in range(c.start, c.stop):
-                yield at((index - c.start) / span)
+        return (view.mixed for view in map(views(conditions), range(conditions.start, conditions.stop)))
 
-    def _held(self, c: Conditions, picture: Pixels | None, start: int, stop: int) -> Iterator[Pixels]:
-        """One side of a cut. Camera motion is known for both sides together only, so nothing moves."""
-        if picture is None:
-            yield from paint(c.caption, None, c.video, stop - start, c.seed)
-            return
-        for _ in range(start, stop):
-            yield picture
 
-    def _between(self, c: Conditions, duration_s: float) -> Callable[[float], Pixels]:
-        """What to show at a time between 0 and 1, from one picture or two."""
-        first, last = c.first, c.last
-        if first is not None and last is not None:
-            return Between(first, last, c.motion, duration_s).at
-        if first is not None:
-            return lambda time: carried(first, c.motion, time)
-        assert last is not None
-        return lambda time: carried(last, c.motion, time - 1)
+def views(conditions: Conditions) -> Callable[[int], Views]:
+    """What moving the received pictures tells of each frame, by its index; words where there is no picture."""
+    c = conditions
+    if c.cut is not None and c.cut > c.start:
+        cut = min(c.cut, c.stop)
+        before, after = _held(c, c.first, c.start, cut), _held(c, c.last, cut, c.stop)
+        return lambda index: before(index) if index < cut else after(index)
+    if c.first is None and c.last is None:
+        painting = Painting(c.caption, c.motion, c.video, c.stop - c.start, c.seed)
+        return lambda index: Views.alone(painting.at(index - c.start))
+    span = max(1, c.last_index - c.start)
+    at = _between(c, span / float(c.video.fps))
+    return lambda index: at((index - c.start) / span)
+
+
+def _held(c: Conditions, picture: Pixels | None, start: int, stop: int) -> Callable[[int], Views]:
+    """One side of a cut. Camera motion is known for both sides together only, so nothing moves."""
+    if picture is not None:
+        return lambda index: Views.alone(picture)
+    painting = Painting(c.caption, None, c.video, max(1, stop - start), c.seed)
+    return lambda index: Views.alone(painting.at(index - start))
+
+
+def _between(c: Conditions, duration_s: float) -> Callable[[float], Views]:
+    """What is known at a time between 0 and 1, from one picture or two."""
+    first, last = c.first, c.last
+    if first is not None and last is not None:
+        return Between(first, last, c.motion, duration_s).views
+    if first is not None:
+        return lambda time: Views.alone(carried(first, c.motion, time))
+    assert last is not None
+    return lambda time: Views.alone(carried(last, c.motion, time - 1))
 
 
 def carried(picture: Pixels, motion: Motion | None, time: float) -> Pixels:

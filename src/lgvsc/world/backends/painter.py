@@ -56,7 +56,7 @@ class Patch:
     grain: float
 
 
-def paint(caption: str | None, motion: Motion | None, video: VideoFormat, frames: int, seed: int) -> Iterator[Pixels]:
+class Painting:
     """A moving picture from a caption.
 
     Args:
@@ -64,18 +64,27 @@ def paint(caption: str | None, motion: Motion | None, video: VideoFormat, frames
             a few backgrounds are understood. ``None`` paints grey.
         motion: Where the camera goes in that time. ``None``: what the caption says of it, at a slow speed.
         video: Size and rate.
-        frames: How many frames.
+        frames: How many frames. The caption describes the middle of them.
         seed: Of the texture and the outlines.
-
-    Returns:
-        Frames, uint8 ``(H, W, 3)``, one by one. The caption describes the middle of the time.
     """
-    caption = (caption or "").lower()
-    canvas = _canvas(read_patches(caption), _light(caption), video, np.random.default_rng(seed))
-    pan, tilt, zoom = _camera(caption, motion, frames / float(video.fps))
-    for frame in range(frames):
-        moved = (frame + 0.5) / frames - 0.5
-        yield _view(canvas, video, pan * moved, tilt * moved, zoom * moved)
+
+    def __init__(self, caption: str | None, motion: Motion | None, video: VideoFormat, frames: int, seed: int) -> None:
+        caption = (caption or "").lower()
+        self._canvas = _canvas(read_patches(caption), _light(caption), video, np.random.default_rng(seed))
+        self._moves = _camera(caption, motion, frames / float(video.fps))
+        self._video, self._frames = video, frames
+
+    def at(self, frame: int) -> Pixels:
+        """Frame ``frame`` of them, uint8 ``(H, W, 3)``."""
+        moved = (frame + 0.5) / self._frames - 0.5
+        pan, tilt, zoom = (total * moved for total in self._moves)
+        return _view(self._canvas, self._video, pan, tilt, zoom)
+
+
+def paint(caption: str | None, motion: Motion | None, video: VideoFormat, frames: int, seed: int) -> Iterator[Pixels]:
+    """All frames of a :class:`Painting`, one by one."""
+    painting = Painting(caption, motion, video, frames, seed)
+    return map(painting.at, range(frames))
 
 
 def read_patches(caption: str) -> list[Patch]:

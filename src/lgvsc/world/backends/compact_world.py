@@ -1,0 +1,164 @@
+"""The compact world model at work: motion compensation, then a small generator on top of it."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from lgvsc.core.interfaces import Conditions
+from lgvsc.core.video import Pixels
+from lgvsc.errors import InputError
+from lgvsc.nets.compact_world import BLOCK, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
+from lgvsc.world.backends.between import Views
+from lgvsc.world.backends.interpolation import views
+
+FRAMES_PER_LATENT = 4
+BATCH = 2  # frames painted at a time
+DREAM_STEPS = 4
+MAX_WORDS = 48
+
+
+class CompactWorldModel:
+    """Frames between keyframes by a generator trained on top of motion compensation.
+
+    Across a hard cut it does not dream: either side holds its own picture.
+
+    Args:
+        net: Trained network.
+        temperature: Of the noise that dreams begin with: 0 makes the frames that are right on average, 1 those
+            that look most like video.
+    """
+
+    name = "compact-world"
+
+    def __init__(self, net: CompactWorld, temperature: float = 0.5) -> None:
+        self.net = net.eval()
+        self.temperature = temperature
+
+    def latent_frames(self, frames: int) -> int:
+        """A quarter of the frames, rounded up."""
+        return -(-frames // FRAMES_PER_LATENT)
+
+    def generate(self, conditions: Conditions) -> Iterator[Pixels]:
+        """Exactly ``stop - start`` frames, uint8 ``(H, W, 3)``, one by one."""
+        c = conditions
+        known = views(c)
+        if c.cut is not None and c.cut > c.start:
+            yield from (known(index).mixed for index in range(c.start, c.stop))
+            return
+        latents = self._dream(c)
+        for start in range(c.start, c.stop, BATCH):
+            indices = range(start, min(start + BATCH, c.stop))
+            scene = scene_of(c, [known(index) for index in indices], indices)
+            latent = torch.stack([between(latents, latent_place(c, index, len(latents))) for index in indices])
+            with torch.inference_mode():
+                frames = self.net.painter(scene, latent)
+            yield from to_pictures(frames, c.video.height, c.video.width)
+
+    def _dream(self, c: Conditions) -> Tensor:
+        """Latents of the segment, ``(T, latent, h, w)``, equal for equal seeds."""
+        net, count = self.net, c.latent_frames
+        indices = [c.start + int((k + 0.5) * (c.stop - c.start) / count) for k in range(count)]
+        known = views(c)
+        seen, situations = [], []
+        with torch.inference_mode():
+            for index in indices:
+                scene = scene_of(c, [known(index)], [index])
+                seen.append(net.painter.look(scene)[-1])
+                situations.append(scene.situation)
+            generator = torch.Generator().manual_seed(c.seed)
+            shape = (count, net.config.latent, *seen[0].shape[2:])
+            noise = self.temperature * torch.randn(shape, generator=generator)
+            words = hashed_words(c.caption)
+            return dream(net.dreamer, torch.cat(seen), torch.cat(situations), words, noise, steps=DREAM_STEPS)
+
+
+def scene_of(c: Conditions, known: Sequence[Views], indices: Sequence[int]) -> Scene:
+    """What the networks are told of frames, one batch entry each."""
+    height, width = c.video.height, c.video.width
+    candidates, maps, situations = [], [], []
+    for view, index in zip(known, indices, strict=True):
+        first = view.mixed if c.first is None else c.first
+        last = view.mixed if c.last is None else c.last
+        pictures = np.concatenate([view.first, view.last, first, last, view.mixed], axis=2)
+        trust = cv2.resize(view.trust, (width, height), interpolation=cv2.INTER_LINEAR)
+        candidates.append(padded(pictures).astype(np.float32) / 255)
+        maps.append(padded(np.stack([trust, np.zeros_like(trust)], axis=2)))
+        situations.append(situation_of(c, index))
+    return Scene(to_tensor(candidates), to_tensor(maps), torch.tensor(situations))
+
+
+def situation_of(c: Conditions, index: int) -> list[float]:
+    """The ten numbers of ``Scene.situation``."""
+    span = max(1, c.last_index - c.start)
+    m = c.motion
+    moved = (0.0, 0.0, 0.0, 0.0) if m is None else (m.score / 10, m.pan, m.tilt, m.zoom)
+    there = (float(c.first is not None), float(c.last is not None), 0.0)
+    return [(index - c.start) / span, span / 64, span / float(c.video.fps), *moved, *there]
+
+
+def latent_place(c: Conditions, index: int, count: int) -> float:
+    """Where a frame lies among ``count`` latent frames."""
+    return (index + 0.5 - c.start) / (c.stop - c.start) * count - 0.5
+
+
+def between(latents: Tensor, place: float) -> Tensor:
+    """The latent at a place between two latent frames."""
+    place = min(max(place, 0.0), len(latents) - 1.0)
+    low = min(int(place), max(0, len(latents) - 2))
+    return torch.lerp(latents[low], latents[min(low + 1, len(latents) - 1)], place - low)
+
+
+def hashed_words(caption: str | None) -> Tensor:
+    """Words of a caption as numbers, int64 ``(MAX_WORDS,)``; a digest, so that any word has one."""
+    words = re.findall(r"[a-z]+", (caption or "").lower())[:MAX_WORDS]
+    numbers = [zlib.crc32(word.encode()) % WORDS for word in words]
+    return torch.tensor(numbers + [WORDS] * (MAX_WORDS - len(numbers)))
+
+
+def padded(picture: np.ndarray) -> np.ndarray:
+    """Edges carried on to multiples of ``BLOCK``."""
+    height, width = picture.shape[:2]
+    return np.pad(picture, ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), mode="edge")
+
+
+def to_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
+    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+def to_pictures(frames: Tensor, height: int, width: int) -> Iterator[Pixels]:
+    """uint8 ``(H, W, 3)`` from frames in [0, 1]."""
+    for frame in (frames * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy():
+        yield np.ascontiguousarray(frame[:height, :width])
+
+
+def load(data: bytes) -> CompactWorldModel:
+    """The world model with the weights of an asset.
+
+    Raises:
+        InputError: These are not weights of this network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as read
+
+    from lgvsc.models.weights import header
+
+    try:
+        metadata = header(data)["__metadata__"]
+        net = CompactWorld(CompactWorldConfig.from_json(metadata["config"]))
+        missing = net.load_state_dict({name: value.float() for name, value in read(data).items()}, strict=False)
+        if missing.unexpected_keys or any(not name.startswith("observer.") for name in missing.missing_keys):
+            raise KeyError(missing)
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"these are not the weights of a compact world model: {error}") from error
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return CompactWorldModel(net)

@@ -1,0 +1,139 @@
+"""The compact world model's networks: shapes, where they must do nothing, and what a rectified flow must do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lgvsc.nets.compact_world import CANDIDATES, MIXTURE, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return CompactWorld.tiny().eval()
+
+
+def scene(batch=2, height=32, width=48, time=0.5, first=1.0, last=1.0):
+    generator = torch.Generator().manual_seed(1)
+    situation = torch.zeros(batch, 10)
+    situation[:, 0], situation[:, 7], situation[:, 8] = time, first, last
+    return Scene(
+        torch.rand(batch, 3 * CANDIDATES, height, width, generator=generator),
+        torch.rand(batch, 2, height, width, generator=generator),
+        situation,
+    )
+
+
+def mixture(scene):
+    return scene.candidates[:, 3 * MIXTURE :]
+
+
+def latent(net, scene, scale=1.0):
+    height, width = scene.candidates.shape[2:]
+    generator = torch.Generator().manual_seed(2)
+    return scale * torch.randn(len(scene.candidates), net.config.latent, height // 16, width // 16, generator=generator)
+
+
+def test_a_frame_has_the_size_of_its_candidates(net):
+    known = scene()
+    assert net.painter(known, latent(net, known)).shape == (2, 3, 32, 48)
+
+
+def test_an_untrained_painter_stays_near_the_mixture(net):
+    known = scene()
+    made = net.painter(known, latent(net, known, 0.0))
+    others = known.candidates[:, :3]
+    assert (made - mixture(known)).abs().mean() < 0.5 * (others - mixture(known)).abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("time", "first", "last"), [(0.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 1.0)]
+)
+def test_nothing_changes_at_a_keyframe(net, time, first, last):
+    known = scene(time=time, first=first, last=last)
+    assert torch.equal(net.painter(known, latent(net, known)), mixture(known))
+
+
+@pytest.mark.parametrize(("time", "first", "last"), [(0.0, 0.0, 1.0), (1.0, 1.0, 0.0), (0.5, 0.0, 0.0)])
+def test_where_no_keyframe_is_the_painter_has_its_say(net, time, first, last):
+    known = scene(time=time, first=first, last=last)
+    assert not torch.equal(net.painter(known, latent(net, known)), mixture(known))
+
+
+def test_the_latent_matters(net):
+    known = scene()
+    made = [net.painter(known, latent(net, known, scale)) for scale in (0.0, 3.0)]
+    assert (made[0] - made[1]).abs().max() > 1e-4
+
+
+def test_the_observer_sees_the_true_frame(net):
+    known = scene()
+    frames = torch.rand(2, 3, 32, 48)
+    mean, log_variance = net.observer(frames, known)
+    assert mean.shape == log_variance.shape == (2, net.config.latent, 2, 3)
+    assert not torch.equal(mean, net.observer(1 - frames, known)[0])
+
+
+def test_the_dreamer_reads_everything_it_is_given(net):
+    frames, height, width = 3, 2, 2
+    torch.manual_seed(3)
+    for block in net.dreamer.blocks:  # these begin as zeros
+        torch.nn.init.normal_(block.time.weight, std=0.1)
+        torch.nn.init.normal_(block.space.steer.weight, std=0.1)
+    given = {
+        "noisy": torch.randn(1, frames, net.config.latent, height, width),
+        "level": torch.tensor([0.3]),
+        "seen": torch.randn(1, frames, net.config.widths[3], height, width),
+        "situation": torch.rand(1, frames, 10),
+        "words": torch.tensor([[5, 7, WORDS]]),
+    }
+    velocity = net.dreamer(**given)
+    assert velocity.shape == given["noisy"].shape
+    changes = {
+        "noisy": given["noisy"] + 1,
+        "level": torch.tensor([0.9]),
+        "seen": given["seen"].flip(3),
+        "situation": given["situation"] + 0.5,
+        "words": torch.tensor([[5, 8, WORDS]]),
+    }
+    for name, value in changes.items():
+        assert (net.dreamer(**(given | {name: value})) - velocity).abs().max() > 1e-6, name
+    later = given["seen"].clone()
+    later[:, 2] += 1
+    assert (net.dreamer(**(given | {"seen": later})) - velocity)[:, 1].abs().max() > 1e-6, "frames know of each other"
+
+
+class StraightToTarget(torch.nn.Module):
+    """The velocity of a flow whose every path ends at ``target``."""
+
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+
+    def forward(self, noisy, level, seen, situation, words):
+        return (self.target - noisy) / (1 - level).view(-1, 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7])
+def test_a_dream_follows_the_flow_to_its_end(steps):
+    target = torch.randn(2, 3, 4, 4)
+    made = dream(
+        StraightToTarget(target),
+        torch.zeros(2, 1, 4, 4),
+        torch.zeros(2, 10),
+        torch.zeros(1),
+        torch.randn(2, 3, 4, 4),
+        steps=steps,
+    )
+    torch.testing.assert_close(made, target)
+
+
+def test_sizes_survive_the_way_through_text():
+    config = CompactWorldConfig(widths=(4, 4, 8, 8), latent=2, dreamer=8, dreamer_blocks=1, text=4)
+    assert CompactWorldConfig.from_json(config.to_json()) == config
+
+
+def test_the_shipped_size_fits():
+    parameters = sum(p.numel() for name, p in CompactWorld().named_parameters() if not name.startswith("observer."))
+    assert parameters < 2.5e6

@@ -1,0 +1,135 @@
+"""Training the compact world model: batches that say what they should, a loss that falls, weights that load."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lgvsc.errors import ConfigError
+from lgvsc.nets.compact_world import CompactWorld
+from lgvsc.training.compact_world import WorldTraining, gradient_energy, learning_rate, train, training_ssim
+from lgvsc.training.world_windows import FRAMES, SIDE, Window, WindowPool
+from lgvsc.world.backends.compact_world import hashed_words, load
+
+
+def window(seed):
+    """The truth is the first keyframe moved; the mixture is flat."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (FRAMES, SIDE // 8, SIDE // 8, 3), dtype=np.uint8)
+    truth = coarse.repeat(8, 1).repeat(8, 2)
+    flat = np.full_like(truth, 128)
+    candidates = np.concatenate([truth, flat, flat, flat, flat], axis=3)
+    situation = np.zeros((FRAMES, 10), np.float32)
+    situation[:, 0] = np.linspace(0.1, 0.8, FRAMES)
+    situation[:, 4] = 0.25
+    situation[:, 7] = 1.0
+    return Window(truth, candidates, np.zeros(truth.shape[:3], np.uint8), situation, hashed_words("a word").numpy())
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return WindowPool([window(seed) for seed in range(3)], 64)
+
+
+def test_crops_belong_together_however_they_are_turned(pool):
+    for seed in range(12):
+        truth, scene, words = pool.draw(2, np.random.default_rng(seed))
+        assert truth.shape == (2 * FRAMES, 3, 64, 64) and words.shape[0] == 2
+        for frame, candidates, situation in zip(truth, scene.candidates, scene.situation, strict=True):
+            has_first, has_last = situation[7:9].tolist()
+            moved = candidates[:3] if has_first else candidates[3:6]
+            assert has_first + has_last == 1
+            assert torch.equal(moved, frame)
+
+
+def test_a_reversed_window_runs_backwards(pool):
+    drawn = [pool.draw(1, np.random.default_rng(seed))[1].situation for seed in range(12)]
+    for situation in drawn:
+        time = situation[:, 0]
+        backwards = situation[0, 8] == 1
+        assert (time.diff() > 0).all()
+        assert time[0] == pytest.approx(0.2 if backwards else 0.1)
+    assert {float(s[0, 4]) for s in drawn} == {0.25, -0.25}
+
+
+def test_one_frame_of_each_window_can_be_drawn(pool):
+    truth, scene, words = pool.draw(7, np.random.default_rng(0), whole=False)
+    assert len(truth) == len(scene.situation) == len(words) == 7
+
+
+class Interrupted(WindowPool):
+    """A pool that breaks off after so many batches."""
+
+    def __init__(self, windows, crop, batches):
+        super().__init__(windows, crop)
+        self.batches = batches
+
+    def draw(self, *args, **kwargs):
+        if not self.batches:
+            raise KeyboardInterrupt
+        self.batches -= 1
+        return super().draw(*args, **kwargs)
+
+
+def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(pool, tmp_path):
+    config = WorldTraining(steps=6, frames=2, windows=1, crop=64, warmup=2, save_minutes=0.0)
+    whole = train(config, pool, tmp_path / "whole", net=tiny())
+    with pytest.raises(KeyboardInterrupt):
+        train(config, Interrupted([window(seed) for seed in range(3)], 64, 4), tmp_path / "broken", net=tiny())
+    again = train(config, pool, tmp_path / "broken", net=tiny(), resume=tmp_path / "broken" / "checkpoint.pt")
+    assert load_file(again).keys() == load_file(whole).keys()
+    for name, value in load_file(whole).items():
+        assert torch.equal(value, load_file(again)[name]), name
+    events = [json.loads(line)["event"] for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
+    assert events == ["start", "resume", "end"]
+
+
+def test_what_is_shipped_loads_and_has_no_observer(pool, tmp_path):
+    config = WorldTraining(steps=2, frames=2, windows=1, crop=64)
+    weights = train(config, pool, tmp_path, net=tiny())
+    assert load(weights.read_bytes()).latent_frames(9) == 3
+    assert not any(name.startswith("observer.") for name in load_file(weights))
+
+
+def test_the_painter_learns_to_take_the_candidate_that_is_right(pool, tmp_path):
+    config = WorldTraining(
+        steps=40, painting=1.0, frames=4, crop=64, warmup=5, learning_rate=5e-3, sharpness_weight=0.0
+    )
+    train(config, pool, tmp_path, net=tiny(), held_out=pool)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    validation = [entry for entry in log if entry["event"] == "validation"][-1]
+    assert validation["guess_ssim"] > validation["mixture_ssim"] + 0.1
+
+
+def test_similarity_is_one_for_equal_pictures_and_falls_with_noise():
+    picture = torch.rand(2, 3, 32, 32)
+    assert training_ssim(picture, picture) == pytest.approx(torch.ones(2))
+    noisy = picture + 0.3 * torch.randn_like(picture)
+    assert (training_ssim(picture, noisy) < 0.9).all()
+
+
+def test_blur_takes_gradient_energy_away():
+    picture = torch.rand(1, 3, 32, 32)
+    blurred = torch.nn.functional.avg_pool2d(picture, 3, 1, 1)
+    assert gradient_energy(blurred) < 0.5 * gradient_energy(picture)
+
+
+def test_both_parts_of_a_run_warm_up_and_come_down():
+    config = WorldTraining(steps=1000, painting=0.5, warmup=10)
+    rates = [learning_rate(step, config) for step in range(1000)]
+    assert rates[0] == rates[500] == pytest.approx(0.1)
+    assert max(rates) == 1.0 and rates[499] < 0.03 and rates[999] < 0.03
+
+
+def test_an_empty_pool_is_refused():
+    with pytest.raises(ConfigError, match="no window"):
+        WindowPool([], 64)
+
+
+def tiny():
+    torch.manual_seed(0)
+    return CompactWorld.tiny()

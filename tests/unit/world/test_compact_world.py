@@ -1,0 +1,138 @@
+"""The compact world model behind the protocol of all world models, with a small untrained network."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from lgvsc.core.interfaces import Conditions
+from lgvsc.core.message import Motion
+from lgvsc.core.video import VideoFormat
+from lgvsc.errors import InputError
+from lgvsc.nets.compact_world import WORDS, CompactWorld
+from lgvsc.world.backends.compact_world import CompactWorldModel, between, hashed_words, latent_place, load
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    net = CompactWorld.tiny()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return net
+
+
+def noise_picture(seed, height=40, width=56):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def conditions(net_frames=2, stop=8, **changes):
+    given = {
+        "video": VideoFormat(40, 56, Fraction(24)),
+        "start": 0,
+        "stop": stop,
+        "first": noise_picture(1),
+        "last": noise_picture(2),
+        "last_index": stop,
+        "caption": "green field, then a red car",
+        "motion": Motion(score=2.0, pan=0.1),
+        "cut": None,
+        "latent_frames": net_frames,
+        "seed": 5,
+    }
+    return Conditions(**(given | changes))
+
+
+def made(net, temperature=1.0, **changes):
+    return np.stack(list(CompactWorldModel(net, temperature).generate(conditions(**changes))))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 9, 16, 17])
+def test_every_length_is_made_exactly(net, frames):
+    model = CompactWorldModel(net)
+    latent_frames = model.latent_frames(frames)
+    assert latent_frames == -(-frames // 4)
+    video = made(net, net_frames=latent_frames, stop=frames, last_index=frames)
+    assert video.shape == (frames, 40, 56, 3) and video.dtype == np.uint8
+
+
+def test_the_keyframe_is_shown_where_it_stands(net):
+    assert np.array_equal(made(net)[0], noise_picture(1))
+    assert np.array_equal(made(net, last_index=7)[7], noise_picture(2))
+
+
+def test_equal_seeds_make_equal_videos_and_others_do_not(net):
+    assert np.array_equal(made(net), made(net))
+    assert not np.array_equal(made(net), made(net, seed=6))
+    assert np.array_equal(made(net, temperature=0.0), made(net, temperature=0.0, seed=6))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"first": noise_picture(3)},
+        {"last": noise_picture(3)},
+        {"first": None},
+        {"last": None},
+        {"motion": Motion(score=9.0, pan=-0.3)},
+        {"net_frames": 4},
+    ],
+    ids=["first", "last", "no first", "no last", "motion", "latent size"],
+)
+def test_what_is_received_matters(net, change):
+    assert not np.array_equal(made(net)[4], made(net, **change)[4])
+
+
+def test_words_matter_even_beside_pictures(net):
+    with torch.no_grad():
+        net.dreamer.words.weight[:WORDS].normal_(0, 3)
+    assert not np.array_equal(made(net)[4], made(net, caption="night street")[4])
+
+
+def test_words_alone_make_a_video(net):
+    video = made(net, first=None, last=None, caption="blue sky above a green field")
+    assert video.shape == (8, 40, 56, 3)
+    assert video.std() > 2
+
+
+def test_nothing_is_dreamt_across_a_cut(net):
+    video = made(net, cut=3)
+    assert all(np.array_equal(frame, noise_picture(1)) for frame in video[:3])
+    assert all(np.array_equal(frame, noise_picture(2)) for frame in video[3:])
+
+
+def test_latents_are_interpolated_between_their_places():
+    latents = torch.tensor([0.0, 1.0, 2.0]).view(3, 1, 1, 1)
+    c = conditions(stop=12)
+    places = [latent_place(c, index, 3) for index in range(12)]
+    values = [float(between(latents, place)) for place in places]
+    assert values == sorted(values) and values[0] == 0.0 and values[-1] == 2.0
+    assert float(between(latents[:1], 0.7)) == 0.0
+
+
+def test_words_have_numbers_of_their_own_on_every_machine():
+    words = hashed_words("A red car; a RED car!")
+    assert words.tolist()[:6] == [words[0], words[1], words[2]] * 2
+    assert words[1] == 3983 and words[6] == WORDS
+    assert (hashed_words(None) == WORDS).all()
+
+
+def test_weights_load_without_the_observer(net):
+    tensors = {name: value.contiguous() for name, value in net.state_dict().items() if not name.startswith("observer.")}
+    again = load(save(tensors, {"config": net.config.to_json()}))
+    one, other = (
+        next(iter(m.generate(conditions(first=None)))) for m in (again, CompactWorldModel(net, again.temperature))
+    )
+    assert np.array_equal(one, other)
+
+
+def test_other_weights_are_refused(net):
+    with pytest.raises(InputError, match="compact world model"):
+        load(save({"painter.x": torch.zeros(1)}, {"config": net.config.to_json()}))
+    with pytest.raises(InputError):
+        load(b"no weights")
