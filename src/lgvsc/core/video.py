@@ -217,6 +217,7 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv444p" if odd else "yuv420p"
         self._stream.options = {"crf": str(crf), "preset": "veryfast"}
         self._count = 0
+        self._late_tags: dict[str, str] = {}
 
     def write(self, pixels: Pixels) -> None:
         """Append one RGB frame of the writer's size."""
@@ -228,18 +229,39 @@ class VideoWriter:
         self._count += 1
         self._container.mux(self._stream.encode(frame))
 
+    def describe(self, **tags: str) -> None:
+        """Text tags that are known only at the end; the last call before the file is closed counts."""
+        self._late_tags = tags
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        described = part_path(self._part)
         try:
             if kind is None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
             if kind is None:
+                if self._late_tags:
+                    copy_with_tags(self._part, described, self._late_tags)
+                    described.replace(self._part)
                 self._part.replace(self.path)
         finally:
             self._part.unlink(missing_ok=True)
+            described.unlink(missing_ok=True)
+
+
+def copy_with_tags(source: Path, target: Path, tags: dict[str, str]) -> None:
+    """The same MP4 with more tags. A container's tags are fixed when its first packet is written."""
+    options = {"movflags": "+faststart+use_metadata_tags"}
+    with av.open(str(source)) as made, av.open(str(target), "w", format="mp4", options=options) as copied:
+        copied.metadata.update(made.metadata | tags)
+        stream = copied.add_stream_from_template(made.streams.video[0])
+        for packet in made.demux(video=0):
+            if packet.dts is not None:  # the last one only says that there are no more
+                packet.stream = stream
+                copied.mux(packet)
 
 
 def read_video(path: str | os.PathLike[str]) -> Video:

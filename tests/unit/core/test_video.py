@@ -142,6 +142,19 @@ def test_writer_leaves_nothing_when_it_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_known_only_at_the_end_is_in_the_file_too(tmp_path):
+    path = tmp_path / "out.mp4"
+    with VideoWriter(path, VideoFormat(64, 64, Fraction(12)), metadata={"comment": "early"}) as writer:
+        for _ in range(60):  # more than the encoder keeps back
+            writer.write(np.zeros((64, 64, 3), np.uint8))
+        writer.describe(lgvsc_provenance="[1, 2]")
+    with av.open(str(path)) as file:
+        assert file.metadata["comment"] == "early"
+        assert file.metadata["lgvsc_provenance"] == "[1, 2]"
+    assert len(read_video(path)) == 60
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_wrong_shapes_are_refused(tmp_path):
     with pytest.raises(ShapeError):
         Video(np.zeros((2, 4, 4), np.uint8), Fraction(24))
