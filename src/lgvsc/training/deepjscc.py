@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lgvsc.channel.awgn import awgn
-from lgvsc.channel.common import child_generator, pair_reals, unpair
+from lgvsc.channel.common import child_generator
+from lgvsc.coding.deepjscc_road import to_reals, to_symbols
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.edges import EdgeTruth, edge_counts, thin, thinned_maxima
@@ -137,13 +138,10 @@ class DeepJsccRun(TrainingRun[DeepJsccTraining]):
 
 
 def through_channel(reals: Tensor, snr_db: Tensor, noise: torch.Generator) -> Tensor:
-    """Send the reals of each picture, ``(B, reals, h, w)`` of mean power one half, as complex symbols."""
-    symbols = pair_reals(reals.permute(0, 2, 3, 1).flatten(1))
-    received = torch.stack(
-        [awgn(row, float(level), generator=noise) for row, level in zip(symbols, snr_db, strict=True)]
-    )
-    count, height, width = reals.shape[1:]
-    return unpair(received).view(-1, height, width, count).permute(0, 3, 1, 2)
+    """Send the reals of each picture, ``(B, reals, h, w)`` of mean power one half, as symbols of energy one."""
+    rows = zip(to_symbols(reals), snr_db.tolist(), strict=True)
+    received = torch.stack([awgn(symbols, level, generator=noise) for symbols, level in rows])
+    return to_reals(received, *reals.shape[1:])
 
 
 def rebuilt_picture(net: DeepJscc, picture: Pixels, sent: int, snr_db: float, index: int = 0) -> Pixels:
@@ -186,7 +184,7 @@ def compare(true: Pixels, made: Pixels) -> dict[str, float]:
 
 def contour_f(true: NDArray[np.uint8], made: NDArray[np.uint8]) -> float:
     """F-measure of the contours of a sketch against those of the one that was sent, both thinned."""
-    lines = [thin(thinned_maxima(sketch / np.float32(255)) >= CONTOUR) for sketch in (true, made)]
+    lines = [thin(thinned_maxima(sketch.astype(np.float32) / np.float32(255)) >= CONTOUR) for sketch in (true, made)]
     return edge_counts(lines[1], EdgeTruth(lines[0].astype(np.int32), 1)).f_measure
 
 

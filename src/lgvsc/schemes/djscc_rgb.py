@@ -1,0 +1,171 @@
+"""GVSC's baseline DJSCC-RGB: every frame by itself through one joint source-channel code, at a constant rate.
+
+One burst for some frames: preamble, control block, and the analogue symbols of each frame, equally many for all. No
+frame knows of another, so nothing accumulates and nothing is saved where nothing moves.
+
+GVSC takes three levels of sampling and keeps "3 channels" (section III-B). Three reals for each 8 x 8 pixels are CBR
+0.0078, which is also what its H.264 and H.265 baselines spend (0.008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from lgvsc.channel.common import erase_bad
+from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, decode_control, encode_control
+from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
+from lgvsc.coding.frames_control import (
+    FRAMES_CONTROL_BITS,
+    MAX_FRAMES,
+    FramesControl,
+    pack_frames_control,
+    unpack_frames_control,
+)
+from lgvsc.coding.framing import MAX_BURST_SYMBOLS, PREAMBLE, ControlRead, bursts
+from lgvsc.core.air import Burst, Part, Reception
+from lgvsc.core.clock import Stopwatch
+from lgvsc.core.interfaces import Rebuilt
+from lgvsc.core.message import PARTS, PartStatus, Segment
+from lgvsc.core.video import Frame, Pixels, VideoFormat
+from lgvsc.errors import ConfigError
+from lgvsc.schemes.player import Decoded, Player
+from lgvsc.world.spans import in_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DjsccConfig:
+    """How frames are sent.
+
+    Attributes:
+        reals: Real values for each 8 x 8 pixels of a frame; CBR is 1/384 for each of them.
+        burst_frames: Frames that share a control block.
+    """
+
+    reals: int = 3
+    burst_frames: int = 32
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.reals <= 16:
+            raise ConfigError(f"djscc.reals is {self.reals}; the codec sends 2 to 16, GVSC's rate is 3")
+        if not 1 <= self.burst_frames <= MAX_FRAMES:
+            raise ConfigError(f"djscc.burst_frames is {self.burst_frames}; control carries 1 to {MAX_FRAMES}")
+
+
+class DjsccRgbScheme:
+    """Both ends of the link. The receiver's half uses the codec and nothing else.
+
+    Args:
+        codec: The same at both ends.
+        snr_db: Es/N0 that the transmitter believes in.
+        config: See :class:`DjsccConfig`.
+        clock: Counts the seconds of each stage.
+    """
+
+    name = "djscc-rgb"
+
+    def __init__(
+        self, codec: DeepJsccPictureCodec, snr_db: float, config: DjsccConfig, clock: Stopwatch | None = None
+    ) -> None:
+        self._codec, self._snr_db, self._config = codec, snr_db, config
+        self._clock = clock or Stopwatch()
+
+    def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+        """One burst for every few frames."""
+        return self._clock.during("coding_send", self._send(frames, video))
+
+    def reconstruct(
+        self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
+    ) -> Iterator[Rebuilt]:
+        """The video, piece by piece, from received symbols and granted channel state alone.
+
+        Args:
+            receptions: What arrives, in pieces of any size.
+            on_segment: Called with each group of frames as it was received.
+        """
+        groups = self._clock.during("coding_receive", self._received(receptions, on_segment))
+        return self._clock.during("world", Player().play(groups))
+
+    # Transmitter
+
+    def _send(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+        each = self._frame_symbols(video.height, video.width, self._config.reals)
+        most = max(1, min(self._config.burst_frames, MAX_BURST_SYMBOLS // max(1, each)))
+        if not each or each > MAX_BURST_SYMBOLS:
+            raise ConfigError(
+                f"djscc-rgb cannot send frames of {video.height}x{video.width} at {self._config.reals} reals"
+            )
+        waiting: list[torch.Tensor] = []
+        start = 0
+        index = 0
+        for frame in frames:
+            if len(waiting) == most:
+                yield self._burst(index, start, waiting, video, last=False)
+                waiting, index = [], index + 1
+            start = frame.index if not waiting else start
+            waiting.append(self._codec.send(frame.pixels, self._config.reals, self._snr_db))
+        if waiting:
+            yield self._burst(index, start, waiting, video, last=True)
+
+    def _burst(
+        self, index: int, start: int, coded: list[torch.Tensor], video: VideoFormat, *, last: bool
+    ) -> tuple[Segment, Burst]:
+        control = FramesControl(
+            height=video.height,
+            width=video.width,
+            fps_numerator=video.fps.numerator,
+            fps_denominator=video.fps.denominator,
+            total_frames=video.frames or 0,
+            start=start,
+            length=len(coded),
+            last=int(last),
+            reals=self._config.reals,
+        )
+        head = torch.cat([PREAMBLE, encode_control(pack_frames_control(control), self._snr_db)])
+        label = f"{len(coded)} frames of {len(coded[0])} symbols"
+        parts = (Part("control", head, FRAMES_CONTROL_BITS), Part("video", torch.cat(coded), 0, label))
+        return control.segment(), Burst(index, parts)
+
+    def _frame_symbols(self, height: int, width: int, reals: int) -> int:
+        return self._codec.symbol_count(reals, 0, height, width)
+
+    # Receiver
+
+    def _received(self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None]) -> Iterator[Decoded]:
+        """Groups of frames whose control could be read, in order."""
+        bodies: dict[int, tuple[FramesControl, Reception]] = {}
+
+        def segments() -> Iterator[Segment]:
+            for control, body in bursts(receptions, self._read_control, control_symbols=MAX_CONTROL_SYMBOLS):
+                body, erased = erase_bad(body)
+                bodies[control.start] = control, body
+                heard: PartStatus = "lost" if erased == len(body) else "ok"
+                status = {**dict.fromkeys(PARTS, "absent"), "control": "ok", "video": heard}
+                yield control.segment().changed(status=status, erased_symbols=erased)
+
+        for segment in in_order(segments()):
+            on_segment(segment)
+            control, body = bodies[segment.start]
+            for start in [start for start in bodies if start <= segment.start]:
+                del bodies[start]
+            yield Decoded(segment, self._frames(control, body))
+
+    def _read_control(self, received: Reception) -> ControlRead[FramesControl] | None:
+        """What follows a preamble, as control; ``None`` where it is none."""
+        read = decode_control(received, FRAMES_CONTROL_BITS)
+        control = unpack_frames_control(read[0]) if read else None
+        each = self._frame_symbols(control.height, control.width, control.reals) if control else 0
+        if read is None or control is None or not each:
+            return None
+        return ControlRead(control, control_symbols=read[1], body_symbols=control.length * each)
+
+    def _frames(self, control: FramesControl, body: Reception) -> Iterator[tuple[int, Pixels]]:
+        """Frames of which anything was heard."""
+        each = self._frame_symbols(control.height, control.width, control.reals)
+        for place in range(control.length):
+            heard = body[place * each : (place + 1) * each]
+            picture = self._codec.decode(heard, control.reals, 0, control.height, control.width)
+            if picture is not None:
+                yield control.start + place, picture
