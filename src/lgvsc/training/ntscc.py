@@ -8,42 +8,32 @@ from which the rates of the other six are computed. Their symbols pass the same 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import logging
-import math
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from lgvsc.channel.common import child_generator
-from lgvsc.core.files import atomic_write
 from lgvsc.core.video import Pixels
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.nets.ntscc import BLOCK, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
-from lgvsc.training.checkpoints import Progress, WeightAverage, load_checkpoint, save_checkpoint
+from lgvsc.training.loop import TrainingRun
 from lgvsc.training.ntscc_batch import (
     BLOCK_VALUES,
-    Losses,
     NtsccTraining,
     batch_loss,
     draw_conditions,
-    mean_losses,
     through_channel,
 )
 from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
-
-logger = logging.getLogger(__name__)
 
 VALIDATED = ((0.01, 10.0), (0.02, 10.0), (0.04, 10.0), (0.02, 5.0), (0.02, 0.0))  # CBR, SNR in dB
 
@@ -69,26 +59,10 @@ def train(
     Returns:
         Path of the weights, float16.
     """
-    torch.set_num_threads(config.threads)
-    torch.set_flush_denormal(True)  # tiny values take a hundred times longer
-    out.mkdir(parents=True, exist_ok=True)
     net = net or fresh(config.seed, pictures)
-    channels_last(net)
-    average = WeightAverage(net, config.average)
-    optimiser = torch.optim.AdamW(
-        net.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True
-    )
-    progress = Progress(0, 0.0, 0.0, config.seed)
-    if resume is not None:
-        progress = load_checkpoint(resume, net, average, optimiser)
-    run = Run(config, net, average, optimiser, pictures, validation, out, progress)
-    run.log(
-        event="resume" if resume else "start", recipe=asdict(config), pictures=len(pictures), **run.choose_precision()
-    )
-    while not run.finished():
-        run.step()
-    run.finish()
-    return write_weights(out / "compact-ntscc.safetensors", net, average, run.progress())
+    run = Run(config, net, pictures, validation, out, resume)
+    run.run(pictures=len(pictures))
+    return run.write_weights(out / "compact-ntscc.safetensors", config=net.config.to_json())
 
 
 def fresh(seed: int, pictures: PicturePool) -> Ntscc:
@@ -101,132 +75,31 @@ def fresh(seed: int, pictures: PicturePool) -> Ntscc:
     return net
 
 
-class Run:
+class Run(TrainingRun[NtsccTraining]):
     """A training run in progress."""
 
     def __init__(
         self,
         config: NtsccTraining,
         net: Ntscc,
-        average: WeightAverage,
-        optimiser: torch.optim.Optimizer,
         pictures: PicturePool,
         validation: Sequence[Pixels],
         out: Path,
-        start: Progress,
+        resume: Path | None = None,
     ) -> None:
-        self.config = replace(config, seed=start.seed)
-        self.net, self.average, self.optimiser = net, average, optimiser
-        self.pictures, self.validation, self.out = pictures, validation, out
-        self.steps = start.step
-        self._wall = time.monotonic() - start.wall_s
-        self._cpu = time.process_time() - start.cpu_s
-        self._saved = self._validated = time.monotonic()
-        self._losses: list[Losses] = []
-        self.bfloat16 = config.precision == "bfloat16"
+        super().__init__(config, net, out, resume)
+        self._codec, self._pictures, self._validation = net, pictures, validation
 
-    def step(self) -> None:
-        """One batch."""
-        rate = self.config.learning_rate * learning_rate(self.done(), self.steps, self.config.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        total, losses = self.loss(self.steps)
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
-        self.average.update(self.net, self.steps)
-        self.steps += 1
-        self._losses.append(losses)
-        if self.steps % 100 == 0:
-            self.log(event="step", lr=rate, **mean_losses(self._losses))
-            self._losses.clear()
-        now = time.monotonic()
-        if self.validation and now - self._validated > 60 * self.config.validate_minutes:
-            self.validate()
-            self._validated = time.monotonic()
-        if now - self._saved > 60 * self.config.save_minutes:
-            self.save()
-            self._saved = time.monotonic()
+    def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        config, choice = self.config, self.choice(step)
+        batch = self._pictures.draw(config.batch, choice).contiguous(memory_format=torch.channels_last)
+        with self.autocast():
+            total, losses = batch_loss(self._codec, batch, draw_conditions(config, choice), config, self.noise(step))
+        return total, asdict(losses)
 
-    def loss(self, step: int) -> tuple[Tensor, Losses]:
-        """Loss of the batch that belongs to a step, whatever came before."""
-        config = self.config
-        generator = np.random.default_rng((config.seed, 2, step))
-        noise = child_generator(config.seed, "training noise", step)
-        batch = self.pictures.draw(config.batch, generator).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            return batch_loss(self.net, batch, draw_conditions(config, generator), config, noise)
-
-    def choose_precision(self) -> dict[str, object]:
-        """Time a step with and without bfloat16, and take the faster; the network is left as it was."""
-        if self.config.precision != "auto":
-            return {"precision": self.config.precision}
-        seconds = {}
-        for self.bfloat16 in (False, True):
-            best = math.inf
-            for step in range(4):
-                start = time.process_time()
-                self.loss(step)[0].backward()
-                best = min(best, time.process_time() - start)
-            seconds["bfloat16" if self.bfloat16 else "float32"] = round(best, 4)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.bfloat16 = seconds["bfloat16"] < seconds["float32"]
-        return {"precision": "bfloat16" if self.bfloat16 else "float32", "cpu_s_of_loss": seconds}
-
-    def done(self) -> float:
-        """Share of the run that lies behind, 0..1."""
-        if self.config.steps is not None:
-            return min(1.0, self.steps / self.config.steps)
-        return min(1.0, (time.monotonic() - self._wall) / (60 * self.config.minutes))
-
-    def finished(self) -> bool:
-        return self.done() >= 1.0
-
-    def validate(self) -> None:
-        """Measure the averaged weights, and log it."""
-        with averaged(self.net, self.average):
-            self.log(event="validation", results=measure(self.net, self.validation, VALIDATED))
-
-    def progress(self) -> Progress:
-        return Progress(self.steps, time.monotonic() - self._wall, time.process_time() - self._cpu, self.config.seed)
-
-    def save(self) -> None:
-        save_checkpoint(self.out / "checkpoint.pt", self.net, self.average, self.optimiser, self.progress())
-
-    def finish(self) -> None:
-        if self.validation:
-            self.validate()
-        self.save()
-        self.log(event="end")
-
-    def log(self, **entry: object) -> None:
-        """One line of JSON, and the same to whoever listens."""
-        progress = self.progress()
-        head = {"step": progress.step, "wall_s": round(progress.wall_s, 1), "cpu_s": round(progress.cpu_s, 1)}
-        line = json.dumps(head | entry)
-        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        logger.info(line)
-
-
-def learning_rate(done: float, step: int, warmup: int) -> float:
-    """Factor on the learning rate: up over the first steps, level for half of the run, down to a hundredth."""
-    return min(1.0, (step + 1) / warmup) * (1.0 if done < 0.5 else 0.01 + 0.99 * 2 * (1 - done))
-
-
-@contextlib.contextmanager
-def averaged(net: Ntscc, average: WeightAverage) -> Iterator[None]:
-    """The network with its averaged weights, for a while."""
-    own = {name: value.detach().clone() for name, value in net.named_parameters()}
-    with torch.no_grad():
-        for name, value in net.named_parameters():
-            value.copy_(average.tensors[name])
-        try:
-            yield
-        finally:
-            for name, value in net.named_parameters():
-                value.copy_(own[name])
+    def measure(self) -> object:
+        """Mean quality of the pictures that are not trained on, at each point."""
+        return measure(self._codec, self._validation, VALIDATED) if self._validation else None
 
 
 @torch.inference_mode()
@@ -267,20 +140,6 @@ def measure_one(net: Ntscc, picture: Pixels, cbr: float, snr_db: float, index: i
     pixels = (rebuilt[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
     similarity, _ = ms_ssim_and_ssim(picture, pixels)
     return psnr_db(picture, pixels) or 99.0, similarity, float(net.rates[indices].sum()) / (blocks * BLOCK_VALUES)
-
-
-def write_weights(path: Path, net: Ntscc, average: WeightAverage, progress: Progress) -> Path:
-    """The averaged weights as float16, with the network's sizes and the time spent in the file's metadata."""
-    tensors = {name: value.to(torch.float16).contiguous() for name, value in average.tensors.items()}
-    metadata = {
-        "config": net.config.to_json(),
-        "steps": str(progress.step),
-        "cpu_s": f"{progress.cpu_s:.0f}",
-        "seed": str(progress.seed),
-    }
-    with atomic_write(path) as file:
-        file.write(save(tensors, metadata))
-    return path
 
 
 def load_net(path: Path) -> Ntscc:
@@ -333,13 +192,6 @@ def validation_pictures(data: Path) -> list[Pixels]:
     """Centres of the first 24 pictures, by name, of a ``bsds_test`` folder: short side scaled to 256, 256 x 256."""
     found = sorted(path for path in data.rglob("bsds_test/*") if path.suffix.lower() == ".jpg")
     return [square(read_still(path), 256) for path in found[:24]]
-
-
-def channels_last(net: nn.Module) -> None:
-    """Convolutions on a CPU like their weights that way."""
-    for parameter in net.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 if __name__ == "__main__":

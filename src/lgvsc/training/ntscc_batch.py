@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,53 +15,39 @@ from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import pair_reals, unpair
 from lgvsc.errors import ConfigError
 from lgvsc.nets.ntscc import BLOCK, Ntscc, nearest_rate, pool, unpool
+from lgvsc.training.loop import LoopConfig
 
 BLOCK_VALUES = 3 * BLOCK**2
 SIMILARITY_WEIGHTS = (0.1, 0.3, 0.35, 0.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NtsccTraining:
+class NtsccTraining(LoopConfig):
     """The recipe.
 
     Attributes:
-        minutes: Wall clock of the whole run, all its pieces together; sets the schedule unless ``steps`` is given.
-        steps: Number of steps instead; only this makes a run repeatable to the last bit.
-        batch, digital: Crops in a batch, and how many of them take the digital path.
-        crop: Side of the crops in pixels.
-        average: Share of the weight average that a step keeps.
+        digital: How many crops of a batch take the digital path.
         rate_weight: Weight of the squared error (8-bit scale) against bits per pixel on the digital path.
         similarity_weight: Weight of 1 - MS-SSIM.
         mismatched: Share of the crops whose transmitter believes a wrong SNR.
+        cbr, snr_db: Ranges from which each crop's are drawn.
         frames_per_clip: Training pictures taken from each clip.
-        threads: Of PyTorch. Two compete badly with other processes on small machines.
-        precision: Autocast to bfloat16 or not; ``auto`` times both at the start.
-        save_minutes, validate_minutes: Wall clock between checkpoints and between validations.
     """
 
     minutes: float = 180.0
-    steps: int | None = None
-    batch: int = 8
-    digital: int = 2
-    crop: int = 128
     learning_rate: float = 7e-4
-    warmup: int = 200
     average: float = 0.9985
+    validate_minutes: float = 8.0
+    digital: int = 2
     rate_weight: float = 0.0012
     similarity_weight: float = 5.0
     mismatched: float = 0.15
     cbr: tuple[float, float] = (0.006, 0.06)
     snr_db: tuple[float, float] = (0.0, 20.0)
     frames_per_clip: int = 6
-    seed: int = 0
-    threads: int = 1
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    save_minutes: float = 3.0
-    validate_minutes: float = 8.0
 
     def __post_init__(self) -> None:
-        if self.steps is None and self.minutes <= 0:
-            raise ConfigError("training needs a number of steps or a number of minutes above zero")
+        LoopConfig.__post_init__(self)
         if not 0 < self.digital < self.batch:
             raise ConfigError(f"{self.digital} of {self.batch} crops on the digital path; both paths need some")
 
@@ -208,8 +193,3 @@ def window_matrix(size: int) -> Tensor:
     for offset, tap in enumerate(taps):
         matrix.diagonal(offset).fill_(float(tap))
     return matrix
-
-
-def mean_losses(losses: Sequence[Losses]) -> dict[str, float]:
-    rows = [asdict(loss) for loss in losses]
-    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}

@@ -17,7 +17,8 @@ from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.ntscc import Ntscc
 from lgvsc.training import ntscc, pictures
 from lgvsc.training.checkpoints import WeightAverage
-from lgvsc.training.ntscc import learning_rate, train
+from lgvsc.training.loop import averaged, learning_rate
+from lgvsc.training.ntscc import train
 from lgvsc.training.ntscc_batch import NtsccTraining, draw_conditions, through_channel, training_ms_ssim
 from lgvsc.training.pictures import PicturePool, find_sources, held_out, square
 
@@ -77,11 +78,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path, monkeypatch):
 def test_training_lowers_the_loss(tmp_path):
     config = NtsccTraining(**{**as_dict(TINY), "steps": 60, "learning_rate": 2e-3})
     net = tiny_net()
-    average = WeightAverage(net, 0.9)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3)
-    start = ntscc.Progress(0, 0.0, 0.0, 0)
-    pool = PicturePool(scenes(4), 64)
-    job = ntscc.Run(config, net, average, optimiser, pool, [], tmp_path, start)
+    job = ntscc.Run(config, net, PicturePool(scenes(4), 64), [], tmp_path)
     before = np.mean([job.loss(step)[0].item() for step in range(1000, 1004)])
     for _ in range(60):
         job.step()
@@ -96,7 +93,7 @@ def test_validation_measures_the_average_and_leaves_the_weights_alone(tmp_path):
         for parameter in net.parameters():
             parameter += 0.3
     changed = {name: value.clone() for name, value in net.named_parameters()}
-    with ntscc.averaged(net, average):
+    with averaged(net, average):
         inside = {name: value.clone() for name, value in net.named_parameters()}
     assert all(torch.equal(inside[name], average.tensors[name]) for name in inside)
     assert all(torch.equal(changed[name], value) for name, value in net.named_parameters())
