@@ -34,7 +34,7 @@ def run(
         output: Rebuilt video; next to the source with suffix ``.rebuilt.mp4`` where ``None``.
         preset, scheme: What sends and what receives; ``lgvsc config show`` prints what they mean.
         snr_db: Es/N0 in dB per complex symbol.
-        channel: ``"awgn"`` or ``"rayleigh"``.
+        channel: ``"awgn"``, ``"rayleigh"`` or ``"tdl"``.
         seed: Seeds the channel and the world model.
         budget: Limit on all symbols, for example ``"5kbps"``, ``"2000symbols"``, ``"6e-4cbr"``; empty for none.
         settings: Further settings, as ``{"keyframes.threshold": 0.2}`` or ``["keyframes.threshold=0.2"]``.

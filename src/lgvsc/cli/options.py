@@ -20,7 +20,7 @@ SchemeOption = Annotated[
     str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, h264-ldpc, h265-ldpc, av1-ldpc, ...")
 ]
 SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.  [default: 10]")]
-ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn or rayleigh.  [default: awgn]")]
+ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn, rayleigh or tdl.  [default: awgn]")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seeds the channel and the world model.")]
 BudgetOption = Annotated[
     str | None,
