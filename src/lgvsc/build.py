@@ -11,10 +11,11 @@ from lgvsc.channel.erasures import ErasingChannel
 from lgvsc.channel.fading import FadingChannel
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
-from lgvsc.config import Config
+from lgvsc.config import AUTO, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme
 from lgvsc.models.catalog import load
+from lgvsc.schemes.auto import AutoReceiver, Family
 from lgvsc.schemes.conventional import ConventionalScheme
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.schemes.piloted import PilotedScheme
@@ -28,13 +29,19 @@ from lgvsc.world.decoder import SemanticDecoder
 def scheme(config: Config, clock: Stopwatch | None = None, watch: Callable[[Choice], None] | None = None) -> Scheme:
     """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
     clock = clock or Stopwatch()
-    built: Scheme
-    if config.is_conventional:
-        built = conventional(config, clock)
-    else:
-        built = GenerativeScheme(config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock)
+    built = without_pilots(config, clock, watch)
     pilots = config.channel.pilots()
     return PilotedScheme(built, pilots, clock) if pilots else built
+
+
+def without_pilots(config: Config, clock: Stopwatch, watch: Callable[[Choice], None] | None = None) -> Scheme:
+    """The scheme itself. For ``auto`` a receiver alone, as a transmitter has made its choice by now."""
+    if config.scheme == AUTO:
+        kinds: dict[Family, str] = {"generative": "skem-dsa", "conventional": "h265-ldpc"}  # each reads all of its kind
+        return AutoReceiver(lambda kind: without_pilots(with_chosen_scheme(config, kinds[kind]), clock))
+    if config.is_conventional:
+        return conventional(config, clock)
+    return GenerativeScheme(config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock)
 
 
 def conventional(config: Config, clock: Stopwatch | None = None) -> ConventionalScheme:

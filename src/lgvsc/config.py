@@ -20,6 +20,7 @@ from lgvsc.channel.settings import ChannelConfig
 from lgvsc.coding.elementary import CODECS
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
+from lgvsc.schemes.auto import AutoConfig
 from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.encoder import EncoderConfig
@@ -29,7 +30,8 @@ from lgvsc.world.decoder import DecoderConfig
 
 GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
 CONVENTIONAL = tuple(f"{codec}-ldpc" for codec in CODECS)
-SCHEMES = (*GENERATIVE, *CONVENTIONAL)
+AUTO = "auto"
+SCHEMES = (*GENERATIVE, *CONVENTIONAL, AUTO)
 
 
 class ModelRoles(BaseModel):
@@ -78,6 +80,8 @@ class Config(BaseModel):
     judge: JudgeConfig = JudgeConfig()
     link: LinkConfig = LinkConfig()
     conventional: ConventionalConfig = ConventionalConfig()
+    auto: AutoConfig = AutoConfig()
+    chosen_by: Literal["", "auto"] = ""  # who chose the scheme, where the user did not
 
     @property
     def is_conventional(self) -> bool:
@@ -108,6 +112,13 @@ class Config(BaseModel):
             "channel.snr_def = 'ebn0' needs one code rate and modulation for all that is sent, as in "
             "conventional.mode = 'paper'; give Es/N0 here"
         )
+
+
+def with_chosen_scheme(config: Config, scheme: str) -> Config:
+    """The configuration under the scheme that ``auto`` chose. What the scheme's own file sets comes before the rest."""
+    data = config.model_dump() | {"scheme": scheme, "chosen_by": AUTO}
+    _merge(data, _scheme(scheme))
+    return Config.model_validate(data)
 
 
 def load_config(

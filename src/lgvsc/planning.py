@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 
 from lgvsc import build
 from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
@@ -15,15 +16,29 @@ from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.side import SIDE_BITS
 from lgvsc.coding.snr import choose_mcs
-from lgvsc.config import Config
+from lgvsc.config import AUTO, Config, with_chosen_scheme
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
+from lgvsc.errors import ConfigError
+from lgvsc.schemes.auto import choose_scheme
 from lgvsc.schemes.table_1 import paper_row
-from lgvsc.semantics.calibration import Prices, calibrate_threshold, clip_curve
+from lgvsc.semantics.calibration import ClipCurve, Prices, calibrate_threshold, clip_curve
 
 TRIAL_S = 60.0  # of the video, looked at beforehand
 GOOD_KEYFRAME_CBR = 0.012  # what a keyframe should be able to cost; fewer and better ones beat many bad ones
 CAPTION_SHARE = 0.15  # of a segment's budget
 MIN_CAPTION_BYTES = 24
+NOT_OF_THE_CURVE = {
+    "scheme",
+    "seed",
+    "message",
+    "coding",
+    "channel",
+    "world",
+    "link",
+    "conventional",
+    "auto",
+    "chosen_by",
+}
 BITS_PER_CAPTION_BYTE = 2.0  # what the entropy coder takes for plain words, on the safe side
 
 
@@ -33,6 +48,10 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     The threshold is only ever raised: a video in which little happens may stay under its budget. Keyframe quality
     itself follows the budget while the video is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
     """
+    if config.scheme == AUTO:
+        config, reason = choose(source.format, config)
+        config, choices = fit_to_budget(source, config)
+        return config, [reason, *choices]
     config, choices = pay_for_pilots(config)
     if config.is_conventional:
         return config, choices + conventional_choices(config)
@@ -56,8 +75,7 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     if config.keyframes.method == "skem":
         pictures = GOOD_KEYFRAME_CBR if config.message.send_keyframes else 0.0
         prices = Prices(keyframe_cbr=pictures, segment_symbols=_segment_symbols(caption_bytes, config))
-        score = build.divergence_of(build.psss(config))
-        curve = clip_curve(beginning(source, video), video, config.keyframes, score)
+        curve = curve_of(source, config)
         found = calibrate_threshold([curve], symbols_per_s=allowed_per_s, prices=prices)
         threshold = max(threshold, found.threshold)
         choices.append(f"threshold {threshold:.2f}, about {found.chosen.keyframes:.0f} keyframes in the part looked at")
@@ -77,6 +95,25 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     )
 
 
+def curve_of(source: VideoReader, config: Config) -> ClipCurve:
+    """How many segments each threshold makes of a video's beginning.
+
+    It hangs on no channel and no budget, so the last one is kept: who compares budgets over one clip has it once.
+    """
+    about = source.path.stat()
+    settings = repr(config.model_dump(exclude=NOT_OF_THE_CURVE))
+    key = source.path.resolve(), about.st_size, about.st_mtime_ns, settings
+    if key not in _last_curve:
+        score = build.divergence_of(build.psss(config))
+        curve = clip_curve(beginning(source, source.format), source.format, config.keyframes, score)
+        _last_curve.clear()
+        _last_curve[key] = curve
+    return _last_curve[key]
+
+
+_last_curve: dict[tuple[Path, int, int, str], ClipCurve] = {}
+
+
 def pay_for_pilots(config: Config) -> tuple[Config, list[str]]:
     """The same settings with budgets for what is sent between pilots, so that both together stay within them."""
     pilots = config.channel.pilots()
@@ -88,6 +125,20 @@ def pay_for_pilots(config: Config) -> tuple[Config, list[str]]:
         if settings.budget
     }
     return config.model_copy(update=changed), [f"one symbol in {pilots.spacing} is a pilot, within the budget"]
+
+
+def choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
+    """The scheme that ``auto`` takes for a video, and why.
+
+    Raises:
+        ConfigError: No budget is given.
+    """
+    if not config.coding.budget:
+        raise ConfigError("scheme auto weighs schemes at a budget; give one, for example --budget 6e-4cbr")
+    snr_db = config.believed_snr_db
+    per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, bits_per_symbol(snr_db))
+    verdict = choose_scheme(snr_db, per_frame / (3 * video.height * video.width), config.auto.objective)
+    return with_chosen_scheme(config, verdict.scheme), verdict.reason
 
 
 def conventional_choices(config: Config) -> list[str]:

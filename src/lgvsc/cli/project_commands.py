@@ -30,7 +30,7 @@ TRAININGS = {
     "ntscc": "lgvsc.training.ntscc",
     "world": "lgvsc.training.compact_world",
     "link-adaptation": "lgvsc.training.link_adaptation",
-    "auto": "lgvsc.training.scheme_choice",
+    "auto": "lgvsc.experiments.scheme_choice",
 }
 
 

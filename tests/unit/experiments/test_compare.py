@@ -71,7 +71,7 @@ def test_all_schemes_meet_the_same_noise(clip):
     for cell in cells:
         channel = build.channel(cell.config, cell.sha256, cell.trial)
         noise = channel(torch.zeros(500, dtype=torch.complex64)).symbols
-        noise = noise * 10 ** (build.esn0_db(cell.config) / 20)  # to variance one: Eb/N0 differs by a factor alone
+        noise = noise * 10 ** (cell.config.esn0_db / 20)  # to variance one: Eb/N0 differs by a factor alone
         drawn.setdefault((cell.config.channel.snr_db, cell.trial), []).append(noise)
     assert len(drawn) == 4
     for noises in drawn.values():

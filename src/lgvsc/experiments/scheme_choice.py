@@ -1,0 +1,83 @@
+"""Learn which scheme suits which channel and budget, from a table of ``lgvsc compare``; stores what ``auto`` reads."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
+
+from lgvsc.core.files import atomic_write
+from lgvsc.errors import InputError
+from lgvsc.experiments.compare_table import Row, read_csv
+from lgvsc.schemes import auto
+
+Points = dict[tuple[str, float, float], dict[str, list[Row]]]  # (scheme, SNR, CBR): rows by clip
+
+
+def learn_scheme_choice(table: Path, path: Path) -> auto.Measurements:
+    """Average the table over clips, and write the file that ``auto`` reads.
+
+    Only transmissions over AWGN that had a budget count. Clips for which one scheme lacks a result are left out for
+    all schemes, so that every mean is over the same clips.
+
+    Args:
+        table: CSV of ``lgvsc compare``.
+        path: TOML file to write.
+
+    Raises:
+        InputError: The table has no full grid of schemes, SNRs and CBRs with a clip that all have in common.
+    """
+    points: Points = {}
+    for row in read_csv(table):
+        if row.mode == "adaptive" and row.channel == "awgn" and row.snr_def == "esn0" and complete(row):
+            key = row.scheme, row.snr_db, row.cbr_target or 0.0
+            points.setdefault(key, {}).setdefault(row.clip, []).append(row)
+    names = list(dict.fromkeys(name for name, _, _ in points if name != "auto"))
+    snrs_db = sorted({snr_db for _, snr_db, _ in points})
+    cbrs = sorted({cbr for _, _, cbr in points})
+    grid = [(name, snr_db, cbr) for name in names for snr_db in snrs_db for cbr in cbrs]
+    clips = sorted(set.intersection(*(set(points.get(key, {})) for key in grid))) if grid else []
+    if not clips:
+        raise InputError(f"{table} has no clip with results for every scheme at every SNR and CBR; run the rest first")
+
+    def mean(column: str, key: tuple[str, float, float]) -> float:
+        return fmean(getattr(row, column) for clip in clips for row in points[key][clip])
+
+    def rows(column: str, name: str, digits: str) -> str:
+        lines = [", ".join(format(mean(column, (name, snr, cbr)), digits) for cbr in cbrs) for snr in snrs_db]
+        return f"{column if column != 'cbr' else 'cbr_used'} = [" + ", ".join(f"[{line}]" for line in lines) + "]"
+
+    lines = [
+        "# Mean results of each scheme on a grid: a row for each SNR, in it a number for each CBR allowed.",
+        "# Made by `lgvsc train auto` from a table of `lgvsc compare`.",
+        f'lgvsc = "{version("lgvsc")}"',
+        f'table_sha256 = "{hashlib.sha256(table.read_bytes()).hexdigest()}"',
+        f"clips = {len(clips)}",
+        "clip_names = [" + ", ".join(f'"{clip}"' for clip in clips) + "]",
+        "snr_db = [" + ", ".join(f"{snr_db:g}" for snr_db in snrs_db) + "]",
+        "cbr = [" + ", ".join(f"{cbr:g}" for cbr in cbrs) + "]",
+    ]
+    for name in names:
+        lines += ["", "[[scheme]]", f'name = "{name}"', rows("cbr", name, ".4g")]
+        lines += [rows(goal, name, ".4f" if goal != "psnr_db" else ".2f") for goal in auto.GOALS]
+    text = "\n".join(lines) + "\n"
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    return auto.parse(text)
+
+
+def complete(row: Row) -> bool:
+    """Whether a row has everything that is averaged."""
+    return not row.error and None not in (row.cbr_target, row.cbr, *(getattr(row, goal) for goal in auto.GOALS))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """``lgvsc train auto --table compare.csv``."""
+    parser = argparse.ArgumentParser(prog="lgvsc train auto", description=__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="CSV of lgvsc compare")
+    parser.add_argument("--output", type=Path, default=Path(auto.__file__).with_name(auto.TABLE))
+    options = parser.parse_args(arguments)
+    learn_scheme_choice(options.table, options.output)
