@@ -277,6 +277,7 @@ def main(arguments: Sequence[str] | None = None, kind: Kind = "rgb") -> None:
     parser.add_argument("--k", type=float, default=recipe.k, help="weight of the squared error in the loss")
     parser.add_argument("--distance", default=recipe.distance, choices=DISTANCES)
     parser.add_argument("--ablate-k", action="store_true", help="train once for each k of GVSC's Fig. 7")
+    parser.add_argument("--validate-minutes", type=float, default=5.0, help="wall clock between validations")
     parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -292,6 +293,7 @@ def main(arguments: Sequence[str] | None = None, kind: Kind = "rgb") -> None:
         batch=chosen.batch,
         k=chosen.k,
         distance=chosen.distance,
+        validate_minutes=chosen.validate_minutes,
         seed=chosen.seed,
         threads=chosen.threads,
         device=chosen.device,

@@ -219,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="wall clock of the whole run")
     parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
     parser.add_argument("--batch", type=int, default=PidinetTraining().batch)
+    parser.add_argument("--validate-minutes", type=float, default=5.0, help="wall clock between validations")
     parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -230,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         minutes=chosen.minutes,
         steps=chosen.steps,
         batch=chosen.batch,
+        validate_minutes=chosen.validate_minutes,
         seed=chosen.seed,
         threads=chosen.threads,
         device=chosen.device,
