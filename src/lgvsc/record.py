@@ -17,7 +17,6 @@ from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import Config
 from lgvsc.core.air import Burst
-from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Provenance, Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, PartStatus, Segment, SemanticMessage
@@ -59,7 +58,6 @@ class Record:
     quality: Quality | None = None
     vmaf: Vmaf | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
-    cost: Cost = field(default_factory=Cost)
     output: Path | None = None
 
     def chose(self, choice: Choice) -> None:
@@ -104,7 +102,6 @@ class Record:
             "version": REPORT_VERSION,
             "scheme": config.scheme,
             "chosen_by": config.chosen_by,
-            "chosen_by": config.chosen_by,
             "preset": config.preset,
             "seed": config.seed,
             "channel": {
@@ -141,7 +138,6 @@ class Record:
             "provenance": self.provenance,
             "damage": self._damage(),
             "timing_s": self._timing_s(),
-            "cost": self.cost.as_json() | {"wasted_share": self.cost.wasted_share(len(self.curve))},
             "models": models(config),
             "config": config.model_dump(mode="json"),
             "environment": environment(),
