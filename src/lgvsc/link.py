@@ -16,7 +16,11 @@ from pathlib import Path
 import torch
 
 from lgvsc import build
-from lgvsc.channel.sigmf import SigmfReader, SigmfWriter
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import child_generator
+from lgvsc.channel.radio import RadioChannel, RadioConfig
+from lgvsc.channel.sigmf import SigmfReader, SigmfWriter, WaveformWriter
+from lgvsc.channel.waveform import added_symbols
 from lgvsc.config import Config
 from lgvsc.core.air import Reception
 from lgvsc.core.clock import Stopwatch
@@ -25,7 +29,7 @@ from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, VideoReader, VideoWriter, with_frames
-from lgvsc.errors import LgvscError
+from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.metrics.quality import Quality, QualityMeter
 from lgvsc.metrics.vmaf import vmaf
 from lgvsc.planning import fit_to_budget
@@ -89,6 +93,7 @@ def send(
     *,
     message: Path,
     symbols: Path,
+    samples_per_symbol: int | None = None,
     force: bool = False,
     on_progress: Progress | None = None,
 ) -> Ledger:
@@ -97,6 +102,8 @@ def send(
     Args:
         message: ``.lgvsc`` file to write.
         symbols: Stem of the SigMF recording to write.
+        samples_per_symbol: Write a waveform for a radio, 2 to 32 samples for each symbol; what its frames add is
+            charged. ``None`` writes the symbols themselves.
     """
     entries: list[LedgerEntry] = []
     stop = 0
@@ -106,6 +113,8 @@ def send(
         for segment, burst in scheme.transmit(reader, reader.format):
             air.write(Reception(burst.symbols, torch.zeros(len(burst))))
             entries.extend(charge(burst))
+            if samples_per_symbol is not None:
+                entries.append(LedgerEntry(burst.index, "control", "pilots", added_symbols(len(burst)), 0))
             stop = segment.stop
             if on_progress:
                 on_progress(stop, reader.format.frames)
@@ -114,14 +123,38 @@ def send(
     with VideoReader(source) as reader:
         config, _ = fit_to_budget(reader, config)
         scheme = build.scheme(config)
-        with SigmfWriter(symbols, force=force, clip=fingerprint(source)) as air:
+        clip = fingerprint(source)
+        with (
+            SigmfWriter(symbols, clip=clip, force=force)
+            if samples_per_symbol is None
+            else WaveformWriter(
+                symbols,
+                samples_per_symbol=samples_per_symbol,
+                symbol_rate_hz=config.link.symbol_rate_hz,
+                clip=clip,
+                force=force,
+            )
+        ) as air:
             write_message(message, leaving())
     return Ledger(tuple(entries), with_frames(reader.format, stop))
 
 
-def cross(transmission: Path, config: Config, *, received: Path, force: bool = False) -> int:
-    """The channel alone, from recording to recording. Returns the number of symbols."""
+def cross(
+    transmission: Path, config: Config, *, received: Path, radio: RadioConfig | None = None, force: bool = False
+) -> int:
+    """The channel alone, from recording to recording. Returns the number of symbols, or of samples of a waveform.
+
+    Args:
+        radio: What the radios add to a waveform; noise alone where it is ``None``.
+
+    Raises:
+        ConfigError: A waveform, and a channel other than noise; or a radio for symbols, which have no waveform.
+    """
     sent = SigmfReader(transmission)
+    if sent.samples_per_symbol is not None:
+        return _cross_waveform(sent, sent.samples_per_symbol, config, radio or RadioConfig(), received, force)
+    if radio is not None:
+        raise ConfigError(f"{transmission} holds symbols, which no radio changes; send with --samples-per-symbol 4")
     channel = build.channel(config, clip=sent.clip)
     with SigmfWriter(received, force=force) as air:
         for piece in sent:
@@ -129,8 +162,32 @@ def cross(transmission: Path, config: Config, *, received: Path, force: bool = F
     return sent.symbols
 
 
-def receive(recording: Path, config: Config, *, output: Path, on_progress: Progress | None = None) -> Arrived:
+def _cross_waveform(
+    sent: SigmfReader, samples_per_symbol: float, config: Config, radio: RadioConfig, received: Path, force: bool
+) -> int:
+    noise = build.channel(config, clip=sent.clip)
+    if not isinstance(noise, AwgnChannel):
+        raise ConfigError("a waveform passes through noise and radios only; use channel.kind = 'awgn' alone")
+    channel = RadioChannel(radio, noise.snr_db, child_generator(config.seed, "radio", sent.clip, noise.snr_db))
+    with SigmfWriter(received, samples_per_symbol=samples_per_symbol * radio.rate, force=force) as air:
+        for samples in sent.as_recorded():
+            air.write_samples(channel(samples.numpy()))
+        air.write_samples(channel.finish())
+    return sent.symbols
+
+
+def receive(
+    recording: Path,
+    config: Config,
+    *,
+    output: Path,
+    samples_per_symbol: float | None = None,
+    on_progress: Progress | None = None,
+) -> Arrived:
     """The receiver alone. It reads the recording and its own configuration, nothing else.
+
+    Args:
+        samples_per_symbol: Of a waveform that a radio recorded at a rate of its own; ``None``: see the recording.
 
     Raises:
         InputError: The recording is missing or damaged.
@@ -138,7 +195,8 @@ def receive(recording: Path, config: Config, *, output: Path, on_progress: Progr
     """
     arrived = Arrived()
     scheme = build.scheme(config)
-    pieces = scheme.reconstruct(SigmfReader(recording), on_segment=arrived.segment)
+    receptions = SigmfReader(recording, samples_per_symbol=samples_per_symbol)
+    pieces = scheme.reconstruct(receptions, on_segment=arrived.segment)
     for frame in write_pieces(pieces, output, Stopwatch(), arrived.piece, made_by(config)):
         if on_progress:
             on_progress(frame.index + 1, arrived.frames)

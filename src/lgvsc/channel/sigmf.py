@@ -1,4 +1,8 @@
-"""Symbols as SigMF recordings, so that they can go through a real radio: ``X.sigmf-data`` and ``X.sigmf-meta``."""
+"""Symbols as SigMF recordings, so that they can go through a real radio: ``X.sigmf-data`` and ``X.sigmf-meta``.
+
+A recording holds either symbols, perfectly sampled, with the channel state that a simulated channel grants; or a
+waveform, which tells nothing but its samples, and from which the receiver recovers symbols and noise by itself.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,36 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import torch
 
+from lgvsc.channel.pulse import MAX_SAMPLES_PER_SYMBOL, MIN_SAMPLES_PER_SYMBOL, PulseShaper
+from lgvsc.channel.synchronisation import recover
+from lgvsc.channel.waveform import frame
 from lgvsc.core.air import Reception
 from lgvsc.core.files import part_path
 from lgvsc.errors import InputError, OutputExistsError, ShapeError
 
 SIGMF_VERSION = "1.2.0"
 EXTENSION_VERSION = "1.0.0"
-SYMBOL_BYTES = 8  # cf32_le
 VARIANCE_BYTES = 4  # rf32_le
 MAX_META_BYTES = 1 << 20
 CHUNK_SYMBOLS = 1 << 16
 MAX_VARIANCE = 1e30  # a finite N0 above this is as good as this; JSON can hold integers that no float can
+
+
+@dataclass(frozen=True, slots=True)
+class Datatype:
+    """How a recorder writes a sample: two values of ``kind``, zero at ``middle``, one at ``middle + unit``."""
+
+    kind: str
+    middle: float = 0.0
+    unit: float = 1.0
+
+
+DATATYPES = {  # symbols are always cf32_le; a waveform may come from any of the usual radios
+    "cf32_le": Datatype("<f4"),
+    "ci16_le": Datatype("<i2", 0.0, 32768.0),
+    "ci8": Datatype("i1", 0.0, 128.0),
+    "cu8": Datatype("u1", 127.5, 127.5),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +76,8 @@ class SigmfWriter:
 
     Args:
         path: ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``.
-        sample_rate_hz: Symbols per second, where that is settled.
+        sample_rate_hz: Samples per second, where that is settled. A sample is a symbol but in a waveform.
+        samples_per_symbol: Of a waveform, in ``lgvsc:samples_per_symbol``; no noise variance is granted then.
         description: A sentence for people.
         clip: What names the source in the channel's seed, in recordings of what is sent; a receiver never sees it.
         force: Replace files that are there.
@@ -67,6 +91,7 @@ class SigmfWriter:
         path: str | os.PathLike[str],
         *,
         sample_rate_hz: float | None = None,
+        samples_per_symbol: float | None = None,
         description: str = "",
         clip: str = "",
         force: bool = False,
@@ -77,6 +102,7 @@ class SigmfWriter:
             if file.exists() and not force:
                 raise OutputExistsError(file)
         self._sample_rate_hz, self._description, self._clip = sample_rate_hz, description, clip
+        self._samples_per_symbol = samples_per_symbol
         self._constant: float | None = None  # N0 so far; NaN once it has varied
         self._data = part_path(self.paths.data).open("wb")
         self._variance: BinaryIO | None = None
@@ -96,8 +122,12 @@ class SigmfWriter:
             self._repeat_constant()
         if self._variance is not None:
             self._variance.write(variance.tobytes())
-        self._data.write(received.symbols.numpy().astype("<c8").tobytes())
-        self.symbols += len(received)
+        self.write_samples(received.symbols.numpy())
+
+    def write_samples(self, samples: np.ndarray) -> None:
+        """Append samples of a waveform, of which nothing is granted."""
+        self._data.write(samples.astype("<c8").tobytes())
+        self.symbols += len(samples)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +173,9 @@ class SigmfWriter:
             fields["lgvsc:clip"] = self._clip
         if self._sample_rate_hz:
             fields["core:sample_rate"] = self._sample_rate_hz
-        if self._variance is not None:
+        if self._samples_per_symbol is not None:
+            fields["lgvsc:samples_per_symbol"] = self._samples_per_symbol
+        elif self._variance is not None:
             fields["lgvsc:noise_variance_file"] = self.paths.variance.name
         else:  # JSON has no infinity: an erased recording keeps no state
             constant = 0.0 if self._constant is None else self._constant
@@ -151,18 +183,63 @@ class SigmfWriter:
         return {"global": fields, "captures": [{"core:sample_start": 0}], "annotations": []}
 
 
+class WaveformWriter(SigmfWriter):
+    """Write bursts as the waveform that a radio sends: each in a frame of its own, as pulses.
+
+    A pulse has unit energy: the mean power of the samples is one over the samples per symbol, and their peaks reach
+    about 1.5 at four samples. Scale them to the range of your radio; the receiver needs no gain.
+
+    Args:
+        path: ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``.
+        samples_per_symbol: 2 to 32.
+        symbol_rate_hz: Symbols per second.
+        clip, force: See :class:`SigmfWriter`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        samples_per_symbol: int,
+        symbol_rate_hz: float,
+        clip: str = "",
+        force: bool = False,
+    ) -> None:
+        self._shaper = PulseShaper(samples_per_symbol)
+        super().__init__(
+            path,
+            sample_rate_hz=symbol_rate_hz * samples_per_symbol,
+            samples_per_symbol=samples_per_symbol,
+            clip=clip,
+            force=force,
+        )
+
+    def write(self, received: Reception) -> None:
+        """Append one burst, whole."""
+        self.write_samples(self._shaper.shape(frame(received.symbols.numpy())))
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.write_samples(self._shaper.finish())
+        super().__exit__(kind, *rest)
+
+
 class SigmfReader:
     """Read a recording chunk by chunk: iterate over it for receptions.
 
-    A recording that says nothing of its noise, as one from a radio, needs ``noise_variance``.
+    Of a waveform, symbols are recovered first: each burst that was found comes as one reception. A recording of
+    symbols that says nothing of its noise needs ``noise_variance``.
 
     Args:
         path: ``X``, ``X.sigmf-data`` or ``X.sigmf-meta``.
         noise_variance: N0 to assume where the recording does not tell.
+        samples_per_symbol: Reads the recording as a waveform, whatever its metadata say. A radio that recorded at
+            its own rate does not know this number: sample rate over symbol rate, 1.5 to 32, not necessarily whole.
         chunk_symbols: Symbols read at a time.
 
     Attributes:
-        symbols: How many there are.
+        symbols: How many there are; samples, in a waveform.
+        samples_per_symbol: Of a waveform; ``None`` for symbols.
         meta: The ``global`` object of the metadata.
 
     Raises:
@@ -174,13 +251,19 @@ class SigmfReader:
         path: str | os.PathLike[str],
         *,
         noise_variance: float | None = None,
+        samples_per_symbol: float | None = None,
         chunk_symbols: int = CHUNK_SYMBOLS,
     ) -> None:
         self.paths = SigmfPaths.of(path)
         self.meta = _read_meta(self.paths.meta)
         self._chunk_symbols = chunk_symbols
-        self.symbols = _count(self.paths.data, SYMBOL_BYTES)
+        self.samples_per_symbol = self._rate(samples_per_symbol)
+        self._datatype = self._known_datatype()
+        self.symbols = _count(self.paths.data, 2 * np.dtype(self._datatype.kind).itemsize)
         self._constant: float | None = None
+        if self.samples_per_symbol is not None:
+            self._constant = 0.0  # granted to nobody: see __iter__
+            return
         name = self.meta.get("lgvsc:noise_variance_file")
         if name is not None:
             if name != self.paths.variance.name:  # never another path that hostile metadata may name
@@ -206,22 +289,54 @@ class SigmfReader:
         return str(self.meta.get("lgvsc:clip", ""))[:128]
 
     def __iter__(self) -> Iterator[Reception]:
-        if self._constant is not None:
-            for symbols in self._pieces(self.paths.data, "<c8"):
+        if self.samples_per_symbol is not None:
+            yield from recover(self._samples(), self.samples_per_symbol)
+        elif self._constant is not None:
+            for symbols in self._samples():
                 yield Reception(torch.from_numpy(symbols), torch.full((len(symbols),), self._constant))
-            return
-        both = zip(self._pieces(self.paths.data, "<c8"), self._pieces(self.paths.variance, "<f4"), strict=False)
-        for symbols, variance in both:
-            yield Reception(torch.from_numpy(symbols), torch.from_numpy(variance))
+        else:
+            for symbols, variance in zip(self._samples(), self._pieces(self.paths.variance, "<f4", 1), strict=False):
+                yield Reception(torch.from_numpy(symbols), torch.from_numpy(variance))
 
-    def _pieces(self, path: Path, kind: str) -> Iterator[np.ndarray]:
+    def as_recorded(self) -> Iterator[torch.Tensor]:
+        """What the file holds, symbols or samples, complex64."""
+        for samples in self._samples():
+            yield torch.from_numpy(samples)
+
+    def _samples(self) -> Iterator[np.ndarray]:
+        datatype = self._datatype
+        for values in self._pieces(self.paths.data, datatype.kind, 2):
+            scaled = (values.astype(np.float32) - np.float32(datatype.middle)) / np.float32(datatype.unit)
+            yield scaled.view(np.complex64)
+
+    def _rate(self, given: float | None) -> float | None:
+        rate = given if given is not None else self.meta.get("lgvsc:samples_per_symbol")
+        if rate is None:
+            return None
+        low, high = MIN_SAMPLES_PER_SYMBOL, MAX_SAMPLES_PER_SYMBOL
+        if not isinstance(rate, int | float) or isinstance(rate, bool) or not low <= rate <= high:
+            raise InputError(
+                f"{self.paths.meta}: {str(rate)[:20]} samples per symbol; a waveform has {low:g} to {high:g}"
+            )
+        return float(rate)
+
+    def _known_datatype(self) -> Datatype:
+        name = self.meta.get("core:datatype")
+        usable = list(DATATYPES) if self.samples_per_symbol is not None else ["cf32_le"]
+        if not isinstance(name, str) or name not in usable:
+            what = "a waveform" if self.samples_per_symbol is not None else "symbols"
+            raise InputError(f"{self.paths.meta} has datatype {str(name)[:20]!r}; {what} can be {', '.join(usable)}")
+        return DATATYPES[name]
+
+    def _pieces(self, path: Path, kind: str, values: int) -> Iterator[np.ndarray]:
+        """Pieces of a file with so many values of one kind for each symbol."""
         native = np.dtype(kind).newbyteorder("=")
-        left = self.symbols
+        left = self.symbols * values
         try:
             with path.open("rb") as file:
                 while left:
-                    piece = np.fromfile(file, dtype=kind, count=min(left, self._chunk_symbols))
-                    if not piece.size:
+                    piece = np.fromfile(file, dtype=kind, count=min(left, self._chunk_symbols * values))
+                    if not piece.size or piece.size % values:
                         raise InputError(f"{path} became shorter while it was read")
                     left -= piece.size
                     yield piece.astype(native, copy=False)
@@ -258,8 +373,6 @@ def _read_meta(path: Path) -> dict[str, Any]:
     fields = meta.get("global") if isinstance(meta, dict) else None
     if not isinstance(fields, dict):
         raise InputError(f"{path} is not SigMF metadata: it has no global object")
-    if fields.get("core:datatype") != "cf32_le":
-        raise InputError(f"{path} has datatype {str(fields.get('core:datatype'))[:20]!r}; lgvsc reads cf32_le")
     if fields.get("core:num_channels", 1) != 1:
         raise InputError(f"{path} has several channels; lgvsc reads one")
     return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,10 @@ from lgvsc.cli.options import (
     resolve,
 )
 from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lgvsc.channel.radio import RadioConfig
 
 StemArgument = Annotated[Path, typer.Argument(help="Name of a recording, without .sigmf-data.", show_default=False)]
 
@@ -94,6 +98,10 @@ def send(
     scheme: SchemeOption = "skem-dsa",
     snr_db: SnrOption = None,
     budget: BudgetOption = None,
+    samples_per_symbol: Annotated[
+        int | None,
+        typer.Option("--samples-per-symbol", help="Write a waveform for a radio, 2 to 32; 4 is usual.", min=2, max=32),
+    ] = None,
     settings: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -108,7 +116,15 @@ def send(
 
     from lgvsc import link
 
-    sent = link.send(video, config, message=message, symbols=output, force=force, on_progress=progress(quiet))
+    sent = link.send(
+        video,
+        config,
+        message=message,
+        symbols=output,
+        samples_per_symbol=samples_per_symbol,
+        force=force,
+        on_progress=progress(quiet),
+    )
     typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
     typer.echo("\n".join(str(path) for path in (message, *recording(output))))
 
@@ -119,6 +135,15 @@ def channel(
     snr_db: SnrOption = None,
     kind: ChannelOption = None,
     seed: SeedOption = 0,
+    radio: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--radio",
+            metavar="KEY=VALUE",
+            help="What radios add to a waveform: delay_samples, frequency_offset (cycles per sample), clock_ppm, rate, "
+            "phase_rad, gain, dc (repeatable).",
+        ),
+    ] = None,
     settings: SetOption = None,
     force: ForceOption = False,
 ) -> None:
@@ -130,9 +155,12 @@ def channel(
     config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
 
     from lgvsc import link
+    from lgvsc.channel.sigmf import SigmfReader
 
-    count = link.cross(transmission, config, received=output, force=force)
-    typer.echo(f"{count} symbols through {config.channel.kind} at {config.channel.snr_db:g} dB\n{output}.sigmf-data")
+    radios = parse_radio(radio) if radio else None
+    count = link.cross(transmission, config, received=output, radio=radios, force=force)
+    what = "symbols" if SigmfReader(transmission).samples_per_symbol is None else "samples"
+    typer.echo(f"{count} {what} through {config.channel.kind} at {config.channel.snr_db:g} dB\n{output}.sigmf-data")
 
 
 def receive(
@@ -141,6 +169,13 @@ def receive(
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
     seed: SeedOption = 0,
+    samples_per_symbol: Annotated[
+        float | None,
+        typer.Option(
+            "--samples-per-symbol",
+            help="Of a waveform that a radio recorded at its own rate: sample rate over symbol rate.",
+        ),
+    ] = None,
     settings: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -154,7 +189,22 @@ def receive(
 
     from lgvsc import link
 
-    got = link.receive(recording, config, output=output, on_progress=progress(quiet))
+    got = link.receive(
+        recording, config, output=output, samples_per_symbol=samples_per_symbol, on_progress=progress(quiet)
+    )
     for line in got.lines():
         note(line)
     typer.echo(f"{output}")
+
+
+def parse_radio(settings: list[str]) -> RadioConfig:
+    """What ``--radio`` says."""
+    from lgvsc.channel.radio import RadioConfig
+    from lgvsc.config import parse_settings
+
+    values = parse_settings(settings)
+    known = RadioConfig.__slots__
+    unknown = [key for key in values if key not in known]
+    if unknown:
+        raise ConfigError(f"no radio setting is called {unknown[0]!r}; there are {', '.join(known)}")
+    return RadioConfig(**values)

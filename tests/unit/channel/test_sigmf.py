@@ -9,7 +9,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.channel.sigmf import SigmfReader, SigmfWriter
+from lgvsc.channel.sigmf import SigmfReader, SigmfWriter, WaveformWriter
 from lgvsc.core.air import Reception
 from lgvsc.errors import InputError, OutputExistsError
 
@@ -153,3 +153,60 @@ def test_what_names_the_clip_stays_with_the_transmitter(tmp_path):
         writer.write(noisy(10))
     assert SigmfReader(tmp_path / "rx").clip == ""
     assert "clip" not in (tmp_path / "rx.sigmf-meta").read_text()
+
+
+def waveform_recording(tmp_path, *bursts):
+    with WaveformWriter(tmp_path / "tx", samples_per_symbol=4, symbol_rate_hz=10_000) as writer:
+        for burst in bursts:
+            writer.write(Reception(burst, torch.zeros(len(burst))))
+    return tmp_path / "tx.sigmf-meta"
+
+
+def bursts():
+    return [torch.polar(torch.ones(n), torch.arange(float(n)) ** 2) for n in (100, 500)]
+
+
+def test_a_waveform_says_its_rate_and_grants_nothing(tmp_path):
+    fields = json.loads(waveform_recording(tmp_path, *bursts()).read_text())["global"]
+    assert fields["lgvsc:samples_per_symbol"] == 4 and fields["core:sample_rate"] == 40_000
+    assert not [key for key in fields if "noise" in key]
+
+
+def test_bursts_come_back_from_a_waveform_with_the_noise_that_the_receiver_estimates(tmp_path):
+    sent = bursts()
+    got = list(SigmfReader(waveform_recording(tmp_path, *sent), chunk_symbols=700))
+    for reception, burst in zip(got, sent, strict=True):
+        assert (reception.symbols - burst).abs().square().mean() < 0.01
+        assert 0 < reception.noise_variance.max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "unit", "middle"),
+    [("ci16_le", "<i2", 8000, 0), ("ci8", "i1", 50, 0), ("cu8", "u1", 50, 127.5), ("cf32_le", "<f4", 1, 0)],
+)
+def test_a_waveform_may_come_in_any_of_the_usual_datatypes(tmp_path, name, kind, unit, middle):
+    """A radio's recording knows nothing of lgvsc: its rate is given by hand."""
+    sent = bursts()
+    path = waveform_recording(tmp_path, *sent)
+    values = np.fromfile(tmp_path / "tx.sigmf-data", dtype="<f4") * unit + middle
+    (values if kind == "<f4" else np.rint(values)).astype(kind).tofile(tmp_path / "tx.sigmf-data")
+    path.write_text(json.dumps({"global": {"core:datatype": name, "core:version": "1.2.0"}}))
+    got = list(SigmfReader(path, samples_per_symbol=4.0))
+    for reception, burst in zip(got, sent, strict=True):
+        assert (reception.symbols - burst).abs().square().mean() < 0.01
+
+
+@pytest.mark.parametrize("rate", [0, -4, 1e300, 10**400, math.nan, math.inf, True, "4", [4], {}])
+def test_a_rate_that_no_waveform_has_is_refused(tmp_path, rate):
+    path = waveform_recording(tmp_path, *bursts())
+    path.write_text(json.dumps({"global": {"core:datatype": "cf32_le", "lgvsc:samples_per_symbol": rate}}))
+    with pytest.raises(InputError, match="samples per symbol"):
+        SigmfReader(path)
+
+
+def test_a_waveform_of_an_unknown_datatype_is_refused(tmp_path):
+    path = waveform_recording(tmp_path, *bursts())
+    for name in ("rf32_le", "cf64_be", None, ["ci8"]):
+        path.write_text(json.dumps({"global": {"core:datatype": name, "lgvsc:samples_per_symbol": 4}}))
+        with pytest.raises(InputError, match="datatype"):
+            SigmfReader(path)
