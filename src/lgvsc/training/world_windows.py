@@ -34,7 +34,7 @@ from lgvsc.world.backends.interpolation import views
 FRAMES = 5  # of a window that are kept, evenly spread
 SIDE = 192  # of the square that is kept, in pixels
 GAPS = (8, 64)  # frames between keyframes, drawn log-uniformly
-LOST = ("none", "none", "none", "none", "none", "none", "last", "first", "both", "both")
+LOST = (*7 * ("none",), "last", "first", "both")
 CAPTION_BYTES = 160
 
 
