@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
@@ -13,35 +16,48 @@ from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.config import AUTO, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
+from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme
-from lgvsc.models.catalog import load
+from lgvsc.core.video import Frame
+from lgvsc.models.catalog import find, load
 from lgvsc.schemes.auto import AutoReceiver, Family
 from lgvsc.schemes.conventional import ConventionalScheme
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.schemes.piloted import PilotedScheme
+from lgvsc.semantics.backends.openai_server import ServerConfig
+from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
+from lgvsc.semantics.still_filter import StillFilter
 from lgvsc.world.decoder import SemanticDecoder
 
 
-def scheme(config: Config, clock: Stopwatch | None = None, watch: Callable[[Choice], None] | None = None) -> Scheme:
+def scheme(
+    config: Config,
+    clock: Stopwatch | None = None,
+    watch: Callable[[Choice], None] | None = None,
+    cost: Cost | None = None,
+) -> Scheme:
     """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
     clock = clock or Stopwatch()
-    built = without_pilots(config, clock, watch)
+    built = without_pilots(config, clock, watch, cost)
     pilots = config.channel.pilots()
     return PilotedScheme(built, pilots, clock) if pilots else built
 
 
-def without_pilots(config: Config, clock: Stopwatch, watch: Callable[[Choice], None] | None = None) -> Scheme:
+def without_pilots(
+    config: Config, clock: Stopwatch, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None
+) -> Scheme:
     """The scheme itself. For ``auto`` a receiver alone, as a transmitter has made its choice by now."""
     if config.scheme == AUTO:
         kinds: dict[Family, str] = {"generative": "skem-dsa", "conventional": "h265-ldpc"}  # each reads all of its kind
         return AutoReceiver(lambda kind: without_pilots(with_chosen_scheme(config, kinds[kind]), clock))
     if config.is_conventional:
         return conventional(config, clock)
-    return GenerativeScheme(config.scheme, encoder(config, watch), codec(config), decoder(config), clock=clock)
+    return GenerativeScheme(config.scheme, encoder(config, watch, cost), codec(config), decoder(config), clock=clock)
 
 
 def conventional(config: Config, clock: Stopwatch | None = None) -> ConventionalScheme:
@@ -54,30 +70,61 @@ def conventional(config: Config, clock: Stopwatch | None = None) -> Conventional
     )
 
 
-def encoder(config: Config, watch: Callable[[Choice], None] | None = None) -> SemanticEncoder:
+def encoder(
+    config: Config, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None
+) -> SemanticEncoder:
     """The semantic encoder: captioner, keyframe selection, motion. ``watch`` sees every choice."""
-    similarity = psss(config)
+    similarity = psss(config, cost)
+    captioner = similarity.captioner
+    if config.models.segment_captioner:
+        captioner = language_model(config.models.segment_captioner, config)
+        captioner.cost = similarity.cost
     return SemanticEncoder(
-        captioner=similarity.captioner,
-        score=divergence_of(similarity),
+        captioner=captioner,
+        score=divergence_of(similarity, config),
         keyframes=config.keyframes,
         config=config.message,
         watch=watch,
     )
 
 
-def psss(config: Config) -> Psss:
-    """The semantic similarity score, with the captioner and the judge that the configuration names."""
-    captioner: Captioner = load(config.models.captioner)
-    judge: Judge = load(config.models.judge)
+def psss(config: Config, cost: Cost | None = None) -> Psss:
+    """The semantic similarity score, with the captioner and the judge that the configuration names.
+
+    Args:
+        cost: Where both write down what they do; a new ledger by default.
+    """
+    captioner: Captioner = language_model(config.models.captioner, config)
+    same = config.models.judge == config.models.captioner  # one model in two roles, which is in memory once
+    judge: Judge = captioner if same else language_model(config.models.judge, config)  # type: ignore[assignment]
+    captioner.cost = judge.cost = cost or Cost()
     wording = config.judge.questions
     questions = {str(focus): text for focus, text in load_questions(wording).items()} if wording else None
-    return Psss(captioner, judge, config.keyframes.focus, config.judge.rule, questions)
+    cache = DescribeCache(Path(config.judge.cache_dir) if config.judge.cache_dir else None)
+    return Psss(captioner, judge, config.keyframes.focus, config.judge.rule, questions, config.judge.mode, cache)
 
 
-def divergence_of(similarity: Psss) -> Scorer:
-    """What SKEM compares with its threshold, for a keyframe and a candidate."""
-    return lambda keyframe, candidate: similarity.divergence(keyframe, candidate).divergence
+def language_model(name: str, config: Config) -> Any:
+    """A captioner or a judge. Large ones stay in memory for the next one who asks."""
+    card = find(name)
+    if not card.settings:
+        return load(name)
+    return kept_model(name, config.server if card.loader.endswith("OpenAIServer") else config.large_models)
+
+
+@lru_cache(maxsize=2)
+def kept_model(name: str, settings: LargeModelConfig | ServerConfig) -> Any:
+    """A large model under its settings, loaded once in a process."""
+    return load(name, settings)
+
+
+def divergence_of(similarity: Psss, config: Config) -> Scorer:
+    """What SKEM compares with its threshold, for a keyframe and each candidate."""
+
+    def divergences(keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
+        return [score.divergence for score in similarity.scores(keyframe, candidates)]
+
+    return StillFilter(divergences) if config.keyframes.skip_still else divergences
 
 
 def codec(config: Config) -> MessageCodec:

@@ -23,6 +23,8 @@ from lgvsc.errors import ConfigError
 from lgvsc.schemes.auto import AutoConfig
 from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.schemes.table_1 import paper_row
+from lgvsc.semantics.backends.openai_server import ServerConfig
+from lgvsc.semantics.backends.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.world.adapters import check_combination
@@ -43,15 +45,23 @@ class ModelRoles(BaseModel):
     judge: str
     picture_codecs: tuple[str, ...]  # the transmitter tries each and sends the best
     world_model: str
+    segment_captioner: str = ""  # describes segments for the world model, where the captioner is not to do it
 
 
 class JudgeConfig(BaseModel):
-    """How the judge is asked. ``questions`` is a TOML file with another wording for one or more focuses."""
+    """How the judge is asked.
+
+    ``questions`` is a TOML file with another wording for one or more focuses. ``mode`` is what the judge goes by, see
+    :class:`~lgvsc.semantics.psss.Psss`. ``cache_dir`` keeps descriptions of frames on disk in cached mode; empty keeps
+    them in memory.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     questions: str = ""
     rule: Literal["relative", "absolute"] = "relative"  # S_rel, or P(No) alone (LGVSC, Appendix C)
+    mode: Literal["joint", "cached", "direct"] = "joint"
+    cache_dir: str = ""
 
 
 class LinkConfig(BaseModel):
@@ -78,6 +88,8 @@ class Config(BaseModel):
     channel: ChannelConfig
     world: DecoderConfig
     judge: JudgeConfig = JudgeConfig()
+    large_models: LargeModelConfig = LargeModelConfig()
+    server: ServerConfig = ServerConfig()
     link: LinkConfig = LinkConfig()
     conventional: ConventionalConfig = ConventionalConfig()
     auto: AutoConfig = AutoConfig()

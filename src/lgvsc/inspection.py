@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lgvsc import build
 from lgvsc.config import Config
+from lgvsc.core.cost import Cost
 from lgvsc.core.video import MAX_PIXELS, Frame, Pixels, VideoReader
 from lgvsc.errors import InputError
 from lgvsc.link import Progress
@@ -20,6 +21,7 @@ from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import Choice, choose_keyframes
 from lgvsc.semantics.psss import Score
+from lgvsc.semantics.still_filter import StillFilter
 
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # not those for which Pillow runs a program
 
@@ -42,19 +44,69 @@ class Keyframes:
         curve: Frame index and divergence from the keyframe before it, for every pair that was scored.
         threshold: Above it a new segment opens.
         fps: Of the video.
+        cost: What captioner and judge did for it.
+        spared: Samples that the filter of still frames left out.
     """
 
     keyframes: list[Keyframe]
     curve: list[tuple[int, float]]
     threshold: float
     fps: float
+    cost: Cost
+    spared: int = 0
 
     @property
     def indices(self) -> list[int]:
         return [keyframe.index for keyframe in self.keyframes]
 
+    @property
+    def wasted_share(self) -> float:
+        """The share of the scored pairs that a speculation scored in vain."""
+        return self.cost.wasted_share(len(self.curve))
+
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"wasted_share": self.wasted_share}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the filter of still frames changed.
+
+    Attributes:
+        filtered, full: Keyframes with it and without it.
+        shared: Keyframes that both have.
+        pairs_spared: Share of the full run's pairs that were not scored.
+    """
+
+    filtered: list[int]
+    full: list[int]
+    pairs_spared: float
+
+    @property
+    def shared(self) -> list[int]:
+        return sorted(set(self.filtered) & set(self.full))
+
+    @property
+    def score(self) -> float:
+        """Shared keyframes over all that either run has, in [0, 1]; 1 where they agree."""
+        return len(self.shared) / len(set(self.filtered) | set(self.full))
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"shared": self.shared, "score": self.score}
+
+
+def still_agreement(source: Path, config: Config, on_progress: Progress | None = None) -> Agreement:
+    """Keyframes with and without ``keyframes.skip_still``, side by side."""
+    filtered, full = (
+        find_keyframes(
+            source,
+            config.model_copy(update={"keyframes": replace(config.keyframes, skip_still=skip)}),
+            on_progress,
+        )
+        for skip in (True, False)
+    )
+    spared = 1.0 - len(filtered.curve) / len(full.curve) if full.curve else 0.0
+    return Agreement(filtered.indices, full.indices, spared)
 
 
 def find_keyframes(source: Path, config: Config, on_progress: Progress | None = None) -> Keyframes:
@@ -62,7 +114,8 @@ def find_keyframes(source: Path, config: Config, on_progress: Progress | None = 
     keyframes: list[Keyframe] = []
     curve: list[tuple[int, float]] = []
     last = 0
-    score = build.divergence_of(build.psss(config))
+    similarity = build.psss(config)
+    score = build.divergence_of(similarity, config)
     with VideoReader(source) as reader:
         is_cut = CutDetector(config.message.cuts)
         for choice in choose_keyframes(reader, reader.format, config.keyframes, score, is_cut):
@@ -75,7 +128,9 @@ def find_keyframes(source: Path, config: Config, on_progress: Progress | None = 
                 on_progress(last + 1, reader.format.frames)
     if last != keyframes[-1].index:
         keyframes.append(Keyframe(last, None, "last frame"))
-    return Keyframes(keyframes, curve, config.keyframes.threshold, float(reader.format.fps))
+    spared = score.spared if isinstance(score, StillFilter) else 0
+    fps = float(reader.format.fps)
+    return Keyframes(keyframes, curve, config.keyframes.threshold, fps, similarity.cost, spared)
 
 
 def why(choice: Choice, threshold: float) -> str:
@@ -120,7 +175,7 @@ def calibrate(
     Raises:
         InputError: There is no video in the folder.
     """
-    score = build.divergence_of(build.psss(config))
+    score = build.divergence_of(build.psss(config), config)
     prices = Prices(keyframe_cbr=config.coding.keyframe_cbr, segment_symbols=segment_symbols(config))
     clips = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     if limit:

@@ -70,7 +70,7 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         with clock.stage("semantics"):
             config, choices = fit_to_budget(reader, config)
         record = Record(config, source, fingerprint(source), reader.format, choices)
-        scheme = build.scheme(config, clock, watch=record.chose)
+        scheme = build.scheme(config, clock, watch=record.chose, cost=record.cost)
         channel = build.channel(config, clip=record.sha256, trial=trial)
 
         frames = clock.during("source", reader)

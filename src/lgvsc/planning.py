@@ -104,7 +104,7 @@ def curve_of(source: VideoReader, config: Config) -> ClipCurve:
     settings = repr(config.model_dump(exclude=NOT_OF_THE_CURVE))
     key = source.path.resolve(), about.st_size, about.st_mtime_ns, settings
     if key not in _last_curve:
-        score = build.divergence_of(build.psss(config))
+        score = build.divergence_of(build.psss(config), config)
         curve = clip_curve(beginning(source, source.format), source.format, config.keyframes, score)
         _last_curve.clear()
         _last_curve[key] = curve

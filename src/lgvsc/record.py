@@ -17,6 +17,7 @@ from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import Config
 from lgvsc.core.air import Burst
+from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Provenance, Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, PartStatus, Segment, SemanticMessage
@@ -58,6 +59,7 @@ class Record:
     quality: Quality | None = None
     vmaf: Vmaf | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
     output: Path | None = None
 
     def chose(self, choice: Choice) -> None:
@@ -138,6 +140,7 @@ class Record:
             "provenance": self.provenance,
             "damage": self._damage(),
             "timing_s": self._timing_s(),
+            "cost": self.cost.as_json() | {"wasted_share": self.cost.wasted_share(len(self.curve))},
             "models": models(config),
             "config": config.model_dump(mode="json"),
             "environment": environment(),

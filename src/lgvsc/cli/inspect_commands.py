@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,9 @@ from lgvsc.cli.options import (
 from lgvsc.cli.tables import table
 from lgvsc.core.files import atomic_write, refuse_existing
 from lgvsc.errors import InputError
+
+if TYPE_CHECKING:
+    from lgvsc.core.cost import Cost
 
 FocusOption = Annotated[
     str | None, typer.Option("--focus", help="general, main_object or background.  [default: all three]")
@@ -83,6 +86,10 @@ def keyframes(
     preset: PresetOption = "compact",
     settings: SetOption = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Divergence curve as SVG.")] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="What captioner and judge did for it.")] = False,
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="Keyframes with and without keyframes.skip_still, side by side.")
+    ] = False,
     as_json: JsonOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -96,6 +103,14 @@ def keyframes(
 
     from lgvsc import inspection
 
+    if agreement:
+        compared = inspection.still_agreement(video, config, on_progress=progress(quiet))
+        if as_json:
+            print_json(compared.as_json())
+            return
+        typer.echo(f"with the filter     {compared.filtered}\nwithout            {compared.full}")
+        typer.echo(f"agreement {compared.score:.2f}, {compared.pairs_spared:.0%} of the pairs spared")
+        return
     found = inspection.find_keyframes(video, config, on_progress=progress(quiet))
     if plot:
         from lgvsc.ui.plots import divergence_svg
@@ -112,6 +127,16 @@ def keyframes(
     ]
     typer.echo(table(["frame", "second", "divergence", "why"], rows))
     typer.echo(f"\n{len(rows)} keyframes, {len(found.curve)} pairs scored, threshold {found.threshold:g}")
+    if cost:
+        typer.echo("\n" + cost_table(found.cost, found.wasted_share))
+
+
+def cost_table(cost: Cost, wasted_share: float) -> str:
+    """The ledger of a run, one line for each thing that was counted."""
+    rows = [[name.replace("_", " "), f"{value:,}"] for name, value in cost.as_json().items() if isinstance(value, int)]
+    rows += [["GFLOP", f"{cost.flops / 1e9:,.3f}"], ["seconds", f"{cost.seconds:.2f}"]]
+    rows.append(["pairs scored in vain", f"{wasted_share:.1%}"])
+    return table(["what", "how much"], rows)
 
 
 def score(

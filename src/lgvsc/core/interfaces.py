@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
 from lgvsc.core.air import Burst, Reception
+from lgvsc.core.cost import Cost
 from lgvsc.core.message import Motion, Segment
 from lgvsc.core.video import Frame, Pixels, Video, VideoFormat
 
@@ -19,9 +20,10 @@ FOCUSES: tuple[Focus, ...] = ("general", "main_object", "background")
 
 
 class Captioner(Protocol):
-    """Puts frames into words."""
+    """Puts frames into words. ``cost`` is where its work is written down."""
 
     name: str
+    cost: Cost
 
     def describe_pair(self, first: Frame, second: Frame) -> tuple[str, str]:
         """One description of each, in the same words where the two show the same thing."""
@@ -40,13 +42,49 @@ class Answer:
     p_no: float
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An answer and the two descriptions that it is about."""
+
+    answer: Answer
+    texts: tuple[str, str]
+
+
 class Judge(Protocol):
-    """A language model that is asked a yes/no question and never samples."""
+    """A language model that is asked a yes/no question and never samples. ``cost`` as with the captioner."""
 
     name: str
+    cost: Cost
 
     def answer(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """One forward pass for each pair of descriptions."""
+        ...
+
+
+@runtime_checkable
+class FrameDescriber(Protocol):
+    """A captioner that also describes frames one by one, so that each needs describing once."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that a description depends on besides the frame."""
+        ...
+
+    def describe(self, frames: Sequence[Frame]) -> list[str]:
+        """One description of each frame."""
+        ...
+
+
+@runtime_checkable
+class SeeingJudge(Protocol):
+    """A judge that sees the frames itself."""
+
+    def compare(self, question: str, keyframe: Frame, candidates: Sequence[Frame]) -> list[Comparison]:
+        """Describe both frames, then answer, in one conversation for each candidate."""
+        ...
+
+    def look(self, question: str, keyframe: Frame, candidates: Sequence[Frame]) -> list[Answer]:
+        """Answer at once, without a description."""
         ...
 
 
@@ -58,7 +96,7 @@ class CodedPicture:
         symbols: complex64 ``(n,)``, unit mean energy.
         codec: Which :class:`PictureCodec` reads them, 0..3.
         length: Size of the payload in units of the codec (bytes on the digital road), below 2^17.
-        mode: Modulation and coding scheme on the digital road, below 16.
+        mode: Modulation and coding scheme on the digital road, below 32.
         payload_bits: Information bits carried; 0 for analogue symbols.
         expected: What the receiver will see where nothing is lost; ``None`` where that depends on the noise.
     """

@@ -150,7 +150,7 @@ def clip_curve(frames: Iterable[Frame], video: VideoFormat, config: KeyframeConf
         frames: The video, from index 0 on; read once.
         video: Its size and rate.
         config: Everything but the threshold, which is what is being looked for.
-        score: Divergence of a keyframe and a candidate.
+        score: Divergence of a keyframe and each candidate.
     """
     room = max(16, min(MAX_SAMPLES, MAX_SAMPLE_BYTES // (3 * video.height * video.width)))
     is_cut = CutDetector()
@@ -178,13 +178,14 @@ def replay_all(held: Sequence[Choice], video: VideoFormat, config: KeyframeConfi
     SKEM does the same at all thresholds from one down to the largest divergence that did not exceed it, so most
     of the grid needs no replay.
     """
-    known: dict[tuple[int, int], float] = {}
+    known: dict[tuple[int, int], float | None] = {}
 
-    def remembered(keyframe: Frame, candidate: Frame) -> float:
-        pair = (keyframe.index, candidate.index)
-        if pair not in known:
-            known[pair] = score(keyframe, candidate)
-        return known[pair]
+    def remembered(keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
+        new = [frame for frame in candidates if (keyframe.index, frame.index) not in known]
+        if new:
+            found = score(keyframe, new)
+            known.update(((keyframe.index, f.index), value) for f, value in zip(new, found, strict=True))
+        return [known[keyframe.index, frame.index] for frame in candidates]
 
     cuts = {choice.frame.index for choice in held if choice.cut}
     frames = [choice.frame for choice in held]

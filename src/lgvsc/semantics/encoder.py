@@ -53,7 +53,7 @@ class SemanticEncoder:
 
     Args:
         captioner: Puts a segment into words.
-        score: Divergence of a keyframe and a candidate; asked by SKEM only.
+        score: Divergence of a keyframe and each candidate; asked by SKEM only.
         keyframes: How keyframes are chosen.
         config: What is said.
         watch: Called with the choice made for each frame, before anything is made of it; draws the curve of a

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,9 +12,11 @@ from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
 
-Scorer: TypeAlias = Callable[[Frame, Frame], float]  # divergence of (latest keyframe, candidate), Eq. (2)
+# Divergence, Eq. (2), of the latest keyframe and each candidate; None: nobody had to look, nothing has changed.
+Scorer: TypeAlias = Callable[[Frame, Sequence[Frame]], Sequence[float | None]]
 
 MAX_LENGTH = 1023  # frames of a segment that the control stream can announce
+MAX_SPECULATION = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,12 @@ class KeyframeConfig:
         min_segment_frames: Frames that a segment has at least, except the last one (SKEM).
         max_segment_frames: Frames that a segment has at most; bounds memory and delay (both).
         snap_to_cuts: Look at the first frame of a new shot at once, between samples (SKEM).
+        speculation: How many coming samples are compared with the latest keyframe in one batch. What lies behind a
+            new keyframe was compared in vain. More than one delays each choice and holds frames; the keyframes
+            stay the same (SKEM).
+        rescore_band: A divergence this close to the threshold is measured again alone, since a batch may round
+            differently (SKEM with speculation).
+        skip_still: Leave out frames whose pixels and flow say that nothing has changed (SKEM).
 
     Source: Ma et al. 2026 (arXiv:2606.12899), sections II-C and III-B.
     """
@@ -45,6 +54,9 @@ class KeyframeConfig:
     min_segment_frames: int = 1
     max_segment_frames: int = 240
     snap_to_cuts: bool = True
+    speculation: int = 1
+    rescore_band: float = 0.01
+    skip_still: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in ("skem", "skim"):
@@ -66,6 +78,10 @@ class KeyframeConfig:
                 f"keyframes.min_segment_frames is {self.min_segment_frames} and max_segment_frames is "
                 f"{self.max_segment_frames}; 1 <= min <= max <= {MAX_LENGTH} must hold"
             )
+        if not 1 <= self.speculation <= MAX_SPECULATION:
+            raise ConfigError(f"keyframes.speculation is {self.speculation}; give 1 to {MAX_SPECULATION} samples")
+        if not 0 <= self.rescore_band < 1:
+            raise ConfigError(f"keyframes.rescore_band is {self.rescore_band}; give a divergence from 0 up to 1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,16 +108,17 @@ def choose_keyframes(
     score: Scorer,
     is_cut: Callable[[Frame], bool] | None = None,
 ) -> Iterator[Choice]:
-    """One choice for each frame, in order, each made before the next frame is read.
+    """One choice for each frame, in order, each made before the next frame is read, unless SKEM speculates.
 
     The last frame of a video is its (N+1)-th keyframe. Only the end of ``frames`` tells which one that is, so
     it is left to whoever reads the choices.
 
     Args:
-        frames: The video, from index 0 on; read once, at most the latest keyframe is held.
+        frames: The video, from index 0 on; read once. The latest keyframe is held, and with ``config.speculation``
+            the frames up to so many samples ahead.
         video: Its rate (SKEM) and length (SKIM). The length need not be exact.
         config: Method and settings.
-        score: Divergence of a keyframe and a candidate, in (-1, 1); called by SKEM only.
+        score: Divergence of a keyframe and each candidate, in (-1, 1); called by SKEM only.
         is_cut: Whether a frame begins a new shot; called once for each frame. ``None``: a new ``CutDetector``.
 
     Raises:
@@ -122,22 +139,87 @@ def skem(
 ) -> Iterator[Choice]:
     """Compare each sampled frame with the latest keyframe; where they diverge, it becomes the next keyframe.
 
-    Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts and the bounds on length.
+    Candidates that turn out to lie behind a new keyframe are compared again with that one, so any
+    ``config.speculation`` makes the same keyframes.
+
+    Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts, the bounds on length, and batches.
     """
-    keyframe: Frame | None = None
-    for frame in frames:
-        cut = is_cut(frame)
-        divergence = None
-        if keyframe is None:
-            chosen = True
-        else:
-            length = frame.index - keyframe.index
-            if looked_at(frame.index, cut, video, config) and length >= config.min_segment_frames:
-                divergence = score(keyframe, frame)
-            chosen = length >= config.max_segment_frames or (divergence is not None and divergence > config.threshold)
-        if chosen:
-            keyframe = frame
-        yield Choice(frame, chosen, cut, divergence)
+    ahead = Lookahead(frames, video, config, is_cut)
+    opening = next(ahead, None)
+    if opening is None:
+        return
+    keyframe = opening.frame
+    yield Choice(keyframe, True, opening.cut)
+    while window := ahead.window(keyframe):
+        candidates = [seen.frame for seen in window if seen.compared_with(keyframe, config)]
+        scores = dict(zip(candidates, score(keyframe, candidates), strict=True)) if candidates else {}
+        for seen in window:
+            frame, divergence = seen.frame, scores.get(seen.frame)
+            near = divergence is not None and abs(divergence - config.threshold) < config.rescore_band
+            if near and len(candidates) > 1:
+                (divergence,) = score(keyframe, [frame])
+            longest = frame.index - keyframe.index >= config.max_segment_frames
+            chosen = longest or (divergence is not None and divergence > config.threshold)
+            next(ahead)
+            if chosen:
+                keyframe = frame
+            yield Choice(frame, chosen, seen.cut, divergence)
+            if chosen:
+                break
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A frame that was read: whether a shot begins here, and whether SKEM looks at it."""
+
+    frame: Frame
+    cut: bool
+    sampled: bool
+
+    def compared_with(self, keyframe: Frame, config: KeyframeConfig) -> bool:
+        return self.sampled and self.frame.index - keyframe.index >= config.min_segment_frames
+
+
+class Lookahead:
+    """Frames in order, of which as many may be seen before their turn as a batch of candidates needs."""
+
+    def __init__(
+        self, frames: Iterable[Frame], video: VideoFormat, config: KeyframeConfig, is_cut: Callable[[Frame], bool]
+    ) -> None:
+        self._frames, self._video, self._config, self._is_cut = iter(frames), video, config, is_cut
+        self._waiting: deque[Seen] = deque()
+
+    def __iter__(self) -> Iterator[Seen]:
+        return self
+
+    def __next__(self) -> Seen:
+        return self._waiting.popleft() if self._waiting else self._read()
+
+    def window(self, keyframe: Frame) -> list[Seen]:
+        """The frames up to the last candidate of a batch, seen but not taken.
+
+        It ends early where a segment must end anyway, and at once at a frame about which there is nothing to ask, so
+        that a batch of one reads no frame before its turn.
+        """
+        window: list[Seen] = []
+        candidates = 0
+        while True:
+            if len(window) == len(self._waiting):
+                try:
+                    self._waiting.append(self._read())
+                except StopIteration:
+                    return window
+            seen = self._waiting[len(window)]
+            window.append(seen)
+            candidates += seen.compared_with(keyframe, self._config)
+            full = candidates == self._config.speculation
+            if not candidates or full or seen.frame.index - keyframe.index >= self._config.max_segment_frames:
+                return window
+
+    def _read(self) -> Seen:
+        frame = next(self._frames)
+        cut = self._is_cut(frame)
+        return Seen(frame, cut, looked_at(frame.index, cut, self._video, self._config))
 
 
 def skim(

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lgvsc.core.interfaces import Answer, Captioner, Focus, Judge
+from lgvsc.core.cost import Cost
+from lgvsc.core.interfaces import Answer, Captioner, Comparison, Focus, FrameDescriber, Judge, SeeingJudge
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
+from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.prompts import question
 
 Rule = Literal["relative", "absolute"]
+Mode = Literal["joint", "cached", "direct"]
+MODES: tuple[Mode, ...] = ("joint", "cached", "direct")
 
 
 def semantic_similarity(p_yes: float) -> float:
@@ -39,8 +43,9 @@ class Score:
         s_abs: Eq. (1), similarity.
         s_rel: Eq. (2), divergence.
         covered_mass: ``p_yes + p_no``. A low value means that the judge was not answering the question.
-        texts: The two descriptions.
+        texts: The two descriptions; empty where the judge saw the frames and nothing was written.
         divergence: What a keyframe threshold is compared with: ``s_rel``, or ``p_no`` under the absolute rule.
+        focus, question, mode: What was asked, in which words, and what the judge went by.
     """
 
     p_yes: float
@@ -50,10 +55,20 @@ class Score:
     covered_mass: float
     texts: tuple[str, str]
     divergence: float
+    focus: Focus
+    question: str
+    mode: Mode
 
 
 class Psss:
     """Scores frame pairs: the captioner describes both, the judge is asked whether they agree.
+
+    The three modes are different scores, so each wants its own threshold:
+
+    - ``"joint"``, the paper's: both frames are described together, then the question. One model that is captioner
+      and judge does it in one conversation with the frames before its eyes.
+    - ``"cached"``: each frame is described once, alone; the judge compares descriptions.
+    - ``"direct"``: the judge sees both frames and answers at once.
 
     Args:
         captioner: Puts a pair of frames into words.
@@ -61,6 +76,11 @@ class Psss:
         focus: The aspect that is asked about.
         rule: What a threshold is compared with: S_rel, or P("No") alone as in Appendix C's control experiment.
         questions: Other wordings, by focus.
+        mode: What the judge goes by.
+        cache: Where descriptions are kept in cached mode; in memory by default.
+
+    Raises:
+        ConfigError: Captioner and judge cannot do what the mode needs.
     """
 
     def __init__(
@@ -70,12 +90,24 @@ class Psss:
         focus: Focus = "general",
         rule: Rule = "relative",
         questions: Mapping[str, str] | None = None,
+        mode: Mode = "joint",
+        cache: DescribeCache | None = None,
     ) -> None:
+        if mode not in MODES:
+            raise ConfigError(f"judge.mode is {mode!r}; there are {', '.join(MODES)}")
         if rule not in ("relative", "absolute"):
             raise ConfigError(f"rule is {rule!r}; it must be relative or absolute")
         self.captioner, self.judge = captioner, judge
-        self.focus, self.rule = focus, rule
+        self.focus, self.rule, self.mode = focus, rule, mode
         self.question = question(focus, questions)
+        if mode == "cached" and not isinstance(captioner, FrameDescriber):
+            raise ConfigError(f"judge.mode = 'cached' needs a captioner of single frames, and {captioner.name} is none")
+        if mode == "direct" and not isinstance(judge, SeeingJudge):
+            raise ConfigError(
+                f"judge.mode = 'direct' needs a judge that sees frames, and {judge.name} reads descriptions only; "
+                "use 'joint' or 'cached', or a vision-language model"
+            )
+        self._descriptions = cache or DescribeCache()
 
     def divergence(self, first: Frame, second: Frame) -> Score:
         """Score one pair."""
@@ -83,9 +115,30 @@ class Psss:
 
     def scores(self, keyframe: Frame, candidates: Sequence[Frame]) -> list[Score]:
         """Score each candidate against the keyframe, in one batch. No candidate affects another one's score."""
-        texts = [self.captioner.describe_pair(keyframe, candidate) for candidate in candidates]
-        answers = self.judge.answer(self.question, texts) if texts else []
-        return [self._score(answer, pair) for answer, pair in zip(answers, texts, strict=True)]
+        if not candidates:
+            return []
+        self.cost.pairs += len(candidates)
+        return [self._score(c.answer, c.texts) for c in self._compared(keyframe, candidates)]
+
+    @property
+    def cost(self) -> Cost:
+        """Where the work of the judge, and hence of this score, is written down."""
+        return self.judge.cost
+
+    def _compared(self, keyframe: Frame, candidates: Sequence[Frame]) -> list[Comparison]:
+        captioner, judge = self.captioner, self.judge
+        if self.mode == "direct" and isinstance(judge, SeeingJudge):
+            return [Comparison(answer, ("", "")) for answer in judge.look(self.question, keyframe, candidates)]
+        if self.mode == "joint" and isinstance(judge, SeeingJudge) and captioner is judge:
+            return judge.compare(self.question, keyframe, candidates)
+        if self.mode == "cached" and isinstance(captioner, FrameDescriber):
+            first, *others = self._descriptions.describe(captioner, [keyframe, *candidates], captioner.cost)
+            texts = [(first, other) for other in others]
+        else:
+            texts = [captioner.describe_pair(keyframe, candidate) for candidate in candidates]
+        return [
+            Comparison(answer, pair) for answer, pair in zip(judge.answer(self.question, texts), texts, strict=True)
+        ]
 
     def _score(self, answer: Answer, texts: tuple[str, str]) -> Score:
         s_rel = semantic_divergence(answer.p_yes, answer.p_no)
@@ -97,4 +150,7 @@ class Psss:
             covered_mass=answer.p_yes + answer.p_no,
             texts=texts,
             divergence=s_rel if self.rule == "relative" else answer.p_no,
+            focus=self.focus,
+            question=self.question,
+            mode=self.mode,
         )

@@ -29,7 +29,7 @@ def scorer(seed, asked=None):
         distance = candidate.index - keyframe.index
         return float(np.clip(distance / 40 - 0.9 + jitter[keyframe.index, candidate.index], -0.999, 0.999))
 
-    return score
+    return lambda keyframe, candidates: [score(keyframe, candidate) for candidate in candidates]
 
 
 def video(count):

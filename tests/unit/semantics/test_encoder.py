@@ -42,7 +42,7 @@ def source(count, size=(32, 48)):
 def encode(frames, announced, score=lambda k, c: -1.0, *, watch=None, config=None, **keyframes):
     encoder = SemanticEncoder(
         captioner=Recorder(),
-        score=lambda k, c: score(k.index, c.index),
+        score=lambda k, some: [score(k.index, c.index) for c in some],
         keyframes=KeyframeConfig(**{"sample_fps": 0, **keyframes}),
         config=config or EncoderConfig(motion=MotionConfig(short_side=32)),
         watch=watch,

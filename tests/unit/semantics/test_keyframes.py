@@ -1,5 +1,6 @@
 """SKIM and SKEM: which frames become keyframes, and why."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -26,15 +27,19 @@ def chosen(source, config, score=None, *, announced="true", cuts=()):
     """Keyframe indices and the pairs that were scored."""
     asked = []
 
-    def counted(keyframe, candidate):
-        asked.append((keyframe.index, candidate.index))
-        return score(keyframe.index, candidate.index)
+    def counted(keyframe, candidates):
+        asked.extend((keyframe.index, candidate.index) for candidate in candidates)
+        return [score(keyframe.index, candidate.index) for candidate in candidates]
 
     length = len(source) if announced == "true" else announced
     choices = choose_keyframes(source, video(length), config, counted, lambda frame: frame.index in cuts)
     listed = list(choices)
     assert [choice.frame for choice in listed] == list(source)
     return [choice.frame.index for choice in listed if choice.keyframe], asked
+
+
+def always(divergence):
+    return lambda keyframe, candidates: [divergence] * len(candidates)
 
 
 EVERY = {"sample_fps": 0}
@@ -77,7 +82,7 @@ def test_the_first_frame_of_a_new_shot_is_looked_at_at_once():
 
 def test_a_cut_that_the_judge_does_not_confirm_makes_no_keyframe_but_is_reported():
     choices = list(
-        choose_keyframes(frames(20), video(20), KeyframeConfig(), lambda k, c: -0.5, lambda frame: frame.index == 7)
+        choose_keyframes(frames(20), video(20), KeyframeConfig(), always(-0.5), lambda frame: frame.index == 7)
     )
     assert [c.frame.index for c in choices if c.keyframe] == [0]
     assert [c.frame.index for c in choices if c.cut] == [7]
@@ -123,7 +128,7 @@ def test_choices_are_made_before_the_next_frame_is_read():
 
     for config in (KeyframeConfig(**EVERY), KeyframeConfig(method="skim", segments=2)):
         read.clear()
-        for choice in choose_keyframes(source(), video(5), config, lambda k, c: 0.9, lambda f: False):
+        for choice in choose_keyframes(source(), video(5), config, always(0.9), lambda f: False):
             assert read[-1] == choice.frame.index
 
 
@@ -177,8 +182,68 @@ def test_skim_on_a_live_source_needs_an_interval():
         {"min_segment_frames": 0},
         {"min_segment_frames": 300},
         {"max_segment_frames": 1024},
+        {"speculation": 0},
+        {"speculation": 65},
+        {"rescore_band": -0.1},
     ],
 )
 def test_impossible_settings_are_refused_by_name(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):
         KeyframeConfig(**settings)
+
+
+@given(
+    count=st.integers(0, 90),
+    seed=st.integers(0, 10_000),
+    speculation=st.integers(2, 20),
+    shortest=st.integers(1, 10),
+    longest=st.integers(10, 40),
+    fps=st.sampled_from([0, 3, 7.5]),
+    cuts=st.frozensets(st.integers(0, 90), max_size=5),
+)
+def test_speculation_changes_no_choice(count, seed, speculation, shortest, longest, fps, cuts):
+    """Batches of candidates make the same keyframes, and the same report, as one pair after the other."""
+    scores = np.random.default_rng(seed).uniform(-1, 1, (91, 91))
+    one = KeyframeConfig(
+        sample_fps=fps, min_segment_frames=shortest, max_segment_frames=longest, threshold=0.7, rescore_band=0.1
+    )
+    many = replace(one, speculation=speculation)
+
+    def choices(config):
+        asked = []
+
+        def score(keyframe, candidates):
+            asked.append([(keyframe.index, c.index) for c in candidates])
+            return [float(scores[keyframe.index, c.index]) for c in candidates]
+
+        made = choose_keyframes(frames(count), video(count), config, score, lambda frame: frame.index in cuts)
+        return [(c.frame.index, c.keyframe, c.cut, c.divergence) for c in made], asked
+
+    (expected, one_by_one), (found, batches) = choices(one), choices(many)
+    assert found == expected
+    assert all(len(batch) == 1 for batch in one_by_one) and all(len(batch) <= speculation for batch in batches)
+    assert len(batches) <= 2 * len(one_by_one)
+
+
+@given(seed=st.integers(0, 10_000), speculation=st.integers(2, 9))
+def test_speculation_changes_no_keyframe_where_batches_round_differently(seed, speculation):
+    """Scores that depend on the size of the batch, by less than the band, on both sides of the threshold."""
+    rng = np.random.default_rng(seed)
+    scores = 0.35 + rng.uniform(-0.02, 0.02, (61, 61)) * rng.integers(0, 20, (61, 61))
+
+    def rounded(keyframe, candidates):
+        wrong = 0.004 * (len(candidates) - 1) / 8
+        return [float(scores[keyframe.index, c.index]) + wrong * (-1) ** c.index for c in candidates]
+
+    def keyframes(speculation):
+        config = KeyframeConfig(sample_fps=0, speculation=speculation, rescore_band=0.005)
+        made = choose_keyframes(frames(60), video(60), config, rounded, lambda frame: False)
+        return [c.frame.index for c in made if c.keyframe]
+
+    assert keyframes(speculation) == keyframes(1)
+
+
+def test_a_score_that_nobody_needed_leaves_a_frame_alone():
+    made = list(choose_keyframes(frames(6), video(6), KeyframeConfig(**EVERY), always(None), lambda frame: False))
+    assert [c.keyframe for c in made] == [True] + [False] * 5
+    assert [c.divergence for c in made] == [None] * 6

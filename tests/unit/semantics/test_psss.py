@@ -1,11 +1,15 @@
 """Equations (1) and (2), and how the score is put together."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
-from lgvsc.core.interfaces import Answer
+from lgvsc.core.cost import Cost
+from lgvsc.core.interfaces import Answer, Comparison
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
+from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.prompts import QUESTIONS
 from lgvsc.semantics.psss import Psss, semantic_divergence, semantic_similarity
 
@@ -14,6 +18,15 @@ class NumberedCaptioner:
     """Describes a frame by its index."""
 
     name = "numbered"
+    identity: ClassVar = {"model": "numbered"}
+
+    def __init__(self):
+        self.cost = Cost()
+        self.described = []
+
+    def describe(self, frames):
+        self.described += [frame.index for frame in frames]
+        return [str(frame.index) for frame in frames]
 
     def describe_pair(self, first, second):
         return str(first.index), str(second.index)
@@ -29,14 +42,29 @@ class CountingJudge:
 
     def __init__(self):
         self.asked = []
+        self.cost = Cost()
 
     def answer(self, question, pairs):
         self.asked.append((question, len(pairs)))
         return [Answer(0.9 - 0.1 * abs(int(a) - int(b)), 0.1 * abs(int(a) - int(b))) for a, b in pairs]
 
 
+class SeeingModel(NumberedCaptioner, CountingJudge):
+    """One model in both roles, which tells by its answers how it was asked."""
+
+    def __init__(self):
+        NumberedCaptioner.__init__(self)
+        CountingJudge.__init__(self)
+
+    def look(self, question, keyframe, candidates):
+        return [Answer(0.1, 0.01 * c.index) for c in candidates]
+
+    def compare(self, question, keyframe, candidates):
+        return [Comparison(Answer(0.2, 0.01 * c.index), (str(keyframe.index), str(c.index))) for c in candidates]
+
+
 def frame(index):
-    return Frame(index, np.zeros((4, 4, 3), np.uint8))
+    return Frame(index, np.full((4, 4, 3), index, np.uint8))
 
 
 def test_equations():
@@ -75,3 +103,59 @@ def test_no_candidates_ask_nothing():
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ConfigError):
         Psss(NumberedCaptioner(), CountingJudge(), rule="logit")
+
+
+def test_each_mode_goes_its_own_way():
+    both = SeeingModel()
+    key, others = frame(1), [frame(2), frame(3)]
+    direct = Psss(both, both, mode="direct").scores(key, others)
+    assert [(s.p_yes, s.p_no, s.texts) for s in direct] == [(0.1, 0.02, ("", "")), (0.1, 0.03, ("", ""))]
+    joint = Psss(both, both, mode="joint").scores(key, others)
+    assert [(s.p_yes, s.texts) for s in joint] == [(0.2, ("1", "2")), (0.2, ("1", "3"))]
+    cached = Psss(both, both, mode="cached").scores(key, others)
+    assert [s.p_yes for s in cached] == pytest.approx([0.8, 0.7])
+    assert {s.mode for s in direct + joint + cached} == {"direct", "joint", "cached"}
+    apart = Psss(NumberedCaptioner(), both, mode="joint").scores(key, others)  # two models cannot share a conversation
+    assert [s.p_yes for s in apart] == pytest.approx([0.8, 0.7])
+    assert both.cost.pairs == 8
+
+
+def test_a_judge_of_texts_cannot_look():
+    with pytest.raises(ConfigError, match="direct"):
+        Psss(NumberedCaptioner(), CountingJudge(), mode="direct")
+    with pytest.raises(ConfigError, match="mode"):
+        Psss(NumberedCaptioner(), CountingJudge(), mode="quick")
+
+
+def test_cached_mode_describes_each_frame_once():
+    captioner = NumberedCaptioner()
+    score = Psss(captioner, CountingJudge(), mode="cached")
+    frames = [frame(i) for i in range(5)]
+    score.scores(frames[0], frames[1:3])
+    score.scores(frames[0], frames[3:])
+    score.scores(frames[3], frames[1:])
+    assert captioner.described == [0, 1, 2, 3, 4]
+    assert captioner.cost.remembered == 6  # the keyframe of the second call, and all five of the third
+
+
+def test_descriptions_stay_on_disk_under_everything_they_depend_on(tmp_path):
+    frames = [frame(i) for i in range(3)]
+
+    def described(captioner):
+        DescribeCache(tmp_path).describe(captioner, frames, captioner.cost)
+        return captioner.described
+
+    assert described(NumberedCaptioner()) == [0, 1, 2]
+    assert described(NumberedCaptioner()) == []
+    other = NumberedCaptioner()
+    other.identity = {"model": "numbered", "dtype": "bfloat16"}
+    assert described(other) == [0, 1, 2]
+    damaged = sorted(tmp_path.rglob("*.json"))
+    assert len(damaged) == 6
+    for path, content in zip(damaged, [b"", b"{}", b"[1]", b'{"text": 3}', b"\xff", b"null"], strict=True):
+        path.write_bytes(content)
+    assert described(NumberedCaptioner()) == [0, 1, 2]
+    changed = [Frame(0, np.full((4, 4, 3), 9, np.uint8)), frames[1]]
+    captioner = NumberedCaptioner()
+    assert DescribeCache(tmp_path).describe(captioner, changed, captioner.cost) == ["0", "1"]
+    assert captioner.described == [0]

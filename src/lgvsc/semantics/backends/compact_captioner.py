@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 
+from lgvsc.core.cost import Cost
 from lgvsc.core.lexicon import Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
@@ -22,6 +24,7 @@ from lgvsc.semantics.backends.compact_regions import Look, Mask, name_colour, na
 from lgvsc.semantics.backends.compact_things import MAX_REGIONS, MAX_THINGS, Facts, common_things
 from lgvsc.semantics.backends.compact_words import NOTHING_SEEN, Backdrop, Description, Thing
 
+DESCRIBES_AS_OF = 1  # raise it when the same frame gets other words, or kept descriptions will be stale
 REMEMBERED_FRAMES = 6
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 
@@ -34,11 +37,25 @@ class CompactCaptioner:
     def __init__(self) -> None:
         # Frames are told apart by identity, so the facts must keep the frame alive that they belong to.
         self._facts: OrderedDict[int, Facts] = OrderedDict()
+        self.cost = Cost()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a description depends on besides the frame: the version of this code."""
+        return {"model": self.name, "revision": DESCRIBES_AS_OF}
+
+    def describe(self, frames: Sequence[Frame]) -> list[str]:
+        """One description of each frame, alone. Two of them differ more than those of :meth:`describe_pair`."""
+        with self.cost.timed():
+            self.cost.descriptions += len(frames)
+            return [str(self._of(frame).alone) for frame in frames]
 
     def describe_pair(self, first: Frame, second: Frame) -> tuple[str, str]:
         """One description of each frame, in the same words where the two show the same thing."""
-        a, b = self.descriptions(first, second)
-        return str(a), str(b)
+        with self.cost.timed():
+            self.cost.descriptions += 1
+            a, b = self.descriptions(first, second)
+            return str(a), str(b)
 
     def descriptions(self, first: Frame, second: Frame) -> tuple[Description, Description]:
         """The same before it is written out."""

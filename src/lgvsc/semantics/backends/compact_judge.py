@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Answer
 from lgvsc.errors import InputError
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, label_ids
@@ -32,6 +33,8 @@ class CompactJudge:
         self._model = model.float().eval()
         self._tokenizer = tokenizer
         self._yes, self._no = label_ids(tokenizer, "yes"), label_ids(tokenizer, "no")
+        self._token_flops = 2.0 * sum(p.numel() for p in model.parameters() if p.ndim > 1)
+        self.cost = Cost()
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | bytes) -> CompactJudge:
@@ -52,16 +55,21 @@ class CompactJudge:
 
     def answer(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """P(yes) and P(no) for each pair of descriptions, nothing sampled."""
-        answers: list[Answer] = []
+        with self.cost.timed():
+            parts = [pairs[start : start + MAX_BATCH] for start in range(0, len(pairs), MAX_BATCH)]
+            return [answer for some in parts for answer in self._answers(question, some)]
+
+    def _answers(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         limit = self._model.config.max_tokens
-        for start in range(0, len(pairs), MAX_BATCH):
-            some = pairs[start : start + MAX_BATCH]
-            prompts = [self._tokenizer.prompt(question, first, second, limit) for first, second in some]
-            with torch.inference_mode():
-                p = self._model.answer_probabilities(prompts)
-            yes, no = p[:, self._yes].sum(dim=1).tolist(), p[:, self._no].sum(dim=1).tolist()
-            answers += [Answer(y, n) for y, n in zip(yes, no, strict=True)]
-        return answers
+        prompts = [self._tokenizer.prompt(question, first, second, limit) for first, second in pairs]
+        with torch.inference_mode():
+            p = self._model.answer_probabilities(prompts)
+        tokens = sum(len(prompt) for prompt in prompts)
+        self.cost.model_calls += 1
+        self.cost.prefill_tokens += tokens
+        self.cost.flops += tokens * self._token_flops
+        yes, no = p[:, self._yes].sum(dim=1).tolist(), p[:, self._no].sum(dim=1).tolist()
+        return [Answer(y, n) for y, n in zip(yes, no, strict=True)]
 
 
 def _metadata(data: bytes) -> dict[str, str]:

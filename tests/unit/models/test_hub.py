@@ -1,0 +1,139 @@
+"""Weights from the hub: found, complete, undamaged, and refused before the download where they do not fit."""
+
+import hashlib
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from lgvsc.cli import model_commands
+from lgvsc.cli.main import app
+from lgvsc.errors import MissingResourceError, UnknownModelError
+from lgvsc.models import catalog as catalog_module
+from lgvsc.models import hub
+from lgvsc.models.catalog import catalog, find
+from lgvsc.models.fitting import Machine, nearest_that_fits, what_is_short
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+runner = CliRunner()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of the hub's client."""
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(hub, "hub_cache", lambda: tmp_path)
+    return tmp_path
+
+
+def stored(cache, files, repository="OpenGVLab/InternVL3-1B-hf"):
+    """A repository as the hub's client leaves it: blobs named by digest, a snapshot of links."""
+    home = cache / ("models--" + repository.replace("/", "--"))
+    folder = home / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (home / "blobs").mkdir()
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text(COMMIT)
+    for name, data in files.items():
+        large = name.endswith(".safetensors")
+        digest = hashlib.sha256(data) if large else hashlib.sha1(b"blob %d\0" % len(data) + data)
+        blob = home / "blobs" / digest.hexdigest()
+        blob.write_bytes(data)
+        (folder / name).symlink_to(blob)
+    return folder
+
+
+CONFIG = json.dumps({"model_type": "internvl"}).encode()
+
+
+def test_weights_that_were_fetched_are_found_by_name_and_by_hub_id(cache):
+    folder = stored(cache, {"config.json": CONFIG, "model.safetensors": b"weights"})
+    assert hub.weights_folder(find("internvl3-1b")) == folder
+    assert hub.weights_folder(find(f"OpenGVLab/InternVL3-1B-hf@{COMMIT}")) == folder
+    with pytest.raises(MissingResourceError, match=r"at revision ffff.*models pull"):
+        hub.weights_folder(find("OpenGVLab/InternVL3-1B-hf@ffff"))
+
+
+def test_a_repository_that_the_catalogue_does_not_know_works_once_it_is_here(cache):
+    with pytest.raises(UnknownModelError, match="neither in the catalogue nor on this machine"):
+        find("somebody/a-model")
+    folder = stored(cache, {"config.json": CONFIG}, "somebody/a-model")
+    card = find("somebody/a-model")
+    assert (card.folder, card.revision, card.role) == (str(folder), COMMIT, "vision_language")
+
+
+def test_an_incomplete_download_is_named(cache):
+    index = json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}).encode()
+    stored(cache, {"config.json": CONFIG, "model.safetensors.index.json": index, "one.safetensors": b"1"})
+    with pytest.raises(MissingResourceError, match=r"two\.safetensors is missing.*models pull internvl3-1b"):
+        hub.weights_folder(find("internvl3-1b"))
+
+
+def test_verify_finds_damage_in_large_and_small_files(cache):
+    folder = stored(cache, {"config.json": CONFIG, "model.safetensors": b"weights"})
+    assert dict(hub.check_files(folder)) == {"config.json": True, "model.safetensors": True}
+    assert runner.invoke(app, ["models", "verify", "internvl3-1b"]).exit_code == 0
+    (folder / "model.safetensors").resolve().write_bytes(b"weightz")
+    assert dict(hub.check_files(folder)) == {"config.json": True, "model.safetensors": False}
+    failed = runner.invoke(app, ["models", "verify", "internvl3-1b"])
+    assert isinstance(failed.exception, MissingResourceError) and "model.safetensors" in str(failed.exception)
+    (folder / "own.txt").write_text("a plain file has no digest to compare with")
+    assert dict(hub.check_files(folder))["own.txt"] is None
+
+
+def test_a_folder_works_where_a_name_does(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3_vl"}))
+    card = find(str(tmp_path))
+    assert card.loader == catalog_module.LOADERS["qwen3_vl"] and card.folder == str(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "internvl_chat"}))
+    with pytest.raises(UnknownModelError, match="models convert"):
+        find(str(tmp_path))
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UnknownModelError, match="cannot be read"):
+        find(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("machine", "nearest"),
+    [
+        (Machine(gpu_gb=24, ram_gb=64, disk_gb=500), "qwen3-vl-8b"),
+        (Machine(gpu_gb=8, ram_gb=64, disk_gb=500), "smolvlm2-2.2b"),
+        (Machine(gpu_gb=0, ram_gb=4, disk_gb=500), "internvl3-1b"),
+    ],
+)
+def test_the_nearest_that_fits_is_the_largest_that_fits(machine, nearest):
+    cards = [card for card in catalog().values() if card.role == "vision_language"]
+    other = nearest_that_fits(find("internvl2-8b"), cards, machine)
+    assert other is not None and other.name == nearest
+    assert what_is_short(other, machine) is None
+
+
+def test_what_does_not_fit_is_refused_before_the_download(cache, monkeypatch):
+    monkeypatch.setattr(model_commands, "this_machine", lambda: Machine(gpu_gb=8, ram_gb=64, disk_gb=500))
+    monkeypatch.setattr(hub, "fetch", lambda *_, **__: pytest.fail("it was fetched"))
+    refused = runner.invoke(app, ["models", "pull", "qwen3-vl-8b"])
+    assert "nearest that fits is smolvlm2-2.2b" in str(refused.exception)
+    monkeypatch.setattr(model_commands, "this_machine", lambda: Machine(gpu_gb=80, ram_gb=64, disk_gb=3))
+    refused = runner.invoke(app, ["models", "pull", "qwen3-vl-8b"])
+    assert "17.6 GB to fetch, the disk has 3.0 GB free" in str(refused.exception)
+
+
+def test_pull_hands_the_token_on_and_stays_offline_when_told(cache, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(model_commands, "this_machine", lambda: Machine(gpu_gb=80, ram_gb=64, disk_gb=500))
+    monkeypatch.setattr(hub, "fetch", lambda card, **more: asked.update(more) or cache / COMMIT)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    pulled = runner.invoke(app, ["models", "pull", "qwen3-vl-2b", "--revision", COMMIT])
+    assert asked == {"token": "secret", "revision": COMMIT} and COMMIT in pulled.output
+    assert "secret" not in pulled.output
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "HF_HUB_OFFLINE is set" in str(runner.invoke(app, ["models", "pull", "qwen3-vl-2b"]).exception)
+
+
+def test_the_list_says_what_is_here(cache):
+    stored(cache, {"config.json": CONFIG, "model.safetensors": b"weights"})
+    rows = json.loads(runner.invoke(app, ["models", "list", "--json"]).output)
+    states = {row["name"]: row["state"] for row in rows}
+    assert states["internvl3-1b"] in ("here", "too large") and states["compact-judge"] == "here"
+    assert states["qwen3-vl-2b"] in ("not fetched", "too large")
