@@ -17,7 +17,7 @@ from lgvsc.coding.roads import PictureRoads
 from lgvsc.config import AUTO, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme
+from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme, WorldModel
 from lgvsc.core.video import Frame
 from lgvsc.models.catalog import find, load
 from lgvsc.schemes.auto import AutoReceiver, Family
@@ -32,6 +32,7 @@ from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
+from lgvsc.world.backends.opensora import OpenSoraConfig
 from lgvsc.world.decoder import SemanticDecoder
 
 
@@ -135,7 +136,20 @@ def codec(config: Config) -> MessageCodec:
 
 def decoder(config: Config) -> SemanticDecoder:
     """The semantic decoder: adapter and world model."""
-    return SemanticDecoder(load(config.models.world_model), config.world, seed=config.seed)
+    return SemanticDecoder(world_model(config), config.world, seed=config.seed)
+
+
+def world_model(config: Config) -> WorldModel:
+    """The generator at the receiver. A large one reads its weights when it makes its first segment, and stays."""
+    name = config.models.world_model
+    return kept_world_model(name, config.opensora) if find(name).settings else load(name)
+
+
+@lru_cache(maxsize=1)
+def kept_world_model(name: str, settings: OpenSoraConfig) -> WorldModel:
+    """A large world model under its settings, loaded once in a process."""
+    made: WorldModel = load(name, settings)
+    return made
 
 
 def channel(config: Config, clip: str, trial: int = 0) -> Channel:

@@ -28,6 +28,7 @@ from lgvsc.semantics.backends.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.world.adapters import check_combination
+from lgvsc.world.backends.opensora import OpenSoraConfig
 from lgvsc.world.decoder import DecoderConfig
 
 GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
@@ -87,6 +88,7 @@ class Config(BaseModel):
     coding: CodingConfig
     channel: ChannelConfig
     world: DecoderConfig
+    opensora: OpenSoraConfig = OpenSoraConfig()
     judge: JudgeConfig = JudgeConfig()
     large_models: LargeModelConfig = LargeModelConfig()
     server: ServerConfig = ServerConfig()

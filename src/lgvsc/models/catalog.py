@@ -23,7 +23,7 @@ from typing import Any
 
 from lgvsc.errors import ConfigError, UnknownModelError
 
-ROLES = ("captioner", "judge", "vision_language", "text_coder", "picture_codec", "world_model")
+ROLES = ("captioner", "judge", "vision_language", "text_coder", "picture_codec", "world_model", "world_model_part")
 ASSETS = "assets"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What reads a folder of weights, by the model_type that its config.json states.
