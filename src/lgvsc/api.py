@@ -9,7 +9,7 @@ from typing import Any
 
 from lgvsc import inspection, link
 from lgvsc.config import load_config, parse_settings
-from lgvsc.core.files import refuse_existing
+from lgvsc.core.files import check_outputs, rebuilt_path
 from lgvsc.inspection import Keyframes
 from lgvsc.record import Record
 
@@ -47,8 +47,8 @@ def run(
         LgvscError: With one sentence that says what is wrong and what to do.
     """
     source = Path(video)
-    target = Path(output) if output is not None else source.with_suffix(".rebuilt.mp4")
-    refuse_existing(target, force=force)
+    target = Path(output) if output is not None else rebuilt_path(source)
+    check_outputs(target, force=force)
     named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
     return link.run(source, load_config(preset, scheme, named | parse_settings(settings)), output=target)
 

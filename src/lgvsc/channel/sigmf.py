@@ -133,17 +133,19 @@ class SigmfWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._data.close()
-        if self._variance is not None:
-            self._variance.close()
         parts = [part_path(file) for file in (self.paths.variance, self.paths.data, self.paths.meta)]
         try:
+            try:  # what does not fit on the disk may show only here
+                self._data.close()
+            finally:
+                if self._variance is not None:
+                    self._variance.close()
             if kind is None:
                 part_path(self.paths.meta).write_text(json.dumps(self._meta(), indent=2) + "\n", encoding="utf-8")
-                self.paths.variance.unlink(missing_ok=True)  # of a recording that is replaced
-                for part, file in zip(
-                    parts, (self.paths.variance, self.paths.data, self.paths.meta), strict=True
-                ):  # meta last: without it the rest is no recording
+                # Of a recording that is replaced; metadata first and last, as without them the rest is no recording.
+                self.paths.meta.unlink(missing_ok=True)
+                self.paths.variance.unlink(missing_ok=True)
+                for part, file in zip(parts, (self.paths.variance, self.paths.data, self.paths.meta), strict=True):
                     if part.exists():
                         part.replace(file)
         finally:
@@ -219,9 +221,14 @@ class WaveformWriter(SigmfWriter):
         self.write_samples(self._shaper.shape(frame(received.symbols.numpy())))
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self.write_samples(self._shaper.finish())
-        super().__exit__(kind, *rest)
+        try:
+            if kind is None:
+                self.write_samples(self._shaper.finish())
+        except BaseException as error:
+            kind = type(error)
+            raise
+        finally:
+            super().__exit__(kind, *rest)
 
 
 class SigmfReader:

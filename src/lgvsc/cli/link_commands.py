@@ -25,7 +25,7 @@ from lgvsc.cli.options import (
     progress,
     resolve,
 )
-from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.core.files import atomic_write, check_outputs, rebuilt_path
 from lgvsc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def run(
 
     Example: lgvsc run walk.mp4 --snr-db 6 --html walk.html
     """
-    output = output or video.with_suffix(".rebuilt.mp4")
-    refuse_existing(output, report, html, force=force)
+    output = output or rebuilt_path(video)
+    check_outputs(output, report, html, force=force)
     config = resolve(preset, scheme, settings, snr_db=snr_db, channel=channel, seed=seed, budget=budget)
 
     from lgvsc import link
@@ -111,7 +111,7 @@ def send(
     --snr-db is what the transmitter believes of the channel. Example: lgvsc send walk.mp4 -o tx
     """
     message = output.with_name(output.name + ".lgvsc")
-    refuse_existing(message, *recording(output), force=force)
+    check_outputs(message, *recording(output), force=force)
     config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
 
     from lgvsc import link
@@ -151,7 +151,7 @@ def channel(
 
     Example: lgvsc channel tx -o rx --snr-db 6
     """
-    refuse_existing(*recording(output), force=force)
+    check_outputs(*recording(output), force=force)
     config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
 
     from lgvsc import link
@@ -184,7 +184,7 @@ def receive(
 
     Example: lgvsc receive rx -o walk.rebuilt.mp4
     """
-    refuse_existing(output, force=force)
+    check_outputs(output, force=force)
     config = resolve(preset, scheme, settings, seed=seed)
 
     from lgvsc import link

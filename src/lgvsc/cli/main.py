@@ -54,11 +54,10 @@ def main() -> None:
     except MemoryError:
         fail("out of memory; try a smaller keyframes.max_segment_frames or a smaller video", 4)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            fail(f"the disk is full: {error.filename or ''}".rstrip(": "), 4)
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EPERM):
-            fail(f"{error.filename}: {(error.strerror or '').lower()}", 1)
-        raise
+        where = f": {error.filename}" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            fail(f"the disk is full{where}", 4)
+        fail(f"{(error.strerror or str(error) or type(error).__name__).lower()}{where}"[:300], 1)
 
 
 def fail(message: str, exit_status: int) -> None:

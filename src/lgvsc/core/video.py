@@ -124,8 +124,9 @@ class VideoReader:
 
     def _open(self) -> av.container.InputContainer:
         try:
-            # Local files only: a playlist inside a hostile file must not open a socket or another file.
-            return av.open(str(self.path), options={"protocol_whitelist": "file"})
+            # Local files only: a playlist inside a hostile file must not open a socket or another file. The limit is
+            # for what FFmpeg decodes while it finds out what it has before it.
+            return av.open(str(self.path), options={"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)})
         except (FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{self.path} cannot be read as video: {reason(error)}") from error
 
@@ -135,6 +136,7 @@ class VideoReader:
         self.damaged = 0
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change within the file
         seen = False
         try:
             packets = self._container.demux(stream)
