@@ -13,7 +13,10 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lgvsc.config import Config
 
 Status = Literal["ok", "warn", "failed"]
 
@@ -58,6 +61,7 @@ def doctor_report() -> list[Check]:
         ("weights", check_weights),
         ("extras", check_extras),
         ("presets", check_presets),
+        ("open-sora", check_open_sora),
     ]
     checks: list[Check] = []
     for name, look in looks:
@@ -224,8 +228,12 @@ def check_presets() -> list[Check]:
 
     checks = []
     for name in presets():
+        config = load_config(name)
+        if not shipped(config):
+            checks.append(check_large_preset(name, config))
+            continue
         try:
-            build.scheme(load_config(name))
+            build.scheme(config)
             checks.append(Check(f"preset {name}", "ok", "ready: transmitter and receiver were built"))
         except Exception as error:  # whatever stops a run is what the user has to hear
             checks.append(Check(f"preset {name}", "failed", said(error)))
@@ -233,6 +241,91 @@ def check_presets() -> list[Check]:
         if name not in presets():
             checks.append(Check(f"preset {name}", "warn", "not part of this release yet"))
     return checks
+
+
+def roles(config: Config) -> list[str]:
+    """Names of the models that a configuration uses, once each."""
+    models = config.models
+    return list(dict.fromkeys([models.captioner, models.judge, *models.picture_codecs, models.world_model]))
+
+
+def shipped(config: Config) -> bool:
+    """Whether everything that a configuration uses comes with the package."""
+    from lgvsc.models.catalog import find
+
+    return all(find(name).shipped for name in roles(config))
+
+
+def check_large_preset(name: str, config: Config) -> Check:
+    """Whether the weights of a preset are here, without reading gigabytes of them."""
+    from lgvsc.errors import LgvscError
+    from lgvsc.models.catalog import find
+    from lgvsc.models.hub import missing_library, weights_folder
+    from lgvsc.world.backends.opensora_weights import find_folders
+
+    missing = []
+    for card in map(find, roles(config)):
+        try:
+            missing_library(card)
+            if card.hub or card.folder:
+                weights_folder(card)
+            elif card.name == "opensora-1.2":
+                find_folders(config.opensora)
+        except LgvscError as error:
+            missing.append(said(error))
+    if missing:
+        return Check(f"preset {name}", "warn", "; ".join(missing), "see lgvsc models list")
+    return Check(f"preset {name}", "ok", "its weights are here")
+
+
+def check_open_sora() -> Check:
+    """What the world model of the preset ``paper`` needs and how long it takes at best, by arithmetic."""
+    import torch
+
+    from lgvsc.world.backends.opensora_cost import clip_cost, weights_gb
+
+    frames, fps = 51, 24
+    cost = clip_cost(240, 426, frames)
+    video_gb, text_gb = weights_gb(precision_bytes=2, text_bytes=4)
+    gpu = torch.cuda.is_available()
+    seconds = cost.flop / matmul_flop_per_s(gpu) / (frames / fps)
+    words = (
+        f"{video_gb:.1f} GB of weights in bfloat16, {text_gb:.0f} GB for its text encoder in main memory; "
+        f"{cost.flop / 1e15:.2f} PFLOP for {frames} frames of 240x426, so at least {duration(seconds)} per second of "
+        f"video {'on the GPU' if gpu else 'without a GPU'}, reckoned from its speed in matrix products; "
+        "the LGVSC paper reports 24.5 s on an RTX 4080 SUPER"
+    )
+    total, _ = memory_gb()
+    if not gpu:
+        return Check("open-sora", "warn", words, "a GPU with 8 GB or more")
+    if total is not None and total < text_gb + 4:
+        return Check("open-sora", "warn", words, "--set opensora.text_precision=bfloat16 halves the text encoder")
+    return Check("open-sora", "ok", words)
+
+
+def matmul_flop_per_s(gpu: bool) -> float:
+    """Operations per second in one large matrix product, as measured now."""
+    import time
+
+    import torch
+
+    size = 4096 if gpu else 768
+    dtype = torch.bfloat16 if gpu else torch.float32
+    matrix = torch.ones(size, size, dtype=dtype, device="cuda" if gpu else "cpu")
+    best = float("inf")
+    for _ in range(4):  # the first one warms up
+        started = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people think in."""
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def memory_gb() -> tuple[float | None, float | None]:

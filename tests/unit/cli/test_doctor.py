@@ -48,7 +48,7 @@ def test_a_check_that_raises_is_reported_not_raised(monkeypatch):
         if name.startswith("check_"):
             monkeypatch.setattr(doctor, name, fall)
     checks = doctor_report()
-    assert len(checks) == 13 and all(check.status == "failed" for check in checks)
+    assert len(checks) == 14 and all(check.status == "failed" for check in checks)
     assert checks[0].detail == "libGL.so.1: cannot open shared object file"
 
 
@@ -73,6 +73,24 @@ def test_presets_that_are_not_shipped_are_said_to_be_absent(monkeypatch):
 
     for name in ("paper", "modern"):
         assert ("not part of this release" in checks[f"preset {name}"].detail) == (name not in presets())
+
+
+def test_a_preset_whose_weights_are_not_here_is_a_warning_with_the_way_to_them(monkeypatch):
+    from lgvsc import build
+
+    monkeypatch.setattr(build, "scheme", lambda config: None)
+    monkeypatch.setattr("lgvsc.models.hub.hub_cache", lambda: None)
+    checks = {check.name: check for check in doctor.check_presets()}
+    assert checks["preset paper"].status == "warn"
+    assert "internvl2-8b" in checks["preset paper"].detail and "opensora-stdit3" in checks["preset paper"].detail
+
+
+def test_open_soras_needs_are_reckoned(monkeypatch):
+    monkeypatch.setattr(doctor, "matmul_flop_per_s", lambda gpu: 100e12)
+    check = doctor.check_open_sora()
+    assert "3.2 GB of weights" in check.detail and "0.79 PFLOP" in check.detail and "at least 4 s per" in check.detail
+    assert check.status in ("ok", "warn")
+    assert doctor.duration(200) == "3 minutes" and doctor.duration(2e6) == "23 days"
 
 
 def test_memory_is_plausible():

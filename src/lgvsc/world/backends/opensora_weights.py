@@ -36,9 +36,18 @@ def find_folders(config: OpenSoraConfig) -> Folders:
     """Look for all parts, without reading them.
 
     Raises:
-        MissingResourceError: A part is not here; the message has the command that brings it.
+        MissingResourceError: Parts are not here; the message has the command that brings each.
     """
-    return Folders(*(find_folder(part) for part in (config.transformer, config.vae, config.text_encoder)))
+    folders: list[Path] = []
+    missing: list[str] = []
+    for part in (config.transformer, config.vae, config.text_encoder):
+        try:
+            folders.append(find_folder(part))
+        except MissingResourceError as error:
+            missing.append(str(error))
+    if missing:
+        raise MissingResourceError("; ".join(missing))
+    return Folders(*folders)
 
 
 def find_folder(name: str) -> Path:
