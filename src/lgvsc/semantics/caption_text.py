@@ -38,16 +38,12 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 def clean_text(text: str) -> str:
     """One line of printable text: no control or formatting characters, no marks of chat formats, no label in front.
 
-    Marks go first and once more at the end, since taking one away can make another.
+    Cleaning goes on until nothing changes, since taking one mark away can make another.
     """
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode("utf-8"))
-    while (without := _MARKS.sub(" ", text)) != text:
-        text = without
-    kept = (" " if c in "\n\r\t\v\f\u2028\u2029" else c for c in text)
-    plain = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    plain = " ".join(plain.replace("*", "").replace("#", " ").split())
-    plain = _LABEL.sub("", plain.strip("\"'`“”‘’ "))
-    return clean_text(plain) if _MARKS.search(plain) else plain
+    text = text.encode("utf-8", "ignore").decode("utf-8")
+    while (cleaner := _cleaned_once(text)) != text:
+        text = cleaner
+    return text
 
 
 def clean_description(text: str) -> str:
@@ -78,6 +74,14 @@ def split_pair(text: str) -> tuple[str, str]:
     parts = _SECOND_PICTURE.split(text, maxsplit=1)
     first, second = parts if len(parts) == 2 else (text, "")
     return clean_description(first), clean_description(second)
+
+
+def _cleaned_once(text: str) -> str:
+    text = _MARKS.sub(" ", unicodedata.normalize("NFC", text))
+    kept = (" " if c in "\n\r\t\v\f\u2028\u2029" else c for c in text)
+    plain = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    plain = " ".join(plain.replace("*", "").replace("#", " ").split())
+    return _LABEL.sub("", plain.strip("\"'`“”‘’ "))
 
 
 def _sentences(text: str) -> list[str]:

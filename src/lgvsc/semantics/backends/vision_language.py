@@ -415,7 +415,7 @@ def open_language_model(folder: Path, class_name: str, config: LargeModelConfig)
     except ImportError as error:
         raise MissingResourceError("large models need more libraries: pip install 'lgvsc[paper]'") from error
     device, dtype = place(config)
-    with readable(folder, class_name):
+    with readable(folder, class_name), without_progress_bars():
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, report = getattr(transformers, class_name).from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
@@ -424,6 +424,20 @@ def open_language_model(folder: Path, class_name: str, config: LargeModelConfig)
     if absent:  # the library would go on with random numbers in their place
         raise InputError(f"{folder} lacks {len(absent)} tensors of {class_name}, for example {absent[0]}")
     return model.to(device), tokenizer
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Loading draws on stderr otherwise, whatever the user has said about it."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextmanager
