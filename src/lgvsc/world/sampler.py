@@ -70,6 +70,7 @@ class RectifiedFlow:
         share = even / FULL_NOISE
         return ratio * share / (1 + (ratio - 1) * share) * FULL_NOISE
 
+    @torch.no_grad()
     def sample(
         self,
         model: VelocityNetwork,

@@ -51,7 +51,7 @@ def test_importing_the_package_imports_nothing_heavy():
         (["run", "x.mp4", "--scheme", "skem-sfa"], 2),
         (["run", "x.mp4", "--set", "keyframes.treshold=0.1"], 2),
         (["run", "x.mp4", "--budget", "lots"], 2),
-        (["run", "x.mp4", "--preset", "paper"], 2),
+        (["run", "x.mp4", "--preset", "papers"], 2),
         (["run", "absent.mp4"], 3),
         (["message", "show", "absent.lgvsc"], 3),
         (["channel", "absent", "-o", "out"], 3),
