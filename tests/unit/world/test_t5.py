@@ -99,5 +99,5 @@ def test_what_cannot_be_loaded_is_named(folder, tmp_path):
         {key: value for key, value in weights.items() if "wi_1" not in key},
         tmp_path / "model.safetensors", metadata={"format": "pt"},
     )  # fmt: skip
-    with pytest.raises(MissingResourceError, match="lacks or misfits.*wi_1"):
+    with pytest.raises(MissingResourceError, match=r"lacks or misfits.*wi_1"):
         T5Captions.from_folder(tmp_path)
