@@ -106,10 +106,10 @@ class Pilots:
 
 
 class _Estimator:
-    """The receiver's filters, one frame after the other."""
+    """The receiver's filters, at some place of the stream."""
 
     def __init__(self, fading: Fading, spacing: int, frame_symbols: int, reach: int) -> None:
-        self._size, self._reach = frame_symbols, reach
+        self._size, self._reach, self._spacing = frame_symbols, reach, spacing
         window = torch.arange((2 * reach + 1) * frame_symbols)
         self._pilots = window[::spacing]
         inside = window[reach * frame_symbols : (reach + 1) * frame_symbols]
@@ -122,18 +122,23 @@ class _Estimator:
     def __call__(self, window: Reception) -> Reception:
         """Whole frames, with ``reach`` frames around them, to the data of the frames."""
         frames = len(window) // self._size - 2 * self._reach
-        return joined([self._frame(window[i * self._size :]) for i in range(frames)])
+        start = self._size * torch.arange(frames)[:, None]
+        data, pilots = start + self._data, start + self._pilots
+        known = pilot_values(pilots // self._spacing + self._pilots_before)
+        observed = window.symbols[pilots] * known.conj()
+        self._pilots_before += frames * self._size // self._spacing
 
-    def _frame(self, window: Reception) -> Reception:
-        known = pilot_values(torch.arange(self._pilots.numel()) + self._pilots_before)
-        self._pilots_before += self._pilots.numel() // (2 * self._reach + 1)
-        weights, error = self._filter(tuple(window.noise_variance[self._pilots].tolist()))
-        gain = weights @ (window.symbols[self._pilots] * known.conj())
-        heard = (gain.abs() > 0) & torch.isfinite(window.noise_variance[self._data])
+        gain, error = torch.zeros(data.shape, dtype=torch.complex64), torch.ones(data.shape)
+        kinds, kind_of = window.noise_variance[pilots].unique(dim=0, return_inverse=True)
+        for index, kind in enumerate(kinds.tolist()):  # most frames are of one kind
+            fitting = self._filter(tuple(kind))
+            gain[kind_of == index] = observed[kind_of == index] @ fitting.weights.T
+            error[kind_of == index] = fitting.error
+        heard = (gain != 0) & torch.isfinite(window.noise_variance[data])
         gain = gain.where(heard, torch.ones(()))
-        symbols = window.symbols[self._data] / gain
-        variance = (window.noise_variance[self._data] + error) / gain.abs().square()
-        return Reception(symbols.masked_fill(~heard, 0), variance.masked_fill(~heard, INFINITY))
+        symbols = window.symbols[data] / gain
+        variance = (window.noise_variance[data] + error) / gain.abs().square()
+        return Reception(symbols.masked_fill(~heard, 0).flatten(), variance.masked_fill(~heard, INFINITY).flatten())
 
     def _filter(self, noise_variance: tuple[float, ...]) -> Filter:
         """For pilots with this noise; those that are infinitely noisy are left out."""

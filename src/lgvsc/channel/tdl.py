@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lgvsc.channel.common import NOISE_BLOCK, Stream, branches, keeping_random_state
 from lgvsc.channel.fading import Frame
-from lgvsc.channel.rayleigh import Waves, clarke_correlation
+from lgvsc.channel.rayleigh import Waves, clarke_correlation, turned
 from lgvsc.errors import ConfigError
 
 TdlModel: TypeAlias = Literal["A", "B", "C", "D", "E"]
@@ -145,11 +145,6 @@ class TdlFading:
     def _subcarriers(self) -> Tensor:
         """Frequencies in Hz around the carrier, float64 ``(fft_size,)``."""
         return self.subcarrier_hz * (torch.arange(self.fft_size, dtype=torch.float64) - self.fft_size // 2)
-
-
-def turned(cycles: Tensor) -> Tensor:
-    """``exp(2 pi i c)`` of float64 ``c``, complex128."""
-    return torch.polar(torch.ones_like(cycles), 2 * math.pi * (cycles - cycles.floor()))
 
 
 @lru_cache(maxsize=16)

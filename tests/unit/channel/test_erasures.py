@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgvsc.channel.awgn import AwgnChannel
@@ -47,6 +47,7 @@ def test_the_chain_begins_in_its_stationary_state():
     assert abs(sum(first) / 1000 - 0.4) < 4 * math.sqrt(0.4 * 0.6 / 1000)
 
 
+@settings(max_examples=40, deadline=None)
 @given(size=st.integers(1, 200), start=st.integers(0, 300))
 def test_packets_are_lost_whole_and_the_others_are_untouched(size, start):
     sent = torch.ones(1500, dtype=torch.complex64)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgvsc.channel.common import seeded
@@ -42,6 +42,7 @@ def over(fading, snr_db, count, seed=1, spacing=8):
     return data(count), joined(list(pilots.estimated([received])))
 
 
+@settings(max_examples=40, deadline=None)
 @given(spacing=st.integers(2, 40), lengths=st.lists(st.integers(0, 200), min_size=1, max_size=6))
 def test_the_first_of_every_so_many_symbols_is_a_pilot_and_all_are_charged(spacing, lengths):
     pilots = Pilots(ClarkeFading(0.001), spacing)
