@@ -12,9 +12,10 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.erasures import ErasingChannel
 from lgvsc.channel.fading import FadingChannel
+from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
-from lgvsc.config import AUTO, Config, with_chosen_scheme
+from lgvsc.config import AUTO, DJSCC, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme, WorldModel
@@ -22,6 +23,7 @@ from lgvsc.core.video import Frame
 from lgvsc.models.catalog import find, load
 from lgvsc.schemes.auto import AutoReceiver, Family
 from lgvsc.schemes.conventional import ConventionalScheme
+from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.schemes.piloted import PilotedScheme
 from lgvsc.semantics.backends.openai_server import ServerConfig
@@ -58,6 +60,8 @@ def without_pilots(
         return AutoReceiver(lambda kind: without_pilots(with_chosen_scheme(config, kinds[kind]), clock))
     if config.is_conventional:
         return conventional(config, clock)
+    if config.scheme == DJSCC:
+        return DjsccRgbScheme(frame_codec(config), config.believed_snr_db, config.djscc, clock)
     return GenerativeScheme(config.scheme, encoder(config, watch, cost), codec(config), decoder(config), clock=clock)
 
 
@@ -71,9 +75,13 @@ def conventional(config: Config, clock: Stopwatch | None = None) -> Conventional
     )
 
 
-def encoder(
-    config: Config, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None
-) -> SemanticEncoder:
+def frame_codec(config: Config) -> DeepJsccPictureCodec:
+    """What codes every frame in djscc-rgb."""
+    codec: DeepJsccPictureCodec = load(config.models.frame_codec)
+    return codec
+
+
+def encoder(config: Config, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None) -> SemanticEncoder:
     """The semantic encoder: captioner, keyframe selection, motion. ``watch`` sees every choice."""
     similarity = psss(config, cost)
     captioner = similarity.captioner

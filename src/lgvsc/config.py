@@ -22,6 +22,7 @@ from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.auto import AutoConfig
 from lgvsc.schemes.conventional import ConventionalConfig
+from lgvsc.schemes.djscc_rgb import DjsccConfig
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.backends.openai_server import ServerConfig
 from lgvsc.semantics.backends.vision_language import LargeModelConfig
@@ -33,8 +34,9 @@ from lgvsc.world.decoder import DecoderConfig
 
 GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
 CONVENTIONAL = tuple(f"{codec}-ldpc" for codec in CODECS)
+DJSCC = "djscc-rgb"
 AUTO = "auto"
-SCHEMES = (*GENERATIVE, *CONVENTIONAL, AUTO)
+SCHEMES = (*GENERATIVE, *CONVENTIONAL, DJSCC, AUTO)
 
 
 class ModelRoles(BaseModel):
@@ -46,6 +48,7 @@ class ModelRoles(BaseModel):
     judge: str
     picture_codecs: tuple[str, ...]  # the transmitter tries each and sends the best
     world_model: str
+    frame_codec: str = "compact-deepjscc-rgb"  # of djscc-rgb
     segment_captioner: str = ""  # describes segments for the world model, where the captioner is not to do it
 
 
@@ -94,6 +97,7 @@ class Config(BaseModel):
     server: ServerConfig = ServerConfig()
     link: LinkConfig = LinkConfig()
     conventional: ConventionalConfig = ConventionalConfig()
+    djscc: DjsccConfig = DjsccConfig()
     auto: AutoConfig = AutoConfig()
     chosen_by: Literal["", "auto"] = ""  # who chose the scheme, where the user did not
 
@@ -101,6 +105,11 @@ class Config(BaseModel):
     def is_conventional(self) -> bool:
         """Whether a standard video codec does it, instead of words and keyframes."""
         return self.scheme in CONVENTIONAL
+
+    @property
+    def is_generative(self) -> bool:
+        """Whether words and keyframes are sent, and the receiver makes frames of its own."""
+        return not self.is_conventional and self.scheme != DJSCC
 
     @property
     def believed_snr_db(self) -> float:

@@ -36,7 +36,7 @@ from lgvsc.planning import fit_to_budget
 from lgvsc.record import Record, fingerprint
 
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
-DECODED = {"comment": "Decoded by lgvsc from what arrived of a standard video codec's pictures."}
+DECODED = {"comment": "Decoded by lgvsc from what arrived of the pictures themselves."}
 
 Progress = Callable[[int, int | None], None]
 
@@ -229,7 +229,7 @@ class Arrived:
 
 def made_by(config: Config) -> dict[str, str]:
     """What a rebuilt file says about itself."""
-    return DECODED if config.is_conventional else GENERATED
+    return GENERATED if config.is_generative else DECODED
 
 
 def write_pieces(

@@ -12,14 +12,16 @@ from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
 from lgvsc.coding.control import CONTROL_BITS
 from lgvsc.coding.control_block import control_symbols
 from lgvsc.coding.digital import symbol_count
+from lgvsc.coding.frames_control import FRAMES_CONTROL_BITS
 from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.side import SIDE_BITS
 from lgvsc.coding.snr import choose_mcs
-from lgvsc.config import AUTO, Config, with_chosen_scheme
+from lgvsc.config import AUTO, DJSCC, Config, with_chosen_scheme
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.auto import choose_scheme
+from lgvsc.schemes.djscc_rgb import REALS
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.calibration import ClipCurve, Prices, calibrate_threshold, clip_curve
 
@@ -58,6 +60,8 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     if not config.coding.budget:
         return config, choices
     video = source.format
+    if config.scheme == DJSCC:
+        return frames_within(video, config, choices)
     budget = Budget.parse(config.coding.budget)
     per_frame = budget.symbols_per_frame(video, bits_per_symbol(config.believed_snr_db))
     allowed_per_s = per_frame * float(video.fps)
@@ -93,6 +97,29 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
         ),
         choices,
     )
+
+
+def frames_within(video: VideoFormat, config: Config, choices: list[str]) -> tuple[Config, list[str]]:
+    """``djscc-rgb`` at the highest rate that the budget allows, control blocks paid first.
+
+    Raises:
+        ConfigError: Even the lowest rate costs more.
+    """
+    snr_db, settings = config.believed_snr_db, config.djscc
+    per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, bits_per_symbol(snr_db))
+    head = PREAMBLE_SYMBOLS + control_symbols(FRAMES_CONTROL_BITS, snr_db)
+    frames = video.frames or settings.burst_frames
+    control = head * -(-frames // settings.burst_frames) / frames
+    fewest = build.frame_codec(config).min_symbols(video.height, video.width)
+    reals = min(int((per_frame - control) * REALS[0] / fewest), REALS[-1])
+    if reals < REALS[0]:
+        least = (fewest + control) / (3 * video.height * video.width)
+        raise ConfigError(
+            f"djscc-rgb sends every frame and costs a CBR of {least:.4f} at least, above coding.budget = "
+            f"{config.coding.budget!r}; give it more, or take another scheme"
+        )
+    changed = config.model_copy(update={"djscc": replace(settings, reals=reals)})
+    return changed, [*choices, f"{reals} reals for each 8x8 pixels of every frame"]
 
 
 def curve_of(source: VideoReader, config: Config) -> ClipCurve:
@@ -170,10 +197,10 @@ def _segment_symbols(caption_bytes: int, config: Config) -> float:
     if config.message.send_captions:
         symbols += _caption_symbols(caption_bytes, config)
     if config.message.send_motion:
-        symbols += symbol_count(SIDE_BITS, choose_mcs(SIDE_BITS, config.believed_snr_db, "side"))
+        symbols += symbol_count(SIDE_BITS, choose_mcs(SIDE_BITS, config.believed_snr_db, "side", config.coding.text_mcs))
     return symbols
 
 
 def _caption_symbols(caption_bytes: int, config: Config) -> int:
     bits = max(1, round(BITS_PER_CAPTION_BYTE * caption_bytes))
-    return symbol_count(bits, choose_mcs(bits, config.believed_snr_db, "captions"))
+    return symbol_count(bits, choose_mcs(bits, config.believed_snr_db, "captions", config.coding.text_mcs))

@@ -15,7 +15,7 @@ import numpy as np
 from lgvsc.coding.message_codec import CLOSING_KEYFRAME
 from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
-from lgvsc.config import Config
+from lgvsc.config import DJSCC, Config
 from lgvsc.core.air import Burst
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Provenance, Rebuilt
@@ -134,7 +134,7 @@ class Record:
             "segments": [self._segment_row(i, s) for i, s in enumerate(self.sent_segments)],
             "keyframes": SemanticMessage(tuple(self.sent_segments)).keyframe_indices,
             "divergence_curve": self.curve,
-            "threshold": None if config.is_conventional else config.keyframes.threshold,
+            "threshold": config.keyframes.threshold if config.is_generative else None,
             "choices": self.choices,
             "metrics": self._metrics(),
             "provenance": self.provenance,
@@ -217,6 +217,9 @@ def models(config: Config) -> dict[str, dict[str, Any]]:
         codec = config.conventional.codec
         return {"video_codec": {"name": ENCODERS[codec], "revision": f"PyAV {version('av')}", "sha256": None}}
     roles = config.models
+    if config.scheme == DJSCC:
+        card = find(roles.frame_codec)
+        return {"frame_codec": {"name": card.name, "revision": card.revision, "sha256": card.sha256}}
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
     codecs = roles.picture_codecs
     named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}

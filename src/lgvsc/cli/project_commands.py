@@ -28,6 +28,9 @@ TRAININGS = {
     "judge": "lgvsc.training.judge",
     "text-model": "lgvsc.training.text_model",
     "ntscc": "lgvsc.training.ntscc",
+    "pidinet": "lgvsc.training.pidinet",
+    "sketch": "lgvsc.training.sketch",
+    "deepjscc": "lgvsc.training.deepjscc",
     "world": "lgvsc.training.compact_world",
     "link-adaptation": "lgvsc.training.link_adaptation",
     "auto": "lgvsc.experiments.scheme_choice",
@@ -104,7 +107,7 @@ def toml_value(value: object) -> str:
 
 def train(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="judge, text-model, ntscc, world or link-adaptation.", show_default=False)],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(TRAININGS)}.", show_default=False)],
 ) -> None:
     """Train, or measure, one of the things that lgvsc ships; `lgvsc train NAME --help` lists its options."""
     if name not in TRAININGS:

@@ -23,7 +23,17 @@ from typing import Any
 
 from lgvsc.errors import ConfigError, UnknownModelError
 
-ROLES = ("captioner", "judge", "vision_language", "text_coder", "picture_codec", "world_model", "world_model_part")
+ROLES = (
+    "captioner",
+    "judge",
+    "vision_language",
+    "text_coder",
+    "picture_codec",
+    "sketch_extractor",
+    "sketch_codec",
+    "world_model",
+    "world_model_part",
+)
 ASSETS = "assets"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What reads a folder of weights, by the model_type that its config.json states.
@@ -57,6 +67,7 @@ class ModelCard:
             the newest at the time of fetching, which stays the one that is used until it is fetched again.
         hub: Repository on the model hub, ``"owner/name"``. ``None``: the weights are no affair of the hub.
         folder: Where the weights lie, for a model that was named by its folder.
+        convert: Whether what the hub has must be rewritten by ``lgvsc models convert`` before it can be used.
         gated: Whether the hub wants terms accepted and a token.
         memory_gb: What a run needs, on the GPU or without one, in 10^9 bytes; 0 where nobody would notice.
         extra: Name of the optional dependencies that it needs, as in ``pip install 'lgvsc[extra]'``.
@@ -75,6 +86,7 @@ class ModelCard:
     revision: str | None = None
     hub: str | None = None
     folder: str | None = None
+    convert: bool = False
     gated: bool = False
     memory_gb: float = 0.0
     extra: str | None = None

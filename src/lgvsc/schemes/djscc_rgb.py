@@ -34,6 +34,8 @@ from lgvsc.errors import ConfigError
 from lgvsc.schemes.player import Decoded, Player
 from lgvsc.world.spans import in_order
 
+REALS = range(2, 17)  # for each 8 x 8 pixels, that the codec has learned to do with
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DjsccConfig:
@@ -48,8 +50,8 @@ class DjsccConfig:
     burst_frames: int = 32
 
     def __post_init__(self) -> None:
-        if not 2 <= self.reals <= 16:
-            raise ConfigError(f"djscc.reals is {self.reals}; the codec sends 2 to 16, GVSC's rate is 3")
+        if self.reals not in REALS:
+            raise ConfigError(f"djscc.reals is {self.reals}; the codec sends {REALS[0]} to {REALS[-1]}, as GVSC 3")
         if not 1 <= self.burst_frames <= MAX_FRAMES:
             raise ConfigError(f"djscc.burst_frames is {self.burst_frames}; control carries 1 to {MAX_FRAMES}")
 
