@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -30,6 +30,7 @@ from lgvsc.errors import ConfigError
 
 if TYPE_CHECKING:
     from lgvsc.channel.radio import RadioConfig
+    from lgvsc.config import Config
 
 StemArgument = Annotated[Path, typer.Argument(help="Name of a recording, without .sigmf-data.", show_default=False)]
 
@@ -93,7 +94,12 @@ def recording(stem: Path) -> tuple[Path, Path]:
 
 def send(
     video: VideoArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Stem: makes TX.lgvsc and TX.sigmf-*.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Stem: makes TX.lgvsc and TX.sigmf-*.", show_default=False)
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="HOST:PORT", help="Send packets over UDP instead.", show_default=False)
+    ] = None,
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
     snr_db: SnrOption = None,
@@ -102,14 +108,26 @@ def send(
         int | None,
         typer.Option("--samples-per-symbol", help="Write a waveform for a radio, 2 to 32; 4 is usual.", min=2, max=32),
     ] = None,
+    mtu: Annotated[int, typer.Option("--mtu", help="Bytes of the largest packet, 51 to 65507.")] = 1200,
+    extra: Annotated[
+        float, typer.Option("--extra", help="Packets that make up for lost ones, as a share of the others.")
+    ] = 0.25,
+    pace: Annotated[str, typer.Option("--pace", help="real-time or fast: when segments leave.")] = "real-time",
     settings: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Turn a video into a semantic message and channel symbols.
+    """Turn a video into a semantic message and channel symbols, or send it as packets.
 
-    --snr-db is what the transmitter believes of the channel. Example: lgvsc send walk.mp4 -o tx
+    --snr-db is what the transmitter believes of the channel. Examples:
+    lgvsc send walk.mp4 -o tx, lgvsc send walk.mp4 --to 127.0.0.1:5004
     """
+    if (output is None) == (to is None):
+        raise ConfigError("give either --output TX for files, or --to HOST:PORT for packets over UDP")
+    if output is None:
+        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
+        send_live(video, config, to or "", PacketOptions(mtu, extra, pace), quiet)
+        return
     message = output.with_name(output.name + ".lgvsc")
     check_outputs(message, *recording(output), force=force)
     config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
@@ -164,8 +182,17 @@ def channel(
 
 
 def receive(
-    recording: StemArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Rebuilt video.")],
+    recording: Annotated[
+        Path | None, typer.Argument(help="Name of a recording, without .sigmf-data.", show_default=False)
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen", metavar="[HOST:]PORT", help="Receive packets over UDP, on the loopback.", show_default=False
+        ),
+    ] = None,
+    timeout_s: Annotated[float, typer.Option("--timeout-s", help="Stop listening after so long a silence.")] = 30.0,
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
     seed: SeedOption = 0,
@@ -180,21 +207,49 @@ def receive(
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a video from received symbols. Reads the recording and nothing else.
+    """Make a video from received symbols or packets. Reads these and nothing else.
 
-    Example: lgvsc receive rx -o walk.rebuilt.mp4
+    Examples: lgvsc receive rx -o walk.rebuilt.mp4, lgvsc receive --listen 5004 -o walk.rebuilt.mp4
     """
+    if (recording is None) == (listen is None):
+        raise ConfigError("give either the name of a recording, or --listen PORT for packets over UDP")
     check_outputs(output, force=force)
     config = resolve(preset, scheme, settings, seed=seed)
 
-    from lgvsc import link
+    from lgvsc import link, live
 
-    got = link.receive(
-        recording, config, output=output, samples_per_symbol=samples_per_symbol, on_progress=progress(quiet)
-    )
+    if recording is not None:
+        got = link.receive(
+            recording, config, output=output, samples_per_symbol=samples_per_symbol, on_progress=progress(quiet)
+        )
+    else:
+        address = live.Address.parse(listen or "")
+        got = live.receive(config, listen=address, output=output, timeout_s=timeout_s, on_progress=progress(quiet))
     for line in got.lines():
         note(line)
     typer.echo(f"{output}")
+
+
+class PacketOptions(NamedTuple):
+    """How packets are sent, as the command line says it."""
+
+    mtu: int
+    extra: float
+    pace: str
+
+
+def send_live(video: Path, config: Config, to: str, options: PacketOptions, quiet: bool) -> None:
+    """The other half of ``send``."""
+    from lgvsc import live
+    from lgvsc.coding.packets import PacketConfig
+
+    address = live.Address.parse(to)
+    packets = PacketConfig(mtu=options.mtu, extra=options.extra)
+    if options.pace not in live.PACES:
+        raise ConfigError(f"--pace is {options.pace!r}; there are {' and '.join(live.PACES)}")
+    pace: live.Pace = "fast" if options.pace == "fast" else "real-time"
+    sent = live.send(video, config, to=address, packets=packets, pace=pace, on_progress=progress(quiet))
+    typer.echo(f"{sent.segments} segments, {sent.packets} packets, {sent.bytes} bytes to {address}")
 
 
 def parse_radio(settings: list[str]) -> RadioConfig:

@@ -102,7 +102,7 @@ class Assembler:
         self._patience_s = patience_s
         self._streams: dict[StreamKey, _Stream] = {}
         self._chosen: _Stream | None = None
-        self._bytes = 0
+        self._pending_bytes = 0
 
     def over(self, at_s: float) -> bool:
         """Whether nothing more is to be expected: the end was announced, and all has left or been given up."""
@@ -114,7 +114,7 @@ class Assembler:
     def add(self, packet: bytes, at_s: float = 0.0) -> bool:
         """Take a packet that arrived at a time. False where it is none, or of no use."""
         read = read_packet(packet)
-        if read is None or self._bytes + len(packet) > MAX_PENDING_BYTES:
+        if read is None or self._pending_bytes + len(packet) > MAX_PENDING_BYTES:
             return False
         header, payload = read
         video = header.video
@@ -124,7 +124,7 @@ class Assembler:
         stream = self._streams.setdefault(key, _Stream(video))
         if not stream.take(header, payload, at_s):
             return False
-        self._bytes += len(packet)
+        self._pending_bytes += len(payload) if header.part != "end" else 0
         return True
 
     def due(self, at_s: float) -> Iterator[Segment]:
@@ -152,7 +152,7 @@ class Assembler:
         stream = self._stream
         while stream is not None and (pending := stream.next_one(at_s, patience_s)) is not None:
             self._chosen = stream
-            self._bytes -= pending.bytes
+            self._pending_bytes -= pending.size_bytes
             yield pending.segment(stream.video)
 
 
@@ -194,7 +194,7 @@ class _Pending:
 
     first: PacketHeader
     since_s: float
-    bytes: int = 0
+    size_bytes: int = 0
     parts: dict[PacketPart, _Fragments] = field(default_factory=dict)
 
     @property
@@ -219,17 +219,20 @@ class _Pending:
         fragments = self.parts.setdefault(header.part, _Fragments(header.count, len(payload)))
         if not fragments.take(header, payload):
             return False
-        self.bytes += len(payload)
+        self.size_bytes += len(payload)
         return True
 
     def segment(self, video: VideoFormat) -> Segment:
         words = self.parts.get("words")
         whole = words.whole() if words else None
         read = _read_words(whole if whole is not None else (words.beginning() if words else b""), whole is not None)
-        pictures = {part: self._picture(part, video) for part in ("keyframe", "closing_keyframe")}
-        status: dict[str, PartStatus] = {"control": "ok", **read.status}
-        for part, picture in pictures.items():
-            status[part] = "absent" if part not in self._sent else "lost" if picture is None else "ok"
+        keyframe, closing = self._picture("keyframe", video), self._picture("closing_keyframe", video)
+        status: dict[str, PartStatus] = {
+            "control": "ok",
+            **read.status,
+            "keyframe": _status(self.first.keyframe_sent, keyframe),
+            "closing_keyframe": _status(self.first.closing_sent, closing),
+        }
         cut = self.first.start + read.cut if 0 < read.cut <= self.first.length else None
         return Segment(
             video=video,
@@ -239,8 +242,9 @@ class _Pending:
             motion=read.motion,
             cut=cut,
             last=self.first.last,
+            keyframe=keyframe,
+            closing_keyframe=closing,
             status=status,
-            **pictures,
         )
 
     def _picture(self, part: PacketPart, video: VideoFormat) -> Pixels | None:
