@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from lgvsc.errors import ConfigError
 from lgvsc.nets.compact_world import CompactWorld
-from lgvsc.training.compact_world import WorldTraining, gradient_energy, learning_rate, train, training_ssim
+from lgvsc.training.compact_world import WorldTraining, gradient_energy, train, training_ssim
 from lgvsc.training.world_windows import FRAMES, SIDE, Window, WindowPool
 from lgvsc.world.backends.compact_world import hashed_words, load
 
@@ -76,10 +76,10 @@ class Interrupted(WindowPool):
 
 
 def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(pool, tmp_path):
-    config = WorldTraining(steps=6, frames=2, windows=1, crop=64, warmup=2, save_minutes=0.0)
+    config = WorldTraining(steps=4, batch=2, windows=1, crop=64, warmup=2, save_minutes=0.0, precision="bfloat16")
     whole = train(config, pool, tmp_path / "whole", net=tiny())
     with pytest.raises(KeyboardInterrupt):
-        train(config, Interrupted([window(seed) for seed in range(3)], 64, 4), tmp_path / "broken", net=tiny())
+        train(config, Interrupted([window(seed) for seed in range(3)], 64, 6), tmp_path / "broken", net=tiny())
     again = train(config, pool, tmp_path / "broken", net=tiny(), resume=tmp_path / "broken" / "checkpoint.pt")
     assert load_file(again).keys() == load_file(whole).keys()
     for name, value in load_file(whole).items():
@@ -88,21 +88,18 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(pool, tmp_path):
     assert events == ["start", "resume", "end"]
 
 
-def test_what_is_shipped_loads_and_has_no_observer(pool, tmp_path):
-    config = WorldTraining(steps=2, frames=2, windows=1, crop=64)
+def test_what_is_shipped_loads(pool, tmp_path):
+    config = WorldTraining(steps=1, batch=2, windows=1, crop=64, precision="float32")
     weights = train(config, pool, tmp_path, net=tiny())
     assert load(weights.read_bytes()).latent_frames(9) == 3
-    assert not any(name.startswith("observer.") for name in load_file(weights))
 
 
 def test_the_painter_learns_to_take_the_candidate_that_is_right(pool, tmp_path):
-    config = WorldTraining(
-        steps=40, painting=1.0, frames=4, crop=64, warmup=5, learning_rate=5e-3, sharpness_weight=0.0
-    )
+    config = WorldTraining(steps=40, batch=4, windows=1, crop=64, warmup=5, learning_rate=5e-3, sharpness_weight=0.0)
     train(config, pool, tmp_path, net=tiny(), held_out=pool)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     validation = [entry for entry in log if entry["event"] == "validation"][-1]
-    assert validation["guess_ssim"] > validation["mixture_ssim"] + 0.1
+    assert validation["results"]["guess_ssim"] > validation["results"]["mixture_ssim"] + 0.1
 
 
 def test_similarity_is_one_for_equal_pictures_and_falls_with_noise():
@@ -116,13 +113,6 @@ def test_blur_takes_gradient_energy_away():
     picture = torch.rand(1, 3, 32, 32)
     blurred = torch.nn.functional.avg_pool2d(picture, 3, 1, 1)
     assert gradient_energy(blurred) < 0.5 * gradient_energy(picture)
-
-
-def test_both_parts_of_a_run_warm_up_and_come_down():
-    config = WorldTraining(steps=1000, painting=0.5, warmup=10)
-    rates = [learning_rate(step, config) for step in range(1000)]
-    assert rates[0] == rates[500] == pytest.approx(0.1)
-    assert max(rates) == 1.0 and rates[499] < 0.03 and rates[999] < 0.03
 
 
 def test_an_empty_pool_is_refused():

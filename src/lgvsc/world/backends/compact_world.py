@@ -153,9 +153,7 @@ def load(data: bytes) -> CompactWorldModel:
     try:
         metadata = header(data)["__metadata__"]
         net = CompactWorld(CompactWorldConfig.from_json(metadata["config"]))
-        missing = net.load_state_dict({name: value.float() for name, value in read(data).items()}, strict=False)
-        if missing.unexpected_keys or any(not name.startswith("observer.") for name in missing.missing_keys):
-            raise KeyError(missing)
+        net.load_state_dict({name: value.float() for name, value in read(data).items()})
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"these are not the weights of a compact world model: {error}") from error
     for parameter in net.parameters():
