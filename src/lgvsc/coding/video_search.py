@@ -33,8 +33,17 @@ from lgvsc.metrics.ssim import MIN_SSIM_SIDE, ssim
 
 Objective: TypeAlias = Literal["ssim", "psnr"]
 
-EIGHTHS = (8, 6, 5, 4, 3, 2)  # of the source's height and width
-STEPS = (1, 2, 3, 4, 6, 8)  # one frame in so many is coded
+EIGHTHS = (8, 6, 5, 4, 3, 2, 1)  # of the source's height and width
+STEPS = (
+    1,
+    2,
+    3,
+    4,
+    6,
+    8,
+    24,
+    1023,
+)  # one frame in so many is coded, in the end one of the whole group; numbered on the air
 JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
 FIRST_TRIALS, LATER_TRIALS = 9, 3
 MAX_FITS = 6
@@ -95,7 +104,7 @@ class Gop:
 
 def middle_of_step(step: int, length: int) -> int:
     """The frame that stands for the first ``step`` frames of a group of ``length``."""
-    return min(step // 2, length - 1)
+    return min(step, length) // 2
 
 
 def picture_at(frame: int, step: int, pictures: int) -> int:
@@ -260,7 +269,14 @@ def likely_format(gop: Gop, max_bytes: int) -> Format:
 
 
 # Bits per pixel of the source below which a format is likely; from trying all of them on training clips with AV1.
-LIKELY = ((0.0012, Format(4, 6)), (0.003, Format(5, 4)), (0.006, Format(6, 3)), (0.015, Format(8, 2)))
+LIKELY = (
+    (0.00015, Format(2, 1023)),
+    (0.0004, Format(3, 24)),
+    (0.0012, Format(4, 6)),
+    (0.003, Format(5, 4)),
+    (0.006, Format(6, 3)),
+    (0.015, Format(8, 2)),
+)
 
 
 def _beside(format: Format, along_steps: bool, direction: int) -> Format | None:

@@ -34,7 +34,7 @@ from lgvsc.coding.video_control import (
     video_mcs,
 )
 from lgvsc.coding.video_road import CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
-from lgvsc.coding.video_search import Choice, Format, FormatSearch, Gop, Objective, picture_at, picture_count
+from lgvsc.coding.video_search import STEPS, Choice, Format, FormatSearch, Gop, Objective, picture_at, picture_count
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Rebuilt
@@ -186,7 +186,7 @@ class _Sender:
             codec=CODECS.index(self._config.codec),
             constant_qp=int(choice.quantiser.constant_qp),
             eighths=choice.format.eighths - 1,
-            step=choice.format.step - 1,
+            step=STEPS.index(choice.format.step),
             payload_bytes=len(coded.payload),
             mcs=mcs.index,
             headers_sent=int(coded.headers_sent),
@@ -234,8 +234,9 @@ def most_bytes(symbols: int, snr_db: float) -> tuple[int, int]:
 def _described(gop: Gop, choice: Choice, mcs: Mcs) -> str:
     height, width = gop.size(choice.format)
     quantiser = f"{'QP' if choice.quantiser.constant_qp else 'CRF'} {choice.quantiser.value:g}"
-    modem = f"{2**mcs.bits_per_symbol}-QAM {mcs.code_rate:.2f}"
-    return f"{width}x{height}, 1 frame in {choice.format.step}, {quantiser}, {modem}"
+    modem = f"{2**mcs.bits_per_symbol}-QAM, {mcs.code.upper() if mcs.code == 'ldpc' else mcs.code} {mcs.code_rate:.2f}"
+    rate = f"1 frame in {choice.format.step}" if choice.format.step < len(gop) else "1 frame"
+    return f"{width}x{height}, {rate}, {quantiser}, {modem}"
 
 
 # Receiver
@@ -285,7 +286,7 @@ def read_payload(control: VideoControl, body: Reception) -> bytes:
 
 def frames_of(control: VideoControl, payload: bytes) -> Iterator[tuple[int, Pixels]]:
     """Frames of the video for which there is a picture, rising. A picture stands for ``step`` frames."""
-    codec, step = CODECS[control.codec], control.step + 1
+    codec, step = CODECS[control.codec], STEPS[control.step]
     size = coded_size(control.height, control.width, control.eighths + 1)
     coded = CodedGop(payload, bool(control.headers_sent), control.header_qp, control.header_check)
     pictures = picture_count(control.length, step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from lgvsc.channel.common import seeded
 from lgvsc.coding.control import CONTROL_BITS
 from lgvsc.coding.control_block import decode_control
 from lgvsc.coding.framing import PREAMBLE_SYMBOLS
+from lgvsc.coding.video_search import STEPS, middle_of_step, picture_at, picture_count
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Frame, Video, VideoFormat
@@ -136,6 +138,25 @@ def test_control_alone_still_gives_size_and_length():
     control = len(bursts[0][1].parts[0])
     frames, provenance = received(adaptive(), [reception[:control]])
     assert frames.shape == (12, HEIGHT, WIDTH, 3) and set(provenance) == {"missing"}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_one_frame_stands_for_every_step_and_all_for_the_whole_group(step):
+    for length in (1, 2, 7, 25, 240, 1023):
+        pictures = picture_count(length, step)
+        assert pictures >= 1 and middle_of_step(step, length) < length
+        shown = [picture_at(frame, step, pictures) for frame in range(length)]
+        assert shown == sorted(shown) and set(shown) == set(range(pictures))
+        assert step < length or pictures == 1
+
+
+def test_the_smallest_budgets_get_a_single_still_picture():
+    video = clip(40)
+    bursts = sent(adaptive("h264", budget="7e-4cbr", gop_frames=40), video)
+    label = bursts[0][1].parts[1].label
+    assert re.match(r"\d+x\d+, 1 frame, CRF", label), label
+    frames, provenance = received(adaptive(), clean(bursts))
+    assert set(provenance) == {"received"} and all(np.array_equal(frame, frames[0]) for frame in frames)
 
 
 def test_too_small_a_budget_sends_control_alone():
