@@ -246,7 +246,8 @@ def check_presets() -> list[Check]:
 def roles(config: Config) -> list[str]:
     """Names of the models that a configuration uses, once each."""
     models = config.models
-    return list(dict.fromkeys([models.captioner, models.judge, *models.picture_codecs, models.world_model]))
+    captioners = [models.captioner, models.segment_captioner, models.judge]
+    return [name for name in dict.fromkeys([*captioners, *models.picture_codecs, models.world_model]) if name]
 
 
 def shipped(config: Config) -> bool:
@@ -258,13 +259,19 @@ def shipped(config: Config) -> bool:
 
 def check_large_preset(name: str, config: Config) -> Check:
     """Whether the weights of a preset are here, without reading gigabytes of them."""
+    from lgvsc.cli.model_commands import this_machine
     from lgvsc.errors import LgvscError
-    from lgvsc.models.catalog import find
+    from lgvsc.models.catalog import catalog, find
+    from lgvsc.models.fitting import nearest_that_fits, what_is_short
     from lgvsc.models.hub import missing_library, weights_folder
     from lgvsc.world.backends.opensora_weights import find_folders
 
-    missing = []
+    missing, machine = [], this_machine()
     for card in map(find, roles(config)):
+        short = what_is_short(card, machine, here=True)
+        if short:
+            other = nearest_that_fits(card, catalog().values(), machine)
+            missing.append(short + (f", nearest that fits is {other.name}" if other else ", and nothing else fits"))
         try:
             missing_library(card)
             if card.hub or card.folder:

@@ -70,7 +70,9 @@ def pull_model(
         raise MissingResourceError(f"{card.hub} is gated: accept its terms at its page on the hub, then set HF_TOKEN")
     folder = fetch(card, token=os.environ.get("HF_TOKEN") or None, revision=revision)
     typer.echo(f"{card.name}  revision {folder.name}  {folder}")
-    if card.revision is None and revision is None:
+    if card.convert:
+        note(f"next: lgvsc models convert {card.name}")
+    elif card.revision is None and revision is None:
         note(f"to pin what you have, write {card.hub}@{folder.name} where you name the model")
 
 
@@ -146,6 +148,20 @@ def convert_model(
     typer.echo(f"{target}")
 
 
+@models_app.command("labels")
+def show_labels(name: NameArgument) -> None:
+    """Token ids of yes and no in a model's vocabulary, as ``server.label_ids`` wants them for vLLM."""
+    from lgvsc.models.catalog import find
+    from lgvsc.models.hub import weights_folder
+    from lgvsc.semantics.backends.vision_language import label_ids
+
+    folder = weights_folder(find(name))
+    from transformers import AutoTokenizer
+
+    vocabulary = AutoTokenizer.from_pretrained(folder, local_files_only=True).get_vocab()
+    typer.echo(f"server.label_ids={[label_ids(vocabulary, word) for word in ('yes', 'no')]}")
+
+
 def this_machine() -> Machine:
     """GPU memory, main memory and free disk where the hub's client keeps its files."""
     import shutil
@@ -178,6 +194,8 @@ def state(card: ModelCard, machine: Machine) -> str:
     except MissingResourceError as error:
         if "pip install" in str(error):
             return f"needs lgvsc[{card.extra}]"
+        if "models convert" in str(error):
+            return "to be converted"
         return "too large" if what_is_short(card, machine) else "not fetched"
     return "too large" if what_is_short(card, machine, here=True) else "here"
 

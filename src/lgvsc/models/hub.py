@@ -40,6 +40,10 @@ def weights_folder(card: ModelCard) -> Path:
             f"the weights of {card.name} ({card.hub}{version}) are not on this machine. lgvsc stays offline unless "
             f"asked; to fetch about {card.size_bytes / 1e9:.1f} GB, run: lgvsc models pull {card.name}"
         )
+    if card.convert:
+        raise MissingResourceError(
+            f"{card.name} was fetched in its published layout; rewrite it once: lgvsc models convert {card.name}"
+        )
     return complete(folder, card)
 
 

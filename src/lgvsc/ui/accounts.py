@@ -95,6 +95,40 @@ def timing(report: Report) -> str:
     )
 
 
+COST_WORDS = {
+    "pairs": "frame pairs scored",
+    "descriptions": "descriptions written",
+    "remembered": "descriptions remembered",
+    "model_calls": "model calls",
+    "vision_tiles": "vision tiles",
+    "prefill_tokens": "tokens read",
+    "decode_tokens": "tokens written",
+    "decode_steps": "steps of writing",
+}
+
+
+def cost(report: Report) -> str:
+    """What captioner and judge did; nothing where they did nothing."""
+    spent = report.get("cost") or {}
+    if not spent.get("model_calls"):
+        return ""
+    rows = "".join(
+        f"<tr><th scope='row'>{words}</th><td>{number(spent.get(key), 0)}</td></tr>"
+        for key, words in COST_WORDS.items()
+        if spent.get(key)
+    )
+    flops, wasted = spent.get("flops"), spent.get("wasted_share")
+    rows += f"<tr><th scope='row'>operations</th><td>{number(flops / 1e9 if flops else None, 1)} GFLOP</td></tr>"
+    rows += f"<tr><th scope='row'>inside the models</th><td>{number(spent.get('seconds'), 2, 's')}</td></tr>"
+    note = (
+        f"<p class='note'>{100 * wasted:.0f} % of the pairs were scored in vain, ahead of a keyframe.</p>"
+        if wasted
+        else ""
+    )
+    heading = "<h2>What captioner and judge cost</h2>"
+    return f"<section class='card'>{heading}<table><tbody>{rows}</tbody></table>{note}</section>"
+
+
 def provenance_of_numbers(report: Report) -> str:
     """Models, environment, configuration: what is needed to get the same numbers again."""
     models = "".join(

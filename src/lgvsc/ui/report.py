@@ -91,6 +91,7 @@ def render(report: Mapping[str, Any], material: Material | None = None) -> str:
             accounts.symbols(report),
             accounts.quality(report),
             accounts.timing(report),
+            accounts.cost(report),
             accounts.provenance_of_numbers(report),
             accounts.citation(),
         ]

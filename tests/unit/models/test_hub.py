@@ -62,6 +62,16 @@ def test_a_repository_that_the_catalogue_does_not_know_works_once_it_is_here(cac
     assert (card.folder, card.revision, card.role) == (str(folder), COMMIT, "vision_language")
 
 
+def test_a_published_layout_is_used_once_it_was_converted(cache):
+    stored(cache, {"config.json": json.dumps({"model_type": "internvl_chat"}).encode()}, "OpenGVLab/InternVL2-8B")
+    with pytest.raises(MissingResourceError, match="models convert internvl2-8b"):
+        hub.weights_folder(find("internvl2-8b"))
+    made = cache / "lgvsc-converted" / "internvl2-8b"
+    made.mkdir(parents=True)
+    (made / "config.json").write_bytes(CONFIG)
+    assert hub.weights_folder(find("internvl2-8b")) == made
+
+
 def test_an_incomplete_download_is_named(cache):
     index = json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}).encode()
     stored(cache, {"config.json": CONFIG, "model.safetensors.index.json": index, "one.safetensors": b"1"})
@@ -96,7 +106,7 @@ def test_a_folder_works_where_a_name_does(tmp_path):
 @pytest.mark.parametrize(
     ("machine", "nearest"),
     [
-        (Machine(gpu_gb=24, ram_gb=64, disk_gb=500), "qwen3-vl-8b"),
+        (Machine(gpu_gb=24, ram_gb=64, disk_gb=500), "qwen3-vl-8b"),  # 20 GB
         (Machine(gpu_gb=8, ram_gb=64, disk_gb=500), "smolvlm2-2.2b"),
         (Machine(gpu_gb=0, ram_gb=4, disk_gb=500), "internvl3-1b"),
     ],

@@ -65,7 +65,7 @@ class LargeModelConfig:
     caption_tokens: int = 120
     labels: Literal["all", "single"] = "all"
     batch: int = 8
-    tie_margin: float = 1e-3
+    tie_margin: float = 1e-4
 
     def __post_init__(self) -> None:
         if self.dtype not in ("auto", "float32", "bfloat16", "float16"):
