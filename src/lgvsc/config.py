@@ -69,12 +69,13 @@ class JudgeConfig(BaseModel):
 
 
 class LinkConfig(BaseModel):
-    """What is said and measured about the link; changes no symbol."""
+    """What is said, shown and measured about the link; changes no symbol."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol_rate_hz: float = Field(default=10_000.0, gt=0)  # for airtime only
     metrics_every: int = Field(default=1, ge=1)  # measure one frame in so many
+    badge: bool = False  # write on each frame that was not received how it was made
 
 
 class Config(BaseModel):

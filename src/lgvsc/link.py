@@ -8,6 +8,7 @@ Read on in ``schemes/generative.py``.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from lgvsc.core.container import write_message
 from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import Segment
+from lgvsc.core.provenance import TAG, ProvenanceRuns, badged, write_sidecar
 from lgvsc.core.video import Frame, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.metrics.quality import Quality, QualityMeter
@@ -78,7 +80,7 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         receptions = clock.during("channel", (channel(burst.symbols) for burst in bursts))
         pieces = scheme.reconstruct(receptions, on_segment=record.received)
 
-        written = write_pieces(pieces, output, clock, record.rebuilt, made_by(config))
+        written = write_pieces(pieces, output, config, clock, on_piece=record.rebuilt)
         every, total = config.link.metrics_every, reader.format.frames
         record.quality = measure(written, clock.during("source", original), clock, every, on_progress, total)
     with clock.stage("metrics"):
@@ -197,7 +199,7 @@ def receive(
     scheme = build.scheme(config)
     receptions = SigmfReader(recording, samples_per_symbol=samples_per_symbol)
     pieces = scheme.reconstruct(receptions, on_segment=arrived.segment)
-    for frame in write_pieces(pieces, output, Stopwatch(), arrived.piece, made_by(config)):
+    for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
         if on_progress:
             on_progress(frame.index + 1, arrived.frames)
     return arrived
@@ -227,19 +229,17 @@ class Arrived:
         return [f"{self.origins.total()} frames: {frames}", *([f"lost: {lost}"] if lost else [])]
 
 
-def made_by(config: Config) -> dict[str, str]:
-    """What a rebuilt file says about itself."""
-    return GENERATED if config.is_generative else DECODED
-
-
 def write_pieces(
     pieces: Iterable[Rebuilt],
     output: Path,
+    config: Config,
     clock: Stopwatch,
-    on_piece: Callable[[Rebuilt], None],
-    metadata: dict[str, str] = GENERATED,
+    on_piece: Callable[[Rebuilt], None] = lambda _: None,
 ) -> Iterator[Frame]:
-    """Write the rebuilt video as it comes, handing each frame on. ``metadata`` says in the file how it was made.
+    """Write the rebuilt video as it comes, handing each frame on.
+
+    The file's own metadata and a sidecar, see :mod:`lgvsc.core.provenance`, say of each frame where it came from. With
+    ``link.badge`` the picture says it too; the frames handed on do not.
 
     Raises:
         NothingReceivedError: There was no piece at all.
@@ -248,14 +248,20 @@ def write_pieces(
     piece = next(iterator, None)
     if piece is None:
         raise NothingReceivedError
-    with VideoWriter(output, piece.video.format, metadata=metadata) as writer:
+    provenance = ProvenanceRuns()
+    made_by = GENERATED if config.is_generative else DECODED
+    with VideoWriter(output, piece.video.format, metadata=made_by) as writer:
         while piece is not None:
             on_piece(piece)
-            for frame in piece.video:
+            provenance.add(piece)
+            for frame, origin in zip(piece.video, piece.provenance, strict=True):
                 with clock.stage("output"):
-                    writer.write(frame.pixels)
+                    writer.write(badged(frame.pixels, origin) if config.link.badge else frame.pixels)
                 yield frame
             piece = next(iterator, None)
+        statement = provenance.statement(generated=made_by is GENERATED)
+        writer.describe(**{TAG: json.dumps(statement)})
+    write_sidecar(output, statement)
 
 
 def measure(

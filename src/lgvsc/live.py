@@ -25,7 +25,7 @@ from lgvsc.core.clock import Stopwatch
 from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, LgvscError
-from lgvsc.link import Arrived, Progress, made_by, write_pieces
+from lgvsc.link import Arrived, Progress, write_pieces
 from lgvsc.schemes.generative import GenerativeScheme
 
 Pace: TypeAlias = Literal["real-time", "fast"]
@@ -147,7 +147,7 @@ def receive(
         decoder = _generative(config).decoder
         segments = assembled(packets, timeout_s)
         pieces = decoder.videos(_shown(segments, arrived))
-        for frame in write_pieces(pieces, output, Stopwatch(), arrived.piece, made_by(config)):
+        for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
             if on_progress:
                 on_progress(frame.index + 1, arrived.frames)
     return arrived

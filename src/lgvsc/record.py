@@ -18,9 +18,10 @@ from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import DJSCC, Config
 from lgvsc.core.air import Burst
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Provenance, Rebuilt
+from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, PartStatus, Segment, SemanticMessage
+from lgvsc.core.provenance import ProvenanceRuns
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.metrics.quality import Quality
 from lgvsc.metrics.vmaf import Vmaf
@@ -54,7 +55,7 @@ class Record:
     ledger_entries: list[LedgerEntry] = field(default_factory=list)
     sent_segments: list[Segment] = field(default_factory=list)
     received_segments: dict[int, Segment] = field(default_factory=dict)
-    provenance: list[tuple[int, int, Provenance]] = field(default_factory=list)
+    provenance: ProvenanceRuns = field(default_factory=ProvenanceRuns)
     curve: list[tuple[int, float]] = field(default_factory=list)
     quality: Quality | None = None
     vmaf: Vmaf | None = None
@@ -80,12 +81,8 @@ class Record:
         )
 
     def rebuilt(self, piece: Rebuilt) -> None:
-        """Note where each frame came from, as runs of equal provenance."""
-        for index, kind in enumerate(piece.provenance, piece.video.start):
-            if self.provenance and self.provenance[-1][1:] == (index, kind):
-                self.provenance[-1] = (self.provenance[-1][0], index + 1, kind)
-            else:
-                self.provenance.append((index, index + 1, kind))
+        """Note where each frame came from."""
+        self.provenance.add(piece)
 
     def finish(self, timing_s: dict[str, float], output: Path) -> None:
         """Note the seconds per stage and where the video is."""
@@ -137,7 +134,7 @@ class Record:
             "threshold": config.keyframes.threshold if config.is_generative else None,
             "choices": self.choices,
             "metrics": self._metrics(),
-            "provenance": self.provenance,
+            "provenance": self.provenance.runs,
             "damage": self._damage(),
             "timing_s": self._timing_s(),
             "cost": self.cost.as_json() | {"wasted_share": self.cost.wasted_share(len(self.curve))},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -65,6 +66,22 @@ def test_the_report_has_the_agreed_keys_and_the_video_the_source_s_shape(source,
     assert rebuilt.frames.shape == original.frames.shape and rebuilt.fps == original.fps
     assert report["metrics"]["psnr_db"] > 18
     assert report["metrics"]["vmaf"] is not None or "bench" in report["metrics"]["absent"]["vmaf"]
+
+
+def test_the_video_says_in_itself_beside_itself_and_on_itself_which_frames_are_generated(source, tmp_path):
+    record = link.run(source, load_config(settings={"link.badge": True}), output=tmp_path / "out.mp4")
+    sidecar = json.loads((tmp_path / "out.provenance.json").read_text())
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        inside = json.loads(file.metadata["lgvsc_provenance"])
+        assert "Generated content" in file.metadata["comment"]
+    assert sidecar == {"video": "out.mp4", **inside}
+    assert sidecar["generated_content"] is True
+    runs = [(run["start"], run["stop"], run["origin"]) for run in sidecar["runs"]]
+    assert runs == record.provenance.runs
+    frames = read_video(tmp_path / "out.mp4").frames
+    origins = [origin for start, stop, origin in runs for _ in range(start, stop)]
+    corner_is_dark = [bool(frame[-3:, -20:].mean() < 60) for frame in frames]
+    assert corner_is_dark == [origin == "generated" for origin in origins]
 
 
 def test_the_same_seed_gives_the_same_video(source, tmp_path):

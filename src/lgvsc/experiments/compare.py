@@ -244,7 +244,7 @@ def row_of(cell: Cell, record: Record) -> Row:
     lost = [f"{count} {part.replace('_', ' ')}" for part, count in report["damage"].items() if count]
 
     def share(kind: str) -> float:
-        return sum(stop - start for start, stop, found in record.provenance if found == kind) / frames
+        return sum(stop - start for start, stop, found in record.provenance.runs if found == kind) / frames
 
     return replace(
         cell.empty(),
