@@ -6,11 +6,13 @@ import contextlib
 import json
 import logging
 import math
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TextIO, TypeVar
 
 import numpy as np
 import torch
@@ -99,6 +101,7 @@ class TrainingRun(Generic[Recipe]):
         self._saved = self._validated = time.monotonic()
         self._figures: list[Mapping[str, float]] = []
         self.bfloat16 = config.precision == "bfloat16"
+        self._bar = ProgressBar(sys.stderr)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         """Loss of the batch that belongs to a step, whatever came before, and figures for the log."""
@@ -136,6 +139,7 @@ class TrainingRun(Generic[Recipe]):
             means = {name: round(float(np.mean([f[name] for f in self._figures])), 5) for name in figures}
             self.log(event="step", lr=rate, **means)
             self._figures.clear()
+        self._bar.show(self.done(), self.steps, figures)
         now = time.monotonic()
         if now - self._validated > 60 * self.config.validate_minutes:
             self.validate()
@@ -189,6 +193,7 @@ class TrainingRun(Generic[Recipe]):
         with averaged(self.net, self.average), torch.inference_mode():
             results = self.measure()
         if results is not None:
+            self._bar.validation = json.dumps(results)
             self.log(event="validation", results=results)
 
     def progress(self) -> Progress:
@@ -214,6 +219,32 @@ class TrainingRun(Generic[Recipe]):
         with atomic_write(path) as file:
             file.write(save(tensors, metadata | told))
         return path
+
+
+class ProgressBar:
+    """How far a run is, on one line of a terminal that is drawn anew twice a second; nothing anywhere else.
+
+    Args:
+        stream: Where to; usually standard error.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown = -math.inf
+        self.validation = "no validation yet"
+
+    def show(self, done: float, step: int, figures: Mapping[str, float]) -> None:
+        """The share that is done, the step, its figures and the last validation, cut to the width of the terminal."""
+        now = time.monotonic()
+        if not self._stream.isatty() or now - self._shown < 0.5:
+            return
+        self._shown = now
+        filled = round(20 * done)
+        told = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        line = f"[{'#' * filled}{'.' * (20 - filled)}] {done:4.0%} step {step}  {told}  {self.validation}"
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write("\r" + line[:width].ljust(width))
+        self._stream.flush()
 
 
 def learning_rate(done: float, step: int, warmup: int) -> float:

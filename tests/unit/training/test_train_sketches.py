@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import types
@@ -20,7 +21,7 @@ from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig
 from lgvsc.nets.pidinet import PiDiNet
 from lgvsc.training import deepjscc, perceptual, pidinet
 from lgvsc.training.deepjscc import ABLATED_K, RGB, SKETCH, contour_f, measure, through_channel
-from lgvsc.training.loop import LoopConfig, TrainingRun
+from lgvsc.training.loop import LoopConfig, ProgressBar, TrainingRun
 from lgvsc.training.perceptual import choose_distance, ms_ssim_distance
 from lgvsc.training.pictures import PicturePool
 from lgvsc.training.pidinet import Drawn, DrawnPool, PidinetTraining, edge_loss, find_drawn, scaled
@@ -174,7 +175,9 @@ def test_the_loss_is_gvscs_sum_of_two(tmp_path):
     for k in (0.0, 0.3, 1.0):
         run = deepjscc.DeepJsccRun(replace(CODING, k=k), tiny_deepjscc(), pool, [], tmp_path)
         total, figures = run.loss(3)
-        assert float(total.detach()) == pytest.approx(k * figures["mse"] + (1 - k) * figures["ms_ssim_distance"], rel=1e-4)
+        assert float(total.detach()) == pytest.approx(
+            k * figures["mse"] + (1 - k) * figures["ms_ssim_distance"], rel=1e-4
+        )
 
 
 def test_coding_is_learned(tmp_path):
@@ -262,6 +265,25 @@ def test_the_compact_networks_start_from_the_pictures():
     assert float(net.decoder_linear.weight.detach().abs().max()) > 0
     again = deepjscc.fresh("sketch", 0, pool)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_of_a_terminal_with_the_last_validation(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        bar = ProgressBar(stream)
+        bar.validation = '{"ods": 0.7}'
+        bar.show(0.5, 120, {"loss": 0.25})
+        bar.show(0.6, 121, {"loss": 0.25})  # too soon to draw again
+    assert pipe.getvalue() == ""
+    shown = terminal.getvalue()
+    assert shown.count("\r") == 1 and "\n" not in shown and len(shown) == 100
+    assert all(part in shown for part in ("#" * 10 + "." * 10, "50%", "step 120", "loss 0.25", '{"ods": 0.7}'))
 
 
 def test_recipes_that_cannot_work_are_refused():
