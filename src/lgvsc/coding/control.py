@@ -12,11 +12,12 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from lgvsc.coding.digital import MCS_BITS
 from lgvsc.coding.fields import Layout, block_bits, pack_fields, unpack_fields
 from lgvsc.core.message import Segment
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
 
-VERSION = 1
+VERSION = 3  # 1 had modes of 4 bits
 
 # Name and width in bits of every field, in the order in which they are sent.
 LAYOUT: Layout = (
@@ -31,15 +32,15 @@ LAYOUT: Layout = (
     ("last", 1),
     ("cut", 10),  # frames from start to the new shot; 0: no cut
     ("caption_bits", 13),  # 0: no caption
-    ("caption_mcs", 4),
+    ("caption_mcs", MCS_BITS),
     ("side_sent", 1),
-    ("side_mcs", 4),
+    ("side_mcs", MCS_BITS),
     ("keyframe_codec", 2),
     ("keyframe_length", 17),  # 0: no keyframe
-    ("keyframe_mode", 4),
+    ("keyframe_mode", MCS_BITS),
     ("closing_codec", 2),
     ("closing_length", 17),  # 0: no closing keyframe
-    ("closing_mode", 4),
+    ("closing_mode", MCS_BITS),
 )
 CONTROL_BITS = block_bits(LAYOUT)
 

@@ -1,4 +1,4 @@
-"""Control blocks: a fixed number of bits in one of four lengths, which the receiver finds out by trying."""
+"""Control blocks: a fixed number of bits in one of five lengths, which the receiver finds out by trying."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lgvsc.coding.snr import control_required_snr_db
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError
 
-CONTROL_FORMATS = (136, 224, 400, 704)  # symbols of QPSK; the longest repeats a part of its code word
+CONTROL_FORMATS = (136, 224, 400, 704, 1408)  # symbols of QPSK; the longest two repeat their code word
 MAX_CONTROL_SYMBOLS = CONTROL_FORMATS[-1]
 MAX_CONTROL_RATE = 0.85
 HOPELESS_DB = 8.0  # a format that needs so much more than the channel grants is not tried
@@ -47,7 +47,7 @@ def decode_control(received: Reception, payload_bits: int) -> tuple[Bits, int] |
 
     Returns:
         The bits, uint8 ``(payload_bits,)``, and how many symbols they took; ``None`` where no format decodes.
-        Noise passes for a control block with a probability of about 4 x 2^-24.
+        Noise passes for a control block with a probability of about 5 x 2^-24.
     """
     llr = demodulate(received, 2, symbols=MAX_CONTROL_SYMBOLS)
     n0 = received.noise_variance[:MAX_CONTROL_SYMBOLS]

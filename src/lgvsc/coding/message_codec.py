@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.coding.side import SIDE_BITS, decode_motion, encode_motion
-from lgvsc.coding.snr import choose_mcs
+from lgvsc.coding.snr import McsRule, choose_mcs
 from lgvsc.coding.text import decode_text, encode_text
 from lgvsc.core.air import Burst, Part, Purpose, Reception
 from lgvsc.core.interfaces import CodedPicture
@@ -45,17 +45,27 @@ class CodingConfig:
         budget: Limit on all symbols, for example ``"6e-4cbr"``; empty for none.
         keyframe_cbr: Symbols of one keyframe over ``3 x H x W`` where there is no budget.
         believed_snr_db: What the transmitter thinks the channel's Es/N0 is; ``None``: it knows.
+        mcs: How captions and side information are modulated and coded: ``adaptive`` to the believed SNR, as in LGVSC's
+            Table I (``lgvsc-table-1``, or ``paper``), or by turbo code and 4-QAM (``gvsc``). Keyframes adapt always.
     """
 
     budget: str = ""
     keyframe_cbr: float = 0.02
     believed_snr_db: float | None = None
+    mcs: Literal["adaptive", "lgvsc-table-1", "gvsc", "paper"] = "adaptive"
 
     def __post_init__(self) -> None:
         if self.budget:
             Budget.parse(self.budget)
         if not 0 < self.keyframe_cbr <= 1:
             raise ConfigError(f"coding.keyframe_cbr is {self.keyframe_cbr}, but it lies in (0, 1]; 0.02 is usual")
+        if self.mcs not in (*get_args(McsRule), "paper"):
+            raise ConfigError(f"coding.mcs is {self.mcs!r}; there are {', '.join(get_args(McsRule))} and paper")
+
+    @property
+    def text_mcs(self) -> McsRule:
+        """The rule for captions and side information; ``paper`` is LGVSC's."""
+        return "lgvsc-table-1" if self.mcs == "paper" else self.mcs
 
 
 class MessageCodec:
@@ -122,7 +132,7 @@ class MessageCodec:
         """A digital part and the index of its modulation and coding scheme."""
         if bits is None or len(bits) == 0:
             return None, 0
-        mcs = choose_mcs(len(bits), self._snr_db, purpose)
+        mcs = choose_mcs(len(bits), self._snr_db, purpose, self._config.text_mcs)
         return Part(purpose, encode_bits(bits, mcs), len(bits)), mcs.index
 
     def _pictures_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgvsc.coding.digital import Mcs, block_code, block_count, demodulate, symbol_count
+from lgvsc.coding.digital import Mcs, decode_blocks
 from lgvsc.coding.fec import Bits
 from lgvsc.core.air import Reception
 
@@ -21,8 +21,9 @@ def intact_prefix(received: Reception, payload_bits: int, mcs: Mcs) -> Bits:
     Returns:
         uint8 of 0 and 1: the payload, or its beginning; empty where already the first block fails.
     """
-    blocks, code = block_count(payload_bits, mcs), block_code(payload_bits, mcs)
-    llr = demodulate(received, mcs.bits_per_symbol, symbols=symbol_count(payload_bits, mcs))
-    bits, passes = code.decode(llr.reshape(blocks, code.coded_bits))
-    intact = blocks if passes.all() else int(np.argmin(passes))
-    return bits[:intact].flatten()[:payload_bits]
+    intact = [np.zeros(0, dtype=np.uint8)]
+    for bits, passes in decode_blocks(received, payload_bits, mcs):
+        intact.append(bits[: len(bits) if passes.all() else int(np.argmin(passes))].flatten())
+        if not passes.all():
+            break
+    return np.concatenate(intact)[:payload_bits]

@@ -7,17 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from math import log2
+from math import inf, log2
 from statistics import NormalDist
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from lgvsc.coding.digital import LADDER, Mcs, block_count, mcs_at, symbol_count
+from lgvsc.coding.digital import LADDER, TABLE_1_LADDER, TURBO_INDEX, Mcs, block_count, mcs_at, symbol_count
 from lgvsc.core.air import Purpose
 
 TABLE = "mcs.toml"
+
+McsRule: TypeAlias = Literal["adaptive", "lgvsc-table-1", "gvsc"]
+
+TABLE_1_STEPS: tuple[tuple[float, tuple[int, float]], ...] = (
+    (-inf, (2, 3 / 4)),
+    (8.0, (4, 1 / 2)),
+    (10.0, (4, 2 / 3)),
+)
+"""From which SNR in dB what is used, the rows of LGVSC's Table I for H.265; those for H.264 ask for 16-QAM 3/4 at 6 dB,
+which is above capacity. The paper protects text by "LDPC with standard modulation" and says no more of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +73,23 @@ class Waterfall:
         return self.mean_db - self.spread_db * NormalDist().inv_cdf(bler)
 
 
-def choose_mcs(payload_bits: int, snr_db: float, purpose: Purpose) -> Mcs:
+def choose_mcs(payload_bits: int, snr_db: float, purpose: Purpose, rule: McsRule = "adaptive") -> Mcs:
     """The scheme that sends a payload in the fewest symbols and still as safely as its purpose asks.
 
     Args:
         payload_bits: Length of the payload.
         snr_db: Es/N0 that the transmitter believes.
         purpose: What the payload is for, see ``PROTECTION``.
+        rule: Other than ``adaptive``: what a paper uses at this SNR, however safe that is.
 
     Returns:
         An entry of the ladder; the lowest where none is safe enough.
     """
+    if rule == "gvsc":
+        return mcs_at(TURBO_INDEX, payload_bits)
+    if rule == "lgvsc-table-1":
+        row = [step for from_db, step in TABLE_1_STEPS if not snr_db < from_db][-1]
+        return mcs_at(len(LADDER) + TABLE_1_LADDER.index(row), payload_bits)
     safe = [
         mcs
         for mcs in (mcs_at(index, payload_bits) for index in range(len(LADDER)))

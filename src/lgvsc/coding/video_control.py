@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
-from lgvsc.coding.digital import LADDER, Mcs, mcs_at, symbol_count
+from lgvsc.coding.digital import LADDER, MCS_BITS, TABLE_1_LADDER, Mcs, mcs_at, symbol_count
 from lgvsc.coding.elementary import CODECS
 from lgvsc.coding.fec import Bits
 from lgvsc.coding.fields import Layout, block_bits, pack_fields, unpack_fields
 from lgvsc.core.message import Segment
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
 
-VERSION = 2
+VERSION = 4  # 2 numbered another ladder
 
 # Name and width in bits of every field, in the order in which they are sent.
 LAYOUT: Layout = (
@@ -32,9 +32,9 @@ LAYOUT: Layout = (
     ("codec", 2),
     ("constant_qp", 1),
     ("eighths", 3),  # of the source's height and width that are coded, minus one
-    ("step", 3),  # one frame in so many is coded, minus one
+    ("step", 3),  # one frame in so many is coded, as an index into STEPS of video_search.py
     ("payload_bytes", 22),  # 0: nothing but control
-    ("mcs", 5),
+    ("mcs", MCS_BITS),
     ("headers_sent", 1),  # else the receiver writes the parameter sets itself ...
     ("header_qp", 7),  # ... for this quantiser, which x264 mentions in them ...
     ("header_check", 8),  # ... and compares them with this sum, as another build may write others
@@ -43,7 +43,7 @@ VIDEO_CONTROL_BITS = block_bits(LAYOUT)
 MAX_PAYLOAD_BYTES = 2**22 - 1
 MAX_GOP_FRAMES = 2**10 - 1
 
-PAPER_SCHEMES: tuple[tuple[int, float], ...] = ((4, 3 / 4), (2, 3 / 4), (4, 1 / 2), (4, 2 / 3))
+PAPER_SCHEMES = TABLE_1_LADDER
 """Modulation and code rate of LGVSC's Table I, numbered on the air after the entries of the ladder."""
 
 
@@ -90,10 +90,7 @@ class VideoControl:
 
 def video_mcs(index: int, payload_bits: int) -> Mcs:
     """The scheme that number ``index`` names: an entry of the ladder, or one of Table I's after them."""
-    if index < len(LADDER):
-        return mcs_at(index, payload_bits)
-    bits_per_symbol, code_rate = PAPER_SCHEMES[index - len(LADDER)]
-    return Mcs(index, "ldpc", bits_per_symbol, code_rate)
+    return mcs_at(index, payload_bits)
 
 
 def pack_video_control(control: VideoControl) -> Bits:

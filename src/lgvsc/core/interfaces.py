@@ -141,6 +141,8 @@ class Conditions:
         cut: First frame of a new shot, in ``(start, stop]``.
         latent_frames: What the adapter settled on, in the world model's own units.
         seed: Of the segment's own generator.
+        sketches: Drawings of single frames, each with its index in the video: uint8 ``(H, W)``, 255 on a contour. Only
+            for world models that take them.
     """
 
     video: VideoFormat
@@ -154,6 +156,7 @@ class Conditions:
     cut: int | None
     latent_frames: int
     seed: int
+    sketches: tuple[tuple[int, Pixels], ...] = ()
 
 
 class WorldModel(Protocol):

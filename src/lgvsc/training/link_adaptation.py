@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log2
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +20,25 @@ from numpy.typing import NDArray
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.coding.control_block import CONTROL_FORMATS, control_code, control_formats
-from lgvsc.coding.digital import LADDER, MAX_POLAR_PAYLOAD_BITS, block_code, demodulate, mcs_at, modulate
-from lgvsc.coding.fec import LDPC_CRC_BITS, LdpcCode, PolarCode, max_ldpc_block_bits
+from lgvsc.coding.digital import (
+    LADDER,
+    MAX_POLAR_PAYLOAD_BITS,
+    MCS_COUNT,
+    TURBO_INDEX,
+    block_code,
+    demodulate,
+    mcs_at,
+    modulate,
+)
+from lgvsc.coding.fec import LDPC_CRC_BITS, POLAR_CRC_BITS, Code, max_ldpc_block_bits
 from lgvsc.coding.snr import Waterfall
 
 log = logging.getLogger(__name__)
 
-POLAR_LENGTHS = (8, 48, 160, 480)
+POLAR_LENGTHS = (8, 48, 176, 480)
 LDPC_LENGTHS = (1000,)
+FIXED_LDPC_LENGTHS = (16, 100, 400, 1000)  # what the papers send by LDPC also where it is short
+TURBO_LENGTHS = (16, 100, 500, 2000)
 CONTROL_LENGTHS = (96, 192, 288)
 FIRST_STEP_DB = 0.5
 
@@ -37,62 +52,136 @@ class Measured:
     errors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One code to be measured.
+
+    Attributes:
+        table: ``data`` or ``control``.
+        names: What tells it apart there.
+        make: Builds it.
+        bits_per_symbol: Of its modulation.
+        efficiency: Payload and CRC bits per symbol.
+    """
+
+    table: Literal["data", "control"]
+    names: Mapping[str, int | float | str]
+    make: Callable[[], Code]
+    bits_per_symbol: int
+    efficiency: float
+
+    @property
+    def payload_bits(self) -> int:
+        return int(self.names["payload_bits"])
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Seeds payloads and noise, together with the seed."""
+        first = self.names["index"] if self.table == "data" else self.names["symbols"]
+        return int(first), self.payload_bits
+
+
 def measure_link_adaptation(path: Path, *, seed: int = 0, effort: float = 1.0) -> None:
     """Simulate every scheme over AWGN and write the table that ``lgvsc.coding.snr`` reads.
 
     For each scheme and a few lengths, first a search for the SNR at which half of the blocks are lost, then the
     larger part of the blocks there and above, then a maximum-likelihood fit of the waterfall's place and width.
 
+    What is measured is noted beside ``path`` as it comes. A run that was interrupted goes on from there, and its
+    result is the same.
+
     Args:
         path: TOML file to write.
         seed: Of payloads and noise.
-        effort: Multiplies the number of blocks; 1 takes some ten minutes on one core.
+        effort: Multiplies the number of blocks; 1 takes some twenty minutes on one core.
     """
-    lines = [
+    part = path.with_name(f".{path.name}.part")
+    head = [
         "# Block error rate over AWGN of every modulation and coding scheme: Q((snr_db - mean_db) / spread_db).",
-        "# Made by lgvsc.training.link_adaptation; blocks and errors say what the fit rests on.",
+        f"# Made by: lgvsc train link-adaptation --out mcs.toml --seed {seed} --effort {effort}",
+        "# blocks and errors say what each fit rests on.",
         f"seed = {seed}",
         f"effort = {effort}",
     ]
-    before, start_db = 0, 0.0
-    for index, code, length in data_points():
-        mcs = mcs_at(index, length)
-        if length < before or not before:
-            start_db = 10 * np.log10(2**mcs.efficiency - 1) + 1.0  # near capacity
-        measured = measure(block_code(length, mcs), mcs.bits_per_symbol, start_db, (seed, index, length), effort)
-        before, start_db = length, measured.fall.mean_db
-        log.info("mcs %d %s %d bits: %s", index, code, length, measured)
-        lines += ["", "[[data]]", f"index = {index}", f'code = "{code}"', f"payload_bits = {length}", *row(measured)]
-    for symbols in CONTROL_FORMATS:
-        for length in (bits for bits in CONTROL_LENGTHS if symbols in control_formats(bits)):
-            start_db = 10 * np.log10(2 ** ((length + 27) / symbols) - 1) + 1.5
-            key = (seed, symbols, length)
-            measured = measure(control_code(symbols, length), 2, start_db, key, effort)
-            log.info("control %d symbols %d bits: %s", symbols, length, measured)
-            lines += ["", "[[control]]", f"symbols = {symbols}", f"payload_bits = {length}", *row(measured)]
-    part = path.with_name(f".{path.name}.part")
+    lines = measured_before(part, head) or head
+    known = {entry_key(table, entry): entry for table, entry in entries(lines)}
+    before: Point | None = None
+    start_db = 0.0
+    for point in [*data_points(), *control_points()]:
+        if before is None or point.table != before.table or point.payload_bits < before.payload_bits:
+            start_db = 10 * np.log10(2**point.efficiency - 1) + 1.0  # near capacity
+        entry = known.get(entry_key(point.table, point.names))
+        if entry is None:
+            measured = measure(point.make(), point.bits_per_symbol, start_db, (seed, *point.key), effort)
+            log.info("%s: %s", ", ".join(f"{name} {value}" for name, value in point.names.items()), measured)
+            named = [f"{name} = {json.dumps(value)}" for name, value in point.names.items()]
+            lines += ["", f"[[{point.table}]]", *named, *row(measured)]
+            part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            start_db = measured.fall.mean_db
+        else:
+            start_db = float(entry["mean_db"])
+        before = point
     part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     part.replace(path)
 
 
-def data_points() -> Iterator[tuple[int, str, int]]:
-    """Index, code and payload bits of everything measured: for each code its shortest and longest block too."""
-    for index, (_, code_rate) in enumerate(LADDER):
-        polar = [bits for bits in range(1, MAX_POLAR_PAYLOAD_BITS + 1) if mcs_at(index, bits).code == "polar"]
-        block = max_ldpc_block_bits(code_rate) - LDPC_CRC_BITS
-        ldpc = {polar[-1] + 1, *(bits for bits in LDPC_LENGTHS if bits < 0.95 * block), block}
-        for length in sorted({polar[-1], *(bits for bits in POLAR_LENGTHS if bits < 0.8 * polar[-1])}):
-            yield index, "polar", length
-        for length in sorted(ldpc):
-            yield index, "ldpc", length
+def measured_before(part: Path, head: list[str]) -> list[str] | None:
+    """Lines of an interrupted run with the same seed and effort."""
+    lines = part.read_text(encoding="utf-8").splitlines() if part.is_file() else []
+    return lines if lines[: len(head)] == head else None
 
 
-def measure(
-    code: PolarCode | LdpcCode, bits_per_symbol: int, start_db: float, key: tuple[int, ...], effort: float
-) -> Measured:
+def entries(lines: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Tables and what stands in them."""
+    stored = tomllib.loads("\n".join(lines))
+    return ((table, entry) for table in ("data", "control") for entry in stored.get(table, []))
+
+
+def entry_key(table: str, names: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells an entry apart: scheme or format, code and length."""
+    return table, names.get("index"), names.get("symbols"), names.get("code"), names["payload_bits"]
+
+
+def data_points() -> Iterator[Point]:
+    """Everything that is measured of payloads: for each scheme and code its shortest and longest block too."""
+    for index in range(MCS_COUNT):
+        for length in data_lengths(index):
+            mcs = mcs_at(index, length)
+            names = {
+                "index": index,
+                "code": mcs.code,
+                "bits_per_symbol": mcs.bits_per_symbol,
+                "code_rate": round(mcs.code_rate, 4),
+                "payload_bits": length,
+            }
+            yield Point("data", names, partial(block_code, length, mcs), mcs.bits_per_symbol, mcs.efficiency)
+
+
+def data_lengths(index: int) -> list[int]:
+    """Payload bits, rising, at which a scheme is measured."""
+    if index == TURBO_INDEX:
+        return list(TURBO_LENGTHS)
+    block = max_ldpc_block_bits(mcs_at(index, 1).code_rate) - LDPC_CRC_BITS
+    if index >= len(LADDER):
+        return [*FIXED_LDPC_LENGTHS, block]
+    longest = max(bits for bits in range(1, MAX_POLAR_PAYLOAD_BITS + 1) if mcs_at(index, bits).code == "polar")
+    polar = {longest, *(bits for bits in POLAR_LENGTHS if bits < 0.8 * longest)}
+    return sorted(polar | {longest + 1, block, *(bits for bits in LDPC_LENGTHS if bits > 1.2 * longest)})
+
+
+def control_points() -> Iterator[Point]:
+    """Everything that is measured of control blocks."""
+    for symbols in CONTROL_FORMATS:
+        for length in (bits for bits in CONTROL_LENGTHS if symbols in control_formats(bits)):
+            names = {"symbols": symbols, "payload_bits": length}
+            make = partial(control_code, symbols, length)
+            yield Point("control", names, make, 2, (length + POLAR_CRC_BITS) / symbols)
+
+
+def measure(code: Code, bits_per_symbol: int, start_db: float, key: tuple[int, ...], effort: float) -> Measured:
     """Fit the waterfall of one code. ``key`` seeds payloads and noise."""
     lose = simulation(code, bits_per_symbol, key)
-    budget = round(effort * np.interp(log2(code.payload_bits), [8, 10, 13], [500, 200, 80]))
+    budget = round(effort * np.interp(log2(code.payload_bits), [3, 6, 8, 10, 13], [1500, 1000, 500, 250, 80]))
     trials: list[tuple[float, int, int]] = []  # SNR in dB, blocks, of them lost
 
     def try_at(snr_db: float, blocks: int) -> float:
@@ -114,7 +203,7 @@ def measure(
     return Measured(fit(trials), sum(trial[1] for trial in trials), sum(trial[2] for trial in trials))
 
 
-def simulation(code: PolarCode | LdpcCode, bits_per_symbol: int, key: tuple[int, ...]) -> Callable[[float, int], int]:
+def simulation(code: Code, bits_per_symbol: int, key: tuple[int, ...]) -> Callable[[float, int], int]:
     """A function that sends blocks at an SNR and says how many were lost."""
     payloads = np.random.default_rng(key)
     noise = child_generator(key[0], "link adaptation", *key[1:])

@@ -32,9 +32,10 @@ def test_golden_bits():
     """The layout on the air must not drift; any change needs a new VERSION."""
     bits = "".join(map(str, pack_control(PLAIN)))
     assert len(bits) == CONTROL_BITS
-    assert bits[:3] == "001"
+    assert bits[:3] == "011"
     assert int(bits[3:17], 2) == 256 and int(bits[17:31], 2) == 456
     assert int(bits[31:49], 2) == 30000 and int(bits[49:59], 2) == 1001
+    assert len(bits) == 214  # four modes of five bits
 
 
 def test_any_one_or_two_wrong_bits_are_noticed():

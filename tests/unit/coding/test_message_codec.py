@@ -15,6 +15,7 @@ from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.message import Motion, Segment
 from lgvsc.core.video import VideoFormat
+from lgvsc.errors import ConfigError
 
 VIDEO = VideoFormat(96, 128, Fraction(24), 120)
 
@@ -137,3 +138,52 @@ def test_the_same_message_makes_the_same_symbols():
     first = [burst.symbols for _, burst in codec(8.0).encode(message())]
     second = [burst.symbols for _, burst in codec(8.0).encode(message())]
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("rule", ["adaptive", "lgvsc-table-1", "paper", "gvsc"])
+@pytest.mark.parametrize("believed_db", [-8.0, 8.0, 16.0])
+def test_words_are_sent_by_the_rule_and_read_without_knowing_it(rule, believed_db):
+    sent = [s.changed(keyframe=None, closing_keyframe=None) for s in message()]
+    bursts = [burst for _, burst in codec(believed_db, mcs=rule).encode(sent)]
+    got = list(codec(0.0).decode(through(bursts, 30.0)))
+    assert [s.caption for s in got] == [s.caption for s in sent]
+    assert all(s.motion is not None for s in got)
+    words = bursts[0].parts[1]
+    if rule == "gvsc":
+        assert len(words) == -(-3 * (words.payload_bits + 24) // 2) + 6  # rate 1/3 with CRC, and the tail
+    elif rule != "adaptive":
+        efficiency = {-8.0: 3 / 2, 8.0: 2, 16.0: 8 / 3}[believed_db]
+        assert len(words) == pytest.approx((words.payload_bits + 24) / efficiency, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("believed_db", "true_db", "rule"),
+    [
+        (10, 4, "adaptive"),
+        (10, 4, "lgvsc-table-1"),
+        (10, 4, "gvsc"),
+        (4, 10, "adaptive"),
+        (4, 10, "paper"),
+        (-6, 0, "adaptive"),
+        (0, -6, "adaptive"),
+        (60, 0, "adaptive"),
+    ],
+)
+def test_a_wrong_belief_costs_symbols_or_quality_and_never_more(believed_db, true_db, rule):
+    sent = message()
+    bursts = [burst for _, burst in codec(believed_db, mcs=rule).encode(sent)]
+    got = list(codec(99.0).decode(through(bursts, true_db)))
+    for one in got:  # whatever arrives is what was sent, and what did not is said to be lost
+        whole = next(s for s in sent if s.start == one.start)
+        assert one.caption in (whole.caption, None)
+        assert one.status["caption"] == ("lost" if one.caption is None else "ok")
+        assert one.status["keyframe"] == ("lost" if one.keyframe is None else "ok")
+    if believed_db < true_db:
+        assert [s.caption for s in got] == [s.caption for s in sent] and all(s.keyframe is not None for s in got)
+    elif got:
+        assert any("lost" in s.status.values() for s in got)
+
+
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(ConfigError, match=r"coding\.mcs"):
+        CodingConfig(mcs="table-2")

@@ -15,6 +15,7 @@ from lgvsc.channel.common import seeded
 from lgvsc.coding.control import CONTROL_BITS
 from lgvsc.coding.control_block import decode_control
 from lgvsc.coding.framing import PREAMBLE_SYMBOLS
+from lgvsc.coding.interleaver import deinterleave, interleave
 from lgvsc.coding.video_search import STEPS, middle_of_step, picture_at, picture_count
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
@@ -103,7 +104,9 @@ def test_a_lost_tail_freezes_the_last_good_picture():
     (reception,) = clean(bursts)
     control = len(bursts[0][1].parts[0])
     late = control + (len(reception) - control) * 3 // 4
-    reception.symbols[late:] = torch.randn(len(reception) - late, dtype=torch.complex64, generator=seeded(4))
+    in_order = deinterleave(reception.symbols[control:])  # on the air a burst would hit all code blocks
+    in_order[late - control :] = torch.randn(len(reception) - late, dtype=torch.complex64, generator=seeded(4))
+    reception.symbols[control:] = interleave(in_order)
     segments = []
     frames, provenance = received(adaptive(), [reception], segments)
     assert len(frames) == 40 and segments[0].status["video"] == "lost"

@@ -7,9 +7,18 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from lgvsc.coding.control_block import CONTROL_FORMATS
 from lgvsc.coding.digital import LADDER, block_code, block_count, mcs_at
-from lgvsc.training.link_adaptation import data_points, fit, measure
+from lgvsc.training import link_adaptation
+from lgvsc.training.link_adaptation import (
+    control_points,
+    data_lengths,
+    data_points,
+    fit,
+    measure,
+    measure_link_adaptation,
+)
+
+CODES = ("polar", "ldpc")
 
 
 @pytest.mark.parametrize(("mean_db", "spread_db"), [(-4.2, 0.3), (7.0, 0.1), (20.0, 1.2)])
@@ -33,20 +42,35 @@ def test_the_same_seed_measures_the_same():
 
 
 def test_every_scheme_is_measured_in_single_blocks_up_to_the_longest():
-    points = list(data_points())
     for index in range(len(LADDER)):
-        lengths = {code: [n for i, c, n in points if (i, c) == (index, code)] for code in ("polar", "ldpc")}
+        lengths = {
+            code: [n for n in data_lengths(index) if mcs_at(index, n).code == code] for code in ("polar", "ldpc")
+        }
         assert max(lengths["polar"]) + 1 == min(lengths["ldpc"])
         assert block_count(max(lengths["ldpc"]), mcs_at(index, max(lengths["ldpc"]))) == 1
         assert block_count(max(lengths["ldpc"]) + 1, mcs_at(index, max(lengths["ldpc"]) + 1)) == 2
-        for code, some in lengths.items():
-            assert all(mcs_at(index, n).code == code for n in some)
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
+    points = [point for point in data_points() if point.payload_bits == 8][:3]
+    monkeypatch.setattr(link_adaptation, "data_points", lambda: points)
+    monkeypatch.setattr(link_adaptation, "control_points", list)
+    measure_link_adaptation(tmp_path / "whole.toml", seed=3, effort=0.02)
+    whole = (tmp_path / "whole.toml").read_text()
+    cut = whole.index("[[data]]", whole.index("[[data]]") + 1)
+    (tmp_path / ".again.toml.part").write_text(whole[:cut].rstrip() + "\n")
+    measured = []
+    monkeypatch.setattr(link_adaptation, "measure", lambda *given: measured.append(given) or measure(*given))
+    measure_link_adaptation(tmp_path / "again.toml", seed=3, effort=0.02)
+    assert (tmp_path / "again.toml").read_text() == whole
+    assert len(measured) == 2 and not (tmp_path / ".again.toml.part").exists()
 
 
 def test_the_stored_table_holds_every_measured_point_and_says_what_it_rests_on():
     table = tomllib.loads(resources.files("lgvsc.coding").joinpath("mcs.toml").read_text())
-    assert {(row["index"], row["code"], row["payload_bits"]) for row in table["data"]} == set(data_points())
-    assert {row["symbols"] for row in table["control"]} == set(CONTROL_FORMATS)
+    for name, points in (("data", data_points()), ("control", control_points())):
+        stored = [{key: row[key] for key in point.names} for row, point in zip(table[name], points, strict=True)]
+        assert stored == [dict(point.names) for point in (data_points() if name == "data" else control_points())]
     for row in table["data"] + table["control"]:
-        assert row["blocks"] >= 100
+        assert row["blocks"] >= 50
         assert 10 <= row["errors"] < row["blocks"]
