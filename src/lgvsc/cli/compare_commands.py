@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lgvsc.cli.options import ChannelOption, PresetOption, QuietOption, SeedOption, SetOption, note
+from lgvsc.cli.options import ChannelOption, PresetOption, QuietOption, SeedOption, SetOption, note, numbers
 from lgvsc.cli.tables import table
 
 if TYPE_CHECKING:
@@ -87,14 +87,6 @@ def compare(
         note(f"failed: {row.clip}, {row.name}, {row.snr_db:g} dB: {row.error}")
     if failed:
         raise typer.Exit(1)
-
-
-def numbers(text: str, option: str) -> list[float]:
-    """Numbers with commas between them."""
-    try:
-        return [float(word) for word in text.split(",") if word.strip()]
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} are no numbers with commas between them", param_hint=option) from error
 
 
 def showing(text: str | None, snrs_db: list[float], cbrs: list[float]) -> tuple[float, float | None] | None:

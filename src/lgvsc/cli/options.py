@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -50,7 +51,26 @@ def resolve(
 
     named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
     given = {key: value for key, value in named.items() if value is not None}
-    return load_config(preset, scheme, given | parse_settings(settings or []))
+    config = load_config(preset, scheme, given | parse_settings(settings or []))
+    if config.judge.mode == "cached" and not config.judge.cache_dir:
+        kept = config.judge.model_copy(update={"cache_dir": str(cache_folder() / "descriptions")})
+        config = config.model_copy(update={"judge": kept})
+    return config
+
+
+def cache_folder() -> Path:
+    """Where lgvsc keeps what it could work out again: ``LGVSC_CACHE``, or the usual place of this system."""
+    named = os.environ.get("LGVSC_CACHE")
+    usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named) if named else Path(usual) / "lgvsc"
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Numbers with commas between them."""
+    try:
+        return [float(word) for word in text.split(",") if word.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} are no numbers with commas between them", param_hint=option) from error
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lgvsc.cli.options import ForceOption, JsonOption, SeedOption, print_json
+from lgvsc.cli.options import ForceOption, JsonOption, SeedOption, numbers, print_json
 from lgvsc.cli.tables import table
 from lgvsc.core.files import atomic_write, refuse_existing
 
@@ -74,16 +74,6 @@ def quality_table(sent: Sequence[SentPicture]) -> str:
 def mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
-
-
-def numbers(text: str, option: str) -> list[float]:
-    """``"0,5,10"`` as numbers."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r} is not a number, nor several with commas between", param_hint=option
-        ) from error
 
 
 def save(one: SentPicture, folder: Path, *, force: bool) -> None:
