@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ def without_pilots(
         return conventional(config, clock)
     if config.scheme == DJSCC:
         return DjsccRgbScheme(frame_codec(config), config.believed_snr_db, config.djscc, clock)
-    return GenerativeScheme(config.scheme, encoder(config, watch, cost), codec(config), decoder(config), clock=clock)
+    return GenerativeScheme(
+        config.scheme, partial(encoder, config, watch, cost), codec(config), partial(decoder, config), clock=clock
+    )
 
 
 def conventional(config: Config, clock: Stopwatch | None = None) -> ConventionalScheme:

@@ -234,6 +234,8 @@ def check_presets() -> list[Check]:
             continue
         try:
             build.scheme(config)
+            build.encoder(config)
+            build.decoder(config)
             checks.append(Check(f"preset {name}", "ok", "ready: transmitter and receiver were built"))
         except Exception as error:  # whatever stops a run is what the user has to hear
             checks.append(Check(f"preset {name}", "failed", said(error)))

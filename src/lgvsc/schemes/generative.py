@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.core.air import Burst, Reception
@@ -15,18 +16,31 @@ from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.world.decoder import SemanticDecoder
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GenerativeScheme:
     """Both ends of the link. They share this object's type and configuration, and nothing about the video.
+
+    Each end is made when it is first used, so that a receiver does not load the transmitter's models, nor the
+    transmitter the receiver's.
 
     Source: Ma et al. 2026 (arXiv:2606.12899), section II-A and Fig. 2.
     """
 
     name: str
-    encoder: SemanticEncoder
+    make_encoder: Callable[[], SemanticEncoder]
     codec: MessageCodec
-    decoder: SemanticDecoder
+    make_decoder: Callable[[], SemanticDecoder]
     clock: Stopwatch = field(default_factory=Stopwatch)
+
+    @cached_property
+    def encoder(self) -> SemanticEncoder:
+        """The transmitter's half."""
+        return self.make_encoder()
+
+    @cached_property
+    def decoder(self) -> SemanticDecoder:
+        """The receiver's half."""
+        return self.make_decoder()
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each segment, as soon as the segment has ended."""

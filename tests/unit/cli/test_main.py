@@ -89,3 +89,19 @@ def test_models_and_cite():
 def test_tables_line_up():
     lines = table(["name", "n"], [["a", "1"], ["longer", "-"]]).splitlines()
     assert lines == ["name    n", "------  -", "a       1", "longer  -"]
+
+
+def test_descriptions_are_kept_on_disk_where_the_system_keeps_such_things(monkeypatch, tmp_path):
+    from lgvsc.cli.options import resolve
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("LGVSC_CACHE", raising=False)
+    assert resolve("compact", "skem-dsa").judge.cache_dir == ""
+    kept = resolve("compact", "skem-dsa", ["judge.mode=cached"]).judge.cache_dir
+    assert kept == str(tmp_path / "lgvsc" / "descriptions")
+    monkeypatch.setenv("LGVSC_CACHE", str(tmp_path / "own"))
+    assert resolve("compact", "skem-dsa", ["judge.mode=cached"]).judge.cache_dir == str(
+        tmp_path / "own" / "descriptions"
+    )
+    chosen = ["judge.mode=cached", "judge.cache_dir=here"]
+    assert resolve("compact", "skem-dsa", chosen).judge.cache_dir == "here"
