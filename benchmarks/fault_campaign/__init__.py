@@ -1,0 +1,1 @@
+"""Damaged, hostile and interrupted input of every kind, and what lgvsc makes of it."""
