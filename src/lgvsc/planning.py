@@ -151,7 +151,8 @@ def pay_for_pilots(config: Config) -> tuple[Config, list[str]]:
         for section, settings in (("coding", config.coding), ("conventional", config.conventional))
         if settings.budget
     }
-    return config.model_copy(update=changed), [f"one symbol in {pilots.spacing} is a pilot, within the budget"]
+    within = ", within the budget" if config.coding.budget or config.is_conventional else ""
+    return config.model_copy(update=changed), [f"one symbol in {pilots.spacing} is a pilot{within}"]
 
 
 def choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
