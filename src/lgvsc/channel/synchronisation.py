@@ -28,7 +28,7 @@ from lgvsc.channel.waveform import HEAD_SYMBOLS, SYNC, SYNC_SYMBOLS, Layout, hea
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError
 
-THRESHOLD = 0.22  # share of a window's energy that is like the sync: noise reaches it once in 10^10 symbols
+THRESHOLD = 0.18  # share of a window's energy that is like the sync: noise reaches it once in 10^8 symbols
 MAX_CLOCK_OFFSET = 3e-4
 USUAL_CLOCK_OFFSET = 5e-5  # standard deviation of what is expected before anything is measured
 SYNC_TIMING_ERROR = 0.02  # of a symbol, likewise
@@ -193,10 +193,7 @@ def _announced(samples: Complex, found: Sync, samples_per_symbol: float) -> int 
     """How many data symbols the frame has."""
     times = found.time + samples_per_symbol * np.arange(HEAD_SYMBOLS)
     symbols = matched_filter(_shifted(samples, found.frequency / samples_per_symbol), times, samples_per_symbol)
-    line = symbols[:SYNC_SYMBOLS] * SYNC
-    half = SYNC_SYMBOLS // 2
-    turn = np.angle(np.sum(line[-half:]) * np.conj(np.sum(line[:half]))) / (SYNC_SYMBOLS - half)
-    phase = np.angle(line.sum()) + turn * (np.arange(HEAD_SYMBOLS) - (SYNC_SYMBOLS - 1) / 2)
+    phase = np.angle((symbols[:SYNC_SYMBOLS] * SYNC).sum())
     return read_length((symbols * np.exp(-1j * phase))[SYNC_SYMBOLS:].astype(np.complex64))
 
 

@@ -92,16 +92,19 @@ def read_length(symbols: Complex) -> int | None:
     """The number of data symbols; ``None`` where the field is unreadable.
 
     Args:
-        symbols: The 128 symbols of the field, in phase; their amplitude does not matter.
+        symbols: The 128 symbols of the field, in phase where it begins; a slow turn is followed from word to word.
+            Their amplitude does not matter.
     """
-    likeness = symbols.reshape(-1, _WORD_SYMBOLS).real @ _WORDS.T
-    field = 0
-    for row in likeness:
-        second, best = np.sort(np.abs(row))[-2:]
+    field, turned = 0, 1.0 + 0.0j
+    for row in symbols.reshape(-1, _WORD_SYMBOLS) @ _WORDS.T:
+        likeness = (row * np.conj(turned)).real
+        second, best = np.sort(np.abs(likeness))[-2:]
         if not best > _CLEAR * second:
             return None
-        word = int(np.abs(row).argmax())
-        field = field << 6 | (word + 32 * bool(row[word] < 0))
+        word = int(np.abs(likeness).argmax())
+        negative = bool(likeness[word] < 0)
+        turned = row[word] * (-1 if negative else 1)
+        field = field << 6 | (word + 32 * negative)
     count, check = divmod(field, _CHECKS)
     return count if check == _check(count) and count else None
 

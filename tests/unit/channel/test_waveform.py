@@ -50,6 +50,12 @@ def test_a_length_reads_back_through_noise_of_its_own_power(count, seed):
     assert read_length((head(count)[SYNC_SYMBOLS:] + noise).astype(np.complex64)) in (count, None)
 
 
+def test_a_length_reads_back_while_its_phase_turns():
+    """By a whole quarter over the field, as where noise hides a part of the frequency offset."""
+    turn = np.exp(0.5j * np.pi * np.arange(128) / 128)
+    assert read_length((head(12_345)[SYNC_SYMBOLS:] * turn).astype(np.complex64)) == 12_345
+
+
 def test_noise_and_nothing_are_no_length():
     rng = np.random.default_rng(0)
     read = [read_length((rng.normal(size=(128, 2)) @ [1, 1j]).astype(np.complex64)) for _ in range(300)]
