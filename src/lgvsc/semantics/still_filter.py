@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lgvsc.core.video import Frame
 
 SIDE = 128  # pixels of the longer side at which frames are looked at
+LEAST = 64  # pixels of the shorter side; OpenCV's DIS flow crashes on less than some tens
 CELL = 16
 NOISE = 6.0  # mean difference of a cell, in grey levels, that noise and compression make
 MOVED = 0.6  # mean flow in pixels of the small picture
@@ -61,5 +62,5 @@ def is_still(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
 def _small(frame: Frame) -> NDArray[np.uint8]:
     grey = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
     scale = SIDE / max(grey.shape)
-    size = max(16, round(grey.shape[1] * scale)), max(16, round(grey.shape[0] * scale))
+    size = max(LEAST, round(grey.shape[1] * scale)), max(LEAST, round(grey.shape[0] * scale))
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
