@@ -207,6 +207,8 @@ def check_extras() -> list[Check]:
     wanted = [
         ("skimage", "scikit-image", "demo", "the sample clip"),
         ("imageio_ffmpeg", "imageio-ffmpeg", "bench", "VMAF"),
+        ("matplotlib", "matplotlib", "bench", "the plots of lgvsc compare"),
+        ("pyarrow", "pyarrow", "bench", "the Parquet table of lgvsc compare"),
     ]
     checks = []
     for module, package, extra, use in wanted:

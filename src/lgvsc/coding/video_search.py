@@ -34,16 +34,7 @@ from lgvsc.metrics.ssim import MIN_SSIM_SIDE, ssim
 Objective: TypeAlias = Literal["ssim", "psnr"]
 
 EIGHTHS = (8, 6, 5, 4, 3, 2, 1)  # of the source's height and width
-STEPS = (
-    1,
-    2,
-    3,
-    4,
-    6,
-    8,
-    24,
-    1023,
-)  # one frame in so many is coded, in the end one of the whole group; numbered on the air
+STEPS = (1, 2, 3, 4, 6, 8, 24, 1023)  # one frame in so many is coded; the last is one for a group of any length
 JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
 FIRST_TRIALS, LATER_TRIALS = 9, 3
 MAX_FITS = 6

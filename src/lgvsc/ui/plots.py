@@ -62,6 +62,7 @@ def divergence_svg(
     provenance: Sequence[tuple[int, int, str]] = (),
     width: int = 960,
     height: int = 190,
+    empty: str = "no divergence was scored in this run",
 ) -> str:
     """The divergence of each scored pair over time, with the threshold and the keyframes that it led to.
 
@@ -72,6 +73,7 @@ def divergence_svg(
         frames: Length of the video; by default up to the last thing drawn.
         provenance: ``(start, stop, kind)`` runs for a strip under the curve; none draws no strip.
         width, height: Of the drawing and of the curve in it, in CSS pixels.
+        empty: What stands in place of a curve without points.
 
     Returns:
         A complete ``<svg>`` element. ``data-frames``, ``data-left`` and ``data-span`` say where a frame lies in it.
@@ -87,11 +89,7 @@ def divergence_svg(
         *keyframe_marks(plot, keyframes),
         *threshold_line(plot, threshold if points else None),
         *curve_paths(plot, points, keyframes),
-        *(
-            []
-            if points
-            else [f'<text x="{LEFT}" y="{height / 2 + 12:.0f}">no divergence was scored in this run</text>']
-        ),
+        *([] if points or not empty else [f'<text x="{LEFT}" y="{height / 2 + 12:.0f}">{esc(empty)}</text>']),
         *provenance_strip(plot, provenance),
         *time_axis(plot, float(fps), total),
         f'<line class="playhead" y1="{TOP - 6}" y2="{total - BOTTOM + 2}" x1="{LEFT}" x2="{LEFT}"/>',

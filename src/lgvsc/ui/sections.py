@@ -113,10 +113,19 @@ def timeline(report: Report) -> str:
     fps, frames = source.get("fps") or 25, source.get("frames")
     runs = [(int(a), int(b), str(kind)) for a, b, kind in report.get("provenance") or []]
     curve, keyframes = report.get("divergence_curve") or [], report.get("keyframes") or []
+    coded = is_coded(report)
     drawings = "".join(
         f"<div class='{name}'>"
         + divergence_svg(
-            curve, report.get("threshold"), keyframes, fps, frames=frames, provenance=runs, width=width, height=height
+            curve,
+            report.get("threshold"),
+            keyframes,
+            fps,
+            frames=frames,
+            provenance=runs,
+            width=width,
+            height=24 if coded else height,
+            **({"empty": ""} if coded else {}),
         )
         + "</div>"
         for name, width, height in (("wide", 960, 190), ("narrow", 360, 150))
@@ -130,7 +139,7 @@ def timeline(report: Report) -> str:
         for kind, n in count.items()
         if n
     )
-    if is_coded(report):
+    if coded:
         title, words = "Where each frame came from", "Click anywhere to go there."
     else:
         title = "Keyframes and what led to them"
