@@ -34,6 +34,7 @@ from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
+from lgvsc.world.backends.diffusers_video import DiffusersConfig
 from lgvsc.world.backends.opensora import OpenSoraConfig
 from lgvsc.world.decoder import SemanticDecoder
 
@@ -152,11 +153,14 @@ def decoder(config: Config) -> SemanticDecoder:
 def world_model(config: Config) -> WorldModel:
     """The generator at the receiver. A large one reads its weights when it makes its first segment, and stays."""
     name = config.models.world_model
-    return kept_world_model(name, config.opensora) if find(name).settings else load(name)
+    card = find(name)
+    if not card.settings:
+        return load(name)
+    return kept_world_model(name, config.diffusers if card.library == "diffusers" else config.opensora)
 
 
 @lru_cache(maxsize=1)
-def kept_world_model(name: str, settings: OpenSoraConfig) -> WorldModel:
+def kept_world_model(name: str, settings: OpenSoraConfig | DiffusersConfig) -> WorldModel:
     """A large world model under its settings, loaded once in a process."""
     made: WorldModel = load(name, settings)
     return made

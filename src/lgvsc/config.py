@@ -29,6 +29,7 @@ from lgvsc.semantics.backends.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.world.adapters import check_combination
+from lgvsc.world.backends.diffusers_video import DiffusersConfig
 from lgvsc.world.backends.opensora import OpenSoraConfig
 from lgvsc.world.decoder import DecoderConfig
 
@@ -93,6 +94,7 @@ class Config(BaseModel):
     channel: ChannelConfig
     world: DecoderConfig
     opensora: OpenSoraConfig = OpenSoraConfig()
+    diffusers: DiffusersConfig = DiffusersConfig()
     judge: JudgeConfig = JudgeConfig()
     large_models: LargeModelConfig = LargeModelConfig()
     server: ServerConfig = ServerConfig()

@@ -31,10 +31,12 @@ ROLES = (
     "picture_codec",
     "sketch_extractor",
     "sketch_codec",
+    "sketch_to_frame",
     "world_model",
     "world_model_part",
 )
 ASSETS = "assets"
+PIPELINE_INDEX = "model_index.json"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What reads a folder of weights, by the model_type that its config.json states.
 LOADERS = {
@@ -43,6 +45,13 @@ LOADERS = {
     "smolvlm": "lgvsc.semantics.backends.smolvlm:load",
     "video_llava": "lgvsc.semantics.backends.video_captioners:load_video_llava",
     "llava": "lgvsc.semantics.backends.video_captioners:load_pllava",
+}
+# The same for a pipeline of diffusers, by the class that its model_index.json states.
+PIPELINES = {
+    "WanVACEPipeline": "lgvsc.world.backends.diffusers_wan:load_vace",
+    "WanImageToVideoPipeline": "lgvsc.world.backends.diffusers_wan:load_images",
+    "WanPipeline": "lgvsc.world.backends.diffusers_wan:load_images",
+    "LTXConditionPipeline": "lgvsc.world.backends.diffusers_ltx:load_ltx",
 }
 HEADER = (
     "# Every model. Sizes and digests are written by `python -m lgvsc.models.catalog`; the rest is written by hand.\n"
@@ -71,6 +80,7 @@ class ModelCard:
         gated: Whether the hub wants terms accepted and a token.
         memory_gb: What a run needs, on the GPU or without one, in 10^9 bytes; 0 where nobody would notice.
         extra: Name of the optional dependencies that it needs, as in ``pip install 'lgvsc[extra]'``.
+        library: Which of them runs it; ``None`` is transformers.
         settings: Whether the loader takes the settings of its kind.
     """
 
@@ -90,6 +100,7 @@ class ModelCard:
     gated: bool = False
     memory_gb: float = 0.0
     extra: str | None = None
+    library: str | None = None
     settings: bool = False
 
     @property
@@ -148,11 +159,13 @@ def find(name: str) -> ModelCard:
 
 
 def card_of_folder(folder: Path) -> ModelCard:
-    """The card of a model that somebody put into a folder, read from its ``config.json``.
+    """The card of a model that somebody put into a folder, read from its ``config.json`` or ``model_index.json``.
 
     Raises:
         UnknownModelError: No such file there, or a kind of model that lgvsc has no loader for.
     """
+    if (folder / PIPELINE_INDEX).is_file():
+        return card_of_pipeline(folder)
     path = folder / "config.json"
     try:
         kind = str(json.loads(path.read_text("utf-8"))["model_type"])
@@ -170,6 +183,33 @@ def card_of_folder(folder: Path) -> ModelCard:
         summary=f"A {kind} from a folder.",
         folder=str(folder),
         extra="paper",
+        settings=True,
+    )
+
+
+def card_of_pipeline(folder: Path) -> ModelCard:
+    """The card of a pipeline of diffusers in a folder.
+
+    Raises:
+        UnknownModelError: Its index cannot be read, or lgvsc has no loader for its kind.
+    """
+    path = folder / PIPELINE_INDEX
+    try:
+        kind = str(json.loads(path.read_text("utf-8"))["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UnknownModelError(f"{folder} holds no pipeline: {path.name} cannot be read ({error})") from error
+    if kind not in PIPELINES:
+        raise UnknownModelError(f"{folder} holds a {kind!r}; lgvsc reads {', '.join(PIPELINES)}")
+    return ModelCard(
+        name=folder.name,
+        role="world_model",
+        loader=PIPELINES[kind],
+        licence="see the folder",
+        source=str(folder),
+        summary=f"A {kind} from a folder.",
+        folder=str(folder),
+        extra="modern",
+        library="diffusers",
         settings=True,
     )
 

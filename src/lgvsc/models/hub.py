@@ -16,6 +16,7 @@ from lgvsc.errors import InputError, MissingResourceError
 from lgvsc.models.catalog import ModelCard
 
 FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")  # never pickles, never code
+FETCHED_PARTS = ("*.json", "*/*.safetensors", "*/*.model", "*/*.txt")  # of diffusers: no second copy in one file
 HUB_LIBRARY = "huggingface_hub"
 DIGEST_LENGTHS = {40: "sha1", 64: "sha256"}  # hexadecimal digits; small files are named as git names them
 
@@ -38,7 +39,8 @@ def weights_folder(card: ModelCard) -> Path:
         version = f" at revision {card.revision}" if card.revision else ""
         raise MissingResourceError(
             f"the weights of {card.name} ({card.hub}{version}) are not on this machine. lgvsc stays offline unless "
-            f"asked; to fetch about {card.size_bytes / 1e9:.1f} GB, run: lgvsc models pull {card.name}"
+            f"asked; to fetch about {card.size_bytes / 1e9:.1f} GB (licence: {card.licence}), run: lgvsc models pull "
+            f"{card.name}"
         )
     if card.convert:
         raise MissingResourceError(
@@ -49,7 +51,7 @@ def weights_folder(card: ModelCard) -> Path:
 
 def missing_library(card: ModelCard) -> None:
     """Raise where the libraries that a model needs are not installed."""
-    if card.extra and find_spec("transformers") is None:
+    if card.extra and any(find_spec(name) is None for name in ("transformers", card.library or "transformers")):
         raise MissingResourceError(f"{card.name} needs more libraries: pip install 'lgvsc[{card.extra}]'")
 
 
@@ -121,11 +123,10 @@ def fetch(card: ModelCard, *, token: str | None = None, revision: str | None = N
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
+    wanted = list(FETCHED_PARTS if card.library == "diffusers" else FETCHED)
     try:
         return Path(
-            snapshot_download(
-                card.hub, revision=revision or card.revision, allow_patterns=list(FETCHED), token=token or False
-            )
+            snapshot_download(card.hub, revision=revision or card.revision, allow_patterns=wanted, token=token or False)
         )
     except GatedRepoError as error:
         raise MissingResourceError(
