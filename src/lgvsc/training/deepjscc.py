@@ -12,10 +12,11 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -27,8 +28,9 @@ from torch import Tensor
 from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import child_generator
 from lgvsc.coding.deepjscc_road import to_reals, to_symbols
+from lgvsc.core.files import atomic_write
 from lgvsc.core.video import Pixels
-from lgvsc.errors import ConfigError
+from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.edges import EdgeTruth, edge_counts, thin, thinned_maxima
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
@@ -249,8 +251,17 @@ class Material:
     held_back: list[Pixels] = field(default_factory=list)
 
 
-def material(kind: Kind, data: Path, config: DeepJsccTraining, extractor: SketchExtractor | None) -> Material:
-    """Stills and frames of clips under a folder; half of what is held back are BSDS test pictures, half frames."""
+def material(
+    data: Path, config: DeepJsccTraining, extractor: SketchExtractor | None = None, sketches: Path | None = None
+) -> Material:
+    """Stills and frames of clips under a folder; half of what is held back are BSDS test pictures, half frames.
+
+    Args:
+        data: The folder.
+        config: Side of the crops, and how many frames of each clip.
+        extractor: Draws them all; ``None`` leaves them pictures.
+        sketches: File in which what it draws is kept for the next time.
+    """
     sources = find_sources(data)
     tests = sorted(path for path in data.rglob("bsds_test/*") if path.suffix.lower() == ".jpg")[: HELD_BACK // 2]
     held_back = [square(read_still(path), SIDE) for path in tests]
@@ -262,7 +273,29 @@ def material(kind: Kind, data: Path, config: DeepJsccTraining, extractor: Sketch
     def drawn(picture: Pixels) -> Pixels:
         return extractor.extract(square(picture, SIDE))[..., None]
 
-    return Material(PicturePool(map(drawn, pictures), config.crop, scales=(1.0,)), [drawn(p) for p in held_back])
+    def both() -> tuple[list[Pixels], list[Pixels]]:
+        return [drawn(picture) for picture in pictures], [drawn(picture) for picture in held_back]
+
+    trained, measured = kept(sketches, both) if sketches else both()
+    return Material(PicturePool(trained, config.crop, scales=(1.0,)), measured)
+
+
+def kept(path: Path, make: Callable[[], tuple[list[Pixels], list[Pixels]]]) -> tuple[list[Pixels], list[Pixels]]:
+    """Sketches to train on and to measure on: as they were written to a file before, else made now and written.
+
+    Raises:
+        InputError: The file is there and holds something else.
+    """
+    if not path.exists():
+        trained, held_back = make()
+        with atomic_write(path) as file:
+            np.savez_compressed(file, trained=np.stack(trained), held_back=np.stack(held_back))
+        return trained, held_back
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return list(stored["trained"]), list(stored["held_back"])
+    except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} holds no sketches that were kept: {error}") from error
 
 
 def main(arguments: Sequence[str] | None = None, kind: Kind = "rgb") -> None:
@@ -284,6 +317,7 @@ def main(arguments: Sequence[str] | None = None, kind: Kind = "rgb") -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     if kind == "sketch":
         parser.add_argument("--pidinet", type=Path, help="weights (.safetensors) that draw; else the shipped ones")
+        parser.add_argument("--sketches", type=Path, help="file (.npz) that keeps what was drawn for the next run")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = replace(
@@ -300,7 +334,10 @@ def main(arguments: Sequence[str] | None = None, kind: Kind = "rgb") -> None:
     )
     torch.set_num_threads(config.threads)
     cv2.setNumThreads(config.threads)
-    found = material(kind, chosen.data, config, extractor(chosen.pidinet) if kind == "sketch" else None)
+    if kind == "sketch":
+        found = material(chosen.data, config, extractor(chosen.pidinet), chosen.sketches)
+    else:
+        found = material(chosen.data, config)
     if chosen.ablate_k:
         rows = ablate(config, kind, found.pool, chosen.out, found.held_back)
         sys.stdout.write(as_markdown(rows))
