@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -78,7 +79,13 @@ def test_every_condition_matters_and_equal_seeds_make_equal_frames(worlds, name)
         assert difference(made_by(world.model, 6, **change), world.base) > 0.2, change
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("wan-vace", "wan-flf2v", "ltx") else pytest.mark.slow)
+        for name in PIPELINES
+    ],
+)
 def test_exactly_as_many_frames_come_out_as_were_asked_for(worlds, name, monkeypatch):
     world = worlds(name).model
     asked = []
@@ -113,14 +120,14 @@ def test_nothing_but_words_is_enough(worlds):
         assert made_by(worlds(name).model, 3, first=None, last=None).shape == (3, 40, 48, 3)
 
 
-def test_guidance_of_one_leaves_the_negative_prompt_out(worlds, tmp_path):
-    folder = save_vace(tmp_path / "vace")
-    given = {"steps": 2, "resolution": "144p", "device": "cpu", "precision": "float32"}
-    plain = [
-        made_by(load(str(folder), DiffusersConfig(**given, guidance_scale=scale, negative_prompt=text)), 3)
-        for scale, text in [(1.0, "rain"), (1.0, "sun"), (3.0, "rain"), (3.0, "sun")]
-    ]
-    assert np.array_equal(plain[0], plain[1]) and difference(plain[2], plain[3]) > 0.05
+def test_guidance_of_one_leaves_the_negative_prompt_out(worlds, monkeypatch):
+    world = worlds("wan-vace").model
+    made = []
+    for scale, text in [(1.0, "rain"), (1.0, "sun"), (3.0, "rain"), (3.0, "sun")]:
+        settings = replace(world.maker.config, guidance_scale=scale, negative_prompt=text)
+        monkeypatch.setattr(world.maker, "config", settings)
+        made.append(made_by(world, 3))
+    assert np.array_equal(made[0], made[1]) and difference(made[2], made[3]) > 0.05
 
 
 def test_a_pipeline_that_lacks_a_tensor_is_refused(tmp_path):
@@ -142,6 +149,9 @@ def test_a_folder_of_another_kind_is_refused_by_name(tmp_path):
     (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     with pytest.raises(MissingResourceError, match="FluxPipeline"):
         load_images(tmp_path, DiffusersConfig())
+    (tmp_path / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
+    with pytest.raises(MissingResourceError, match="words alone"):
+        load_images(tmp_path, DiffusersConfig())
     (tmp_path / "model_index.json").write_text("[[[")
     with pytest.raises(MissingResourceError, match="cannot be read"):
         load_images(tmp_path, DiffusersConfig())
@@ -153,3 +163,21 @@ def test_weights_that_are_not_here_are_named_with_size_licence_and_command(monke
         MissingResourceError, match=r"16\.0 GB \(licence: Apache-2\.0\).*lgvsc models pull wan2\.1-vace-1\.3b"
     ):
         load("wan2.1-vace-1.3b", DiffusersConfig())
+
+
+def test_the_preset_modern_uses_vace_with_its_settings_and_doctor_says_so(tmp_path, monkeypatch):
+    from lgvsc import build
+    from lgvsc.cli.doctor import check_large_preset
+    from lgvsc.config import load_config
+
+    monkeypatch.setattr("lgvsc.models.hub.hub_cache", lambda: None)
+    config = load_config("modern")
+    assert config.models.world_model == "wan2.1-vace-1.3b"
+    check = check_large_preset("modern", config)
+    assert check.status == "warn" and "lgvsc models pull wan2.1-vace-1.3b" in check.detail
+    (tmp_path / "model_index.json").write_text('{"_class_name": "WanVACEPipeline"}')
+    given = {"models.world_model": str(tmp_path), "diffusers.steps": 4}
+    world = build.world_model(load_config("modern", settings=given))
+    assert world.name == "wan-vace" and world.config.steps == 4 and world.config.offload == "model"
+    with pytest.raises(ConfigError, match=r"diffusers\.stepps"):
+        load_config("modern", settings={"diffusers.stepps": 4})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import string
 from collections.abc import Callable
@@ -155,6 +156,45 @@ def save_ltx(folder: Path, timestep_conditioning: bool = False) -> Path:
 
 def save_distilled_ltx(folder: Path) -> Path:
     return save_ltx(folder, timestep_conditioning=True)
+
+
+def save_sd3(folder: Path) -> Path:
+    """Stable Diffusion 3.5 with its ControlNet inside, and no T5 encoder; the index speaks of the plain pipeline."""
+    from diffusers import (
+        AutoencoderKL,
+        FlowMatchEulerDiscreteScheduler,
+        SD3ControlNetModel,
+        SD3Transformer2DModel,
+        StableDiffusion3ControlNetPipeline,
+    )
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
+
+    pieces = ["<|startoftext|>", "<|endoftext|>", *LETTERS, *(letter + "</w>" for letter in LETTERS)]
+    words = CLIPTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[], model_max_length=48)
+    spoken = CLIPTextConfig(
+        hidden_size=32, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, projection_dim=32,
+        vocab_size=len(pieces), max_position_embeddings=48, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    size: dict[str, Any] = {
+        "sample_size": 32, "patch_size": 2, "in_channels": 8, "out_channels": 8, "attention_head_dim": 8,
+        "num_attention_heads": 4, "joint_attention_dim": 64, "caption_projection_dim": 32, "pooled_projection_dim": 64,
+    }  # fmt: skip
+    vae = AutoencoderKL(
+        block_out_channels=(4,), latent_channels=8, norm_num_groups=1, use_quant_conv=False, use_post_quant_conv=False,
+        shift_factor=0.06, scaling_factor=1.5,
+    )  # fmt: skip
+    StableDiffusion3ControlNetPipeline(
+        transformer=redrawn(SD3Transformer2DModel(**size, num_layers=2), 1.0),
+        controlnet=redrawn(SD3ControlNetModel(**size, num_layers=1), 1.0),
+        vae=redrawn(vae, 1.4), scheduler=FlowMatchEulerDiscreteScheduler(),
+        text_encoder=redrawn(CLIPTextModelWithProjection(spoken), 1.0), tokenizer=words,
+        text_encoder_2=redrawn(CLIPTextModelWithProjection(spoken), 1.0), tokenizer_2=words,
+        text_encoder_3=None, tokenizer_3=None,
+    ).save_pretrained(folder)  # fmt: skip
+    index = json.loads((folder / "model_index.json").read_text())
+    del index["controlnet"]
+    (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusion3Pipeline"}))
+    return folder
 
 
 PIPELINES: dict[str, Callable[[Path], Path]] = {

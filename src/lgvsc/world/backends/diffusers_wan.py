@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lgvsc.errors import MissingResourceError
 from lgvsc.world.backends.diffusers_clip import Clip, made_by
 from lgvsc.world.backends.diffusers_plan import stretched
 from lgvsc.world.backends.diffusers_video import GREY, DiffusersConfig, DiffusersWorld
-from lgvsc.world.backends.diffusers_weights import check_folder, open_pipeline, placed, precision_of
+from lgvsc.world.backends.diffusers_weights import check_folder, open_pipeline, placed, precision_of, read_json
 from lgvsc.world.backends.opensora import AREAS
 
 NEGATIVE = "overexposed, static, blurred details, subtitles, worst quality, jpeg artifacts, deformed, extra fingers"
@@ -150,4 +151,9 @@ def load_images(folder: Path, config: DiffusersConfig) -> DiffusersWorld:
         MissingResourceError: The folder holds another pipeline, or none.
     """
     check_folder(folder, "WanImageToVideoPipeline", "WanPipeline")
+    index = read_json(folder)
+    if index["_class_name"] == "WanPipeline" and not index.get("expand_timesteps"):  # the one of TI2V-5B has them
+        raise MissingResourceError(
+            f"{folder} holds a Wan that knows words alone; keyframes need VACE, FLF2V or Wan 2.2"
+        )
     return DiffusersWorld("wan-images", WanImages, lambda: WanImages(folder, config), config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class SketchToFrame:
             LgvscError: What came out is no picture.
         """
         pipeline = self.pipeline
-        multiple = pipeline.vae_scale_factor * pipeline.transformer.config.patch_size
+        multiple = math.lcm(8, pipeline.vae_scale_factor * pipeline.transformer.config.patch_size)  # it insists on 8
         height, width = internal_size(video, self.area, multiple)
         with quietly():
             made = pipeline(
