@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=55, help="frames that SKEM looks at")
     parser.add_argument("--hidden", type=int, default=64, help="width of the language part")
-    parser.add_argument("--layers", type=int, default=8, help="depth of the language part")
+    parser.add_argument("--layers", type=int, default=16, help="depth of the language part")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -97,7 +97,7 @@ WAYS: list[tuple[str, Mode, int]] = [
     ("joint, one by one", "joint", 1),
     ("joint, 8 ahead", "joint", 8),
     ("joint, 16 ahead", "joint", 16),
-    ("cached, 32 ahead", "cached", 32),
+    ("cached, 16 ahead", "cached", 16),
     ("direct, 8 ahead", "direct", 8),
 ]
 
@@ -267,12 +267,12 @@ def write_model(folder: Path, hidden: int, layers: int) -> None:
     )  # fmt: skip
     config = InternVLConfig(
         vision_config={
-            "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128,
+            "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 64,
             "image_size": (448, 448), "patch_size": (14, 14),
         },
         text_config={
-            "model_type": "qwen2", "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 4,
-            "num_key_value_heads": 2, "intermediate_size": 3 * hidden, "vocab_size": len(tokenizer),
+            "model_type": "qwen2", "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 1,
+            "num_key_value_heads": 1, "intermediate_size": 3 * hidden, "vocab_size": len(tokenizer),
             "max_position_embeddings": 8192,
         },
         image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),

@@ -26,6 +26,7 @@ from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.metrics.quality import Quality
 from lgvsc.metrics.vmaf import Vmaf
 from lgvsc.models.catalog import find
+from lgvsc.models.hub import revision_here
 from lgvsc.semantics.keyframes import Choice
 
 REPORT_VERSION = 1
@@ -218,10 +219,12 @@ def models(config: Config) -> dict[str, dict[str, Any]]:
         card = find(roles.frame_codec)
         return {"frame_codec": {"name": card.name, "revision": card.revision, "sha256": card.sha256}}
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
+    if roles.segment_captioner:
+        named["segment_captioner"] = roles.segment_captioner
     codecs = roles.picture_codecs
     named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
     cards = {role: find(name) for role, name in (named | {"world_model": roles.world_model}).items()}
-    return {role: {"name": c.name, "revision": c.revision, "sha256": c.sha256} for role, c in cards.items()}
+    return {role: {"name": c.name, "revision": revision_here(c), "sha256": c.sha256} for role, c in cards.items()}
 
 
 def environment() -> dict[str, str]:

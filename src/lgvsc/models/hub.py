@@ -88,6 +88,14 @@ def snapshot(hub: str, revision: str | None = None, cache: Path | None = None) -
     return folder if commit and folder.is_dir() else None
 
 
+def revision_here(card: ModelCard) -> str | None:
+    """Which version of a model this machine has: the one of its card, or the commit that was fetched last."""
+    if card.revision or card.hub is None:
+        return card.revision
+    folder = snapshot(card.hub)
+    return folder.name if folder else None
+
+
 def complete(folder: Path, card: ModelCard) -> Path:
     """The folder, if every file that its indices speak of is there.
 

@@ -50,6 +50,8 @@ def test_weights_that_were_fetched_are_found_by_name_and_by_hub_id(cache):
     folder = stored(cache, {"config.json": CONFIG, "model.safetensors": b"weights"})
     assert hub.weights_folder(find("internvl3-1b")) == folder
     assert hub.weights_folder(find(f"OpenGVLab/InternVL3-1B-hf@{COMMIT}")) == folder
+    assert hub.revision_here(find("internvl3-1b")) == COMMIT  # what a report names
+    assert hub.revision_here(find("compact-judge")) is None and hub.revision_here(find("qwen3-vl-2b")) is None
     with pytest.raises(MissingResourceError, match=r"at revision ffff.*models pull"):
         hub.weights_folder(find("OpenGVLab/InternVL3-1B-hf@ffff"))
 
