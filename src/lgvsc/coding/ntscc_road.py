@@ -182,7 +182,7 @@ class NtsccPictureCodec:
         return length // KINDS * Layout.of(height, width, self._net.config).unit
 
     def decode(self, received: Reception, length: int, mode: int, height: int, width: int) -> Pixels | None:
-        """The picture; ``None`` where its header is lost."""
+        """The picture; ``None`` where its header is lost, or not one of its symbols was heard."""
         if min(height, width) < MIN_SIDE or not 0 <= mode < min(MODES, len(LADDER)):
             return None
         layout, rates = Layout.of(height, width, self._net.config), self._net.config.rates
@@ -201,7 +201,7 @@ class NtsccPictureCodec:
             typical, shape = typical_entry(total - head, layout, rates), (layout.rows, layout.columns)
             indices = COARSE * decode_map(header[IN_HEADER.bits :], shape, typical, len(rates[::COARSE]))
             gain = IN_HEADER.gain(int("".join(map(str, header[: IN_HEADER.bits])), 2))
-        if symbols_of(indices, rates) > total - head:
+        if symbols_of(indices, rates) > total - head or not bool(received.noise_variance[head:].isfinite().any()):
             return None
         with torch.inference_mode():
             return self._rebuild(received[head:], to_blocks(indices), gain)[:height, :width]

@@ -175,6 +175,20 @@ def test_erased_symbols_cost_quality_not_the_picture():
     assert short is not None and error(picture, short) > part
 
 
+@pytest.mark.parametrize("snr_db", [0.0, 10.0])
+def test_a_picture_of_which_nothing_was_heard_is_lost(snr_db):
+    """With a header and without; a picture made of erasures alone would be called received."""
+    coded = codec().encode(scene(64, 96), max_symbols=400, snr_db=snr_db)
+    received = arrive(coded, snr_db)
+    layout = Layout.of(64, 96, CONFIG)
+    head = layout.header_symbols(coded.length % KINDS, coded.mode)
+    erased = Reception(received.symbols.clone(), received.noise_variance.clone())
+    erased.noise_variance[head:] = math.inf
+    assert decoded(coded, received, 64, 96) is not None
+    assert decoded(coded, erased, 64, 96) is None
+    assert decoded(coded, received[:head], 64, 96) is None
+
+
 def test_the_receiver_needs_nothing_but_what_control_says():
     """A second receiver, made from the same weights, gives the same picture."""
     picture = scene(96, 128)
