@@ -357,7 +357,7 @@ def bad_places() -> Iterator[Case]:
         for place in ("/proc", "/sys", "/nowhere/at/all", str(clip())):
 
             def judge(verb: str = verb, source: Path = source, suffix: str = suffix, place: str = place) -> Verdict:
-                return refusal(command(verb, source, "-o", f"{place}/out{suffix}"), statuses=(1, 4))
+                return refusal(command(verb, source, "-o", f"{place}/out{suffix}"), statuses=(1, 2, 4))
 
             yield Case(f"{verb} into {place}", judge, RUN_LIMIT_S)
 
@@ -375,7 +375,7 @@ def bad_places() -> Iterator[Case]:
 
             def report(option: str = option, place: str = place) -> Verdict:
                 with folder() as here:
-                    return refusal(command("run", clip(), "-o", here / "o.mp4", option, place), statuses=(1, 4))
+                    return refusal(command("run", clip(), "-o", here / "o.mp4", option, place), statuses=(1, 2, 4))
 
             yield Case(f"{option} {place}", report, RUN_LIMIT_S)
 

@@ -18,6 +18,7 @@ from lgvsc.core.files import part_path
 from lgvsc.errors import InputError, ShapeError
 
 MAX_PIXELS = 16_000_000  # a frame above this is refused before it is allocated
+MAX_PIECE_BYTES = 64 << 20  # of pictures that leave a decoder together
 FALLBACK_FPS = Fraction(25)  # for files that state no rate at all
 
 Pixels: TypeAlias = NDArray[np.uint8]  # one RGB picture, (H, W, 3)
@@ -305,6 +306,11 @@ def packet_times(container: av.container.InputContainer) -> NDArray[np.float64]:
 def reason(error: Exception) -> str:
     """FFmpeg's words without its error numbers and without the path, which the caller names."""
     return str(getattr(error, "strerror", None) or error).split(":")[0].strip().lower() or type(error).__name__
+
+
+def frames_of_piece(format: VideoFormat, longest: int) -> int:
+    """How many frames a decoder hands on together: so many, or as many as memory should hold of this size."""
+    return max(1, min(longest, MAX_PIECE_BYTES // (3 * format.height * format.width)))
 
 
 def with_frames(format: VideoFormat, frames: int | None) -> VideoFormat:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lgvsc.core.interfaces import Provenance, Rebuilt
 from lgvsc.core.message import Segment
-from lgvsc.core.video import Pixels, Video, VideoFormat
+from lgvsc.core.video import Pixels, Video, VideoFormat, frames_of_piece
 
 GREY = 128  # of a video of which nothing has been seen yet
 CHUNK_FRAMES = 32
@@ -41,7 +41,7 @@ class Player:
         self._next = 0
 
     def play(self, groups: Iterable[Decoded]) -> Iterator[Rebuilt]:
-        """Pieces of at most 32 frames. After the last group that arrived, up to the length that it announced."""
+        """Pieces of at most 32 frames, fewer of large ones, up to the length that the last group announced."""
         segment: Segment | None = None
         for group in groups:
             segment = group.segment
@@ -68,10 +68,11 @@ class Player:
     def _pieces(self, shown: Iterator[Provenance], video: VideoFormat) -> Iterator[Rebuilt]:
         grey = np.full((video.height, video.width, 3), GREY, np.uint8)
         start, pictures, provenance = self._next, list[Pixels](), list[Provenance]()
+        chunk_frames = frames_of_piece(video, CHUNK_FRAMES)
         for origin in shown:
             pictures.append(grey if self._shown is None else self._shown)
             provenance.append(origin)
-            if len(pictures) == CHUNK_FRAMES:
+            if len(pictures) == chunk_frames:
                 yield Rebuilt(Video(np.stack(pictures), video.fps, start), tuple(provenance))
                 start, pictures, provenance = self._next, [], []
         if pictures:

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 
 from lgvsc.core.interfaces import Conditions, Provenance, Rebuilt, WorldModel
 from lgvsc.core.message import Segment
-from lgvsc.core.video import Pixels, Video, VideoFormat
+from lgvsc.core.video import Pixels, Video, VideoFormat, frames_of_piece
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.world.adapters import ADAPTERS, Adapter, AdapterName, make_adapter
 from lgvsc.world.spans import Span, spans
@@ -33,7 +34,7 @@ class DecoderConfig:
     Attributes:
         adapter: ``"dsa"`` sizes the latent to each segment, ``"sfa"`` fixes it for the video.
         show_keyframes: Show a received keyframe itself in its place, not the world model's image of it.
-        chunk_frames: Frames of a piece that leaves the decoder, at most.
+        chunk_frames: Frames of a piece that leaves the decoder, at most; fewer where frames are large.
         fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
     """
 
@@ -143,17 +144,18 @@ class SemanticDecoder:
 
 def held_and_faded(span: Span, picture: Pixels | None, since: int, fade_s: float) -> Iterator[Made]:
     """A picture that sinks towards its own mean colour, beginning at frame ``since``; grey where there is none."""
-    size = (span.video.height, span.video.width, 3)
-    held = np.full(size, GREY, np.float32) if picture is None else picture.astype(np.float32)
+    held = np.full((span.video.height, span.video.width, 3), GREY, np.uint8) if picture is None else picture
     mean = held.mean(axis=(0, 1))
+    levels = np.arange(256)[:, None]
     for index in range(span.start, span.stop):
         contrast = np.exp(-(index + 1 - since) / float(span.video.fps) / fade_s)
-        yield np.rint(mean + (held - mean) * contrast).astype(np.uint8), "missing"
+        faded = np.rint(mean + (levels - mean) * contrast).astype(np.uint8)  # what becomes of each level, per colour
+        yield cv2.LUT(held, faded[None]).astype(np.uint8, copy=False), "missing"
 
 
 def in_pieces(frames: Iterable[Made], span: Span, chunk_frames: int) -> Iterator[Rebuilt]:
     """Collect frames into pieces of at most ``chunk_frames``."""
-    start = span.start
+    start, chunk_frames = span.start, frames_of_piece(span.video, chunk_frames)
     pictures: list[Pixels] = []
     provenance: list[Provenance] = []
     for picture, origin in frames:

@@ -328,3 +328,24 @@ class Mirror(Notebook):
     def generate(self, conditions):
         for _ in range(conditions.start, conditions.stop):
             yield conditions.first if conditions.first is not None else conditions.last
+
+
+def test_large_frames_leave_in_smaller_pieces(monkeypatch):
+    monkeypatch.setattr("lgvsc.core.video.MAX_PIECE_BYTES", 5 * picture(0).nbytes)
+    pieces = list(SemanticDecoder(Notebook(), DecoderConfig(chunk_frames=8)).videos(whole_video()))
+    assert max(len(piece.video) for piece in pieces) == 5
+    assert len(joined(pieces)[0]) == 60
+    monkeypatch.setattr("lgvsc.core.video.MAX_PIECE_BYTES", 1)
+    assert {len(piece.video) for piece in SemanticDecoder(Notebook()).videos(whole_video())} == {1}
+
+
+def test_a_held_picture_sinks_towards_its_mean_colour_in_the_time_that_was_set():
+    shown = np.random.default_rng(0).integers(0, 256, picture(0).shape, dtype=np.uint8)
+    frames, provenance = decode(
+        [segment(0, 1, keyframe=shown), segment(1, 40, caption=None, keyframe=None, last=True)], fade_s=0.5
+    )
+    assert provenance[1:] == ["missing"] * 39
+    mean = shown.mean(axis=(0, 1))
+    for index in (1, 2, 39):
+        expected = mean + (frames[0] - mean) * np.exp(-index / float(FPS) / 0.5)
+        assert np.abs(frames[index] - expected).max() <= 0.51
