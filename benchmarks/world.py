@@ -64,7 +64,7 @@ class Window:
     @property
     def samples(self) -> list[int]:
         step = self.gap / SAMPLES
-        return [max(1, round(step * (i + 0.5))) for i in range(SAMPLES)]
+        return [min(self.gap - 1, max(1, round(step * (i + 0.5)))) for i in range(SAMPLES)]
 
 
 def hold(window: Window) -> list[Pixels]:
