@@ -209,11 +209,6 @@ def _preset(name: str) -> dict[str, Any]:
 def _scheme(name: str) -> dict[str, Any]:
     if name == "skem-sfa":
         check_combination("skem", "sfa")
-    if name == "vvc-ldpc":
-        raise ConfigError(
-            "vvc-ldpc is not in this release: PyAV has no VVC encoder, and the one in imageio-ffmpeg writes 10-bit "
-            "streams that the receiver cannot cut at a loss yet; av1-ldpc is the strongest codec here"
-        )
     if name not in SCHEMES:
         raise ConfigError(f"no scheme is called {name!r}" + _near(name, SCHEMES) + f"; there are {', '.join(SCHEMES)}")
     return tomllib.loads((_files() / "schemes" / f"{name}.toml").read_text(encoding="utf-8"))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from lgvsc import build, link
+from lgvsc.coding import vvc
 from lgvsc.config import CONVENTIONAL, load_config
 from lgvsc.core.container import read_message, write_message
 from lgvsc.core.message import PARTS
 from lgvsc.core.video import Video, write_video
-from lgvsc.errors import ConfigError
+from lgvsc.errors import ConfigError, MissingResourceError
 from lgvsc.record import status_of
 from lgvsc.ui.report import write_html
 
@@ -31,6 +33,8 @@ def clip(tmp_path_factory):
 
 @pytest.mark.parametrize("scheme", CONVENTIONAL)
 def test_every_codec_runs_from_its_scheme_id_alone(scheme, clip, tmp_path):
+    if scheme == "vvc-ldpc":
+        pytest.importorskip("imageio_ffmpeg")
     config = load_config(scheme=scheme, settings={"coding.budget": "0.03cbr"})
     record = link.run(clip, config, output=tmp_path / "out.mp4")
     report = record.report()
@@ -73,7 +77,7 @@ def test_what_contradicts_itself_is_refused():
         ("h265-ldpc", {"channel.snr_def": "ebn0"}, "code rate"),
         ("skem-dsa", {"channel.snr_def": "ebn0"}, "code rate"),
         ("av1-ldpc", {"conventional.mode": "paper"}, "Table I"),
-        ("vvc-ldpc", {}, "av1-ldpc"),
+        ("vvc-ldpc", {"conventional.mode": "paper"}, "Table I"),
     ]:
         with pytest.raises(ConfigError, match=words):
             config = load_config(scheme=scheme, settings=settings)
@@ -98,3 +102,10 @@ def test_a_burst_that_was_never_read_loses_what_it_carried_and_nothing_else(clip
     record = link.run(clip, config, output=tmp_path / "out.mp4")
     lost = {part for part, state in status_of(None, record.ledger_entries).items() if state == "lost"}
     assert lost == {"control", "video"}
+
+
+def test_vvc_without_its_encoder_says_what_to_install(clip, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    vvc.program.cache_clear()
+    with pytest.raises(MissingResourceError, match=r"lgvsc\[bench\]"):
+        link.run(clip, load_config(scheme="vvc-ldpc"), output=tmp_path / "out.mp4")

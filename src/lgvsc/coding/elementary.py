@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-CodecName: TypeAlias = Literal["h264", "h265", "av1"]
+CodecName: TypeAlias = Literal["h264", "h265", "av1", "vvc"]
 
-CODECS: tuple[CodecName, ...] = ("h264", "h265", "av1")  # numbered on the air in this order
+CODECS: tuple[CodecName, ...] = ("h264", "h265", "av1", "vvc")  # numbered on the air in this order
 
 START = b"\x00\x00\x00\x01"
 _OBU_SEQUENCE_HEADER = 1
 _OBU_PICTURES = (3, 4, 6)  # frame header, tile group, both in one
+_VVC_END = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Stream:
     """A group of pictures in units.
 
     Attributes:
-        headers: Parameter sets (H.264, H.265) or the sequence header (AV1), one byte string.
+        headers: Parameter sets (H.264, H.265, VVC) or the sequence header (AV1), one byte string.
         pictures: What holds coded pictures, in the order of decoding.
     """
 
@@ -78,16 +79,16 @@ def display_positions(codec: CodecName, headers: bytes, pictures: list[bytes]) -
     """Which frame each unit codes, counted in the order of display.
 
     All of them together are the frames 0 to n - 1; where the end is lost, some of the frames between may be missing.
-    H.264 and H.265 say so in each picture's order count, of which only low bits are sent. In AV1, what is shown is
+    H.264, H.265 and VVC say so in each picture's order count, of which only low bits are sent. In AV1, what is shown is
     in order anyway, so the answer is just 0, 1, 2 ...
     """
     if codec == "av1":
         return list(range(len(pictures)))
-    counter = _order_counter_h264(headers) if codec == "h264" else _order_h265
+    counter = {"h264": _order_counter_h264(headers), "h265": _order_h265, "vvc": _order_vvc}[codec]
     positions: list[int] = []
     previous = 0
     for unit in pictures:
-        low, bits = counter(unit)
+        low, bits = counter(unit) if not _is_adaptation(codec, unit) else (previous, 1)
         half = 1 << bits - 1
         previous += (low - previous + half) % (1 << bits) - half
         positions.append(previous)
@@ -106,10 +107,18 @@ def _kind(codec: CodecName, unit: bytes) -> Literal["headers", "picture", "other
     elif codec == "h264":
         number = unit[0] & 31
         headers, picture = number in (7, 8), number in (1, 5)
+    elif codec == "vvc":
+        number = unit[1] >> 3 if len(unit) > 1 else _VVC_END
+        headers, picture = number in (14, 15, 16), number < 12 or _is_adaptation(codec, unit)
     else:
         number = unit[0] >> 1 & 63
         headers, picture = number in (32, 33, 34), number < 32
     return "headers" if headers else "picture" if picture else "other"
+
+
+def _is_adaptation(codec: CodecName, unit: bytes) -> bool:
+    """Whether a unit holds filter parameters of VVC, which travel among the pictures and are none."""
+    return codec == "vvc" and len(unit) > 1 and unit[1] >> 3 in (17, 18)
 
 
 def _framed(codec: CodecName, units: list[bytes]) -> bytes:
@@ -154,7 +163,7 @@ def _read_leb128(data: bytes, at: int) -> tuple[int | None, int]:
     return None, at
 
 
-# Picture order counts (ITU-T H.264, 7.3.3 and 8.2.1; ITU-T H.265, 7.3.6.1 and 8.3.1)
+# Picture order counts (ITU-T H.264, 7.3.3 and 8.2.1; H.265, 7.3.6.1 and 8.3.1; H.266, 7.3.2.8, 7.3.7 and 8.3.1)
 
 
 class _Bits:
@@ -190,6 +199,24 @@ def _order_h265(unit: bytes) -> tuple[int, int]:
     bits.ue()  # picture parameter set
     bits.ue()  # slice type
     return (0 if kind in (19, 20) else bits.u(H265_ORDER_BITS)), H265_ORDER_BITS
+
+
+VVC_ORDER_BITS = 8  # libvvenc's choice
+
+
+def _order_vvc(unit: bytes) -> tuple[int, int]:
+    """From a slice that carries its picture's header itself, as all of libvvenc's do where a picture is one slice."""
+    bits = _Bits(unit)
+    bits.u(16)  # unit header
+    bits.u(1)  # the picture's header is here
+    intra_only = bits.u(1)
+    bits.u(1)  # not referred to
+    if intra_only:
+        bits.u(1)  # gradual refresh
+    if bits.u(1):  # may hold inter slices ...
+        bits.u(1)  # ... and intra slices
+    bits.ue()  # picture parameter set
+    return bits.u(VVC_ORDER_BITS), VVC_ORDER_BITS
 
 
 def _order_counter_h264(headers: bytes) -> Callable[[bytes], tuple[int, int]]:

@@ -1,7 +1,8 @@
-"""A group of pictures through a standard video codec: H.264 by x264, H.265 by x265, AV1 by SVT-AV1.
+"""A group of pictures through a standard video codec: H.264 by x264, H.265 by x265, AV1 by SVT-AV1, VVC by libvvenc.
 
-All three come in PyAV's wheel. Only what the receiver cannot know is in the payload, see ``elementary.py``. Its
-parameter sets the receiver gets by running the same encoder on a grey picture of the announced size.
+The first three come in PyAV's wheel, VVC's encoder with the extra ``bench``. Only what the receiver cannot know is in
+the payload, see ``elementary.py``. Its parameter sets the receiver gets by running the same encoder on a grey picture
+of the announced size.
 """
 
 from __future__ import annotations
@@ -30,16 +31,22 @@ from lgvsc.coding.elementary import (
     take_apart,
 )
 from lgvsc.coding.svt_log import silence_svt_av1
+from lgvsc.coding.vvc import vvc_stream
 from lgvsc.core.video import Pixels
 from lgvsc.errors import MissingResourceError
 
-ENCODERS = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1"}
-DECODERS = {"h264": "h264", "h265": "hevc", "av1": "libdav1d"}
-COARSEST = {"h264": 51.0, "h265": 51.0, "av1": 70.0}  # of CRF; a step of 6 or so halves the rate
+ENCODERS = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1", "vvc": "libvvenc"}
+DECODERS = {"h264": "h264", "h265": "hevc", "av1": "libdav1d", "vvc": "vvc"}
+COARSEST = {
+    "h264": 51.0,
+    "h265": 51.0,
+    "av1": 70.0,
+    "vvc": 63.0,
+}  # of CRF (VVC: QP); 6 or so halve the rate
 
 _RATE = Fraction(25)  # what encoders are told always; none of their decisions should hang on it
-PRESETS = {"h264": "veryslow", "h265": "slow", "av1": "3"}
-ANALYSIS_PRESETS = {"h264": "medium", "h265": "fast", "av1": "6"}
+PRESETS = {"h264": "veryslow", "h265": "slow", "av1": "3", "vvc": "medium"}
+ANALYSIS_PRESETS = {"h264": "medium", "h265": "fast", "av1": "6", "vvc": "faster"}
 PAPER_PRESET = "medium"  # the default of x264 and x265; the paper names none
 _X264 = "keyint=infinite:scenecut=0:threads=1:lookahead-threads=1:slices=1"
 _X265 = (
@@ -59,7 +66,7 @@ class Quantiser:
     Attributes:
         value: The encoder's own number; larger is coarser.
         constant_qp: ``True``: QP, the same for every block but for what the encoder adds by frame type, as in the
-            papers. ``False``: CRF, which lets the encoder spend more where later frames refer to it.
+            papers. ``False``: CRF, which lets the encoder spend more where later frames refer to it. VVC has QP alone.
     """
 
     value: float
@@ -189,6 +196,8 @@ def _usual_preset(codec: CodecName, constant_qp: bool) -> str:
 
 
 def _encode(codec: CodecName, frames: Sequence[av.VideoFrame], quantiser: Quantiser, preset: str) -> Stream:
+    if codec == "vvc":
+        return take_apart(codec, vvc_stream(frames, round(quantiser.value), preset))
     if codec == "av1":
         silence_svt_av1()
     try:

@@ -42,6 +42,7 @@ FILLED = 0.97  # of the bytes allowed is full enough
 CRF_PER_OCTAVE = 7.0  # first guess of how much coarser halves the rate
 FINEST = 10.0
 GRAIN = 0.25  # of CRF, the least that SVT-AV1 tells apart
+VVC_GRAIN = 1.0
 GAIN_PER_OCTAVE: dict[Objective, float] = {"ssim": 0.06, "psnr": 2.0}  # first guess of what twice the rate gives
 NEVER = -1000.0
 FEWER_PIXELS = 0.7  # bytes go with the number of pixels to this power, at the same quantiser
@@ -142,12 +143,13 @@ class FormatSearch:
     def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> Choice | None:
         """Code at the usual preset, with the finest quantiser that fits: secant steps, kept within what is known."""
         pictures = gop.pictures(trial.format)
-        too_fine, fits = FINEST - GRAIN, COARSEST[self._codec] + GRAIN  # both yet to be coded
+        grain = VVC_GRAIN if self._codec == "vvc" else GRAIN
+        too_fine, fits = FINEST - grain, COARSEST[self._codec] + grain  # both yet to be coded
         sizes: dict[float, int] = {}
         best: Choice | None = None
         crf = trial.crf
         for _ in range(MAX_FITS):
-            crf = min(max(round(crf / GRAIN) * GRAIN, too_fine + GRAIN), fits - GRAIN)
+            crf = min(max(round(crf / grain) * grain, too_fine + grain), fits - grain)
             if crf <= too_fine:
                 break  # between the two there is nothing
             coded = encode_gop(self._codec, pictures, Quantiser(crf))

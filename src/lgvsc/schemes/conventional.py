@@ -54,7 +54,7 @@ class ConventionalConfig:
     """How video is coded and sent.
 
     Attributes:
-        codec: H.264, H.265 or AV1.
+        codec: H.264, H.265, AV1, or VVC where the extra ``bench`` is installed.
         mode: ``"adaptive"`` fills ``budget``; ``"paper"`` follows Table I.
         budget: Limit on all symbols in adaptive mode, for example ``"6e-4cbr"``.
         gop_frames: Longest group of pictures in adaptive mode; the generative scheme's longest segment by default.
@@ -198,7 +198,9 @@ class _Sender:
         if coded.payload:
             symbols = encode_bits(np.unpackbits(np.frombuffer(coded.payload, np.uint8)), mcs)
             self._credit -= len(symbols)
-            parts.append(Part("video", symbols, 8 * len(coded.payload), _described(gop, choice, mcs)))
+            parts.append(
+                Part("video", symbols, 8 * len(coded.payload), _described(gop, choice, mcs, self._config.codec))
+            )
         self._index += 1
         return control.segment(), Burst(self._index - 1, tuple(parts))
 
@@ -231,9 +233,9 @@ def most_bytes(symbols: int, snr_db: float) -> tuple[int, int]:
     return best
 
 
-def _described(gop: Gop, choice: Choice, mcs: Mcs) -> str:
+def _described(gop: Gop, choice: Choice, mcs: Mcs, codec: CodecName) -> str:
     height, width = gop.size(choice.format)
-    quantiser = f"{'QP' if choice.quantiser.constant_qp else 'CRF'} {choice.quantiser.value:g}"
+    quantiser = f"{'QP' if choice.quantiser.constant_qp or codec == 'vvc' else 'CRF'} {choice.quantiser.value:g}"
     modem = f"{2**mcs.bits_per_symbol}-QAM, {mcs.code.upper() if mcs.code == 'ldpc' else mcs.code} {mcs.code_rate:.2f}"
     rate = f"1 frame in {choice.format.step}" if choice.format.step < len(gop) else "1 frame"
     return f"{width}x{height}, {rate}, {quantiser}, {modem}"
