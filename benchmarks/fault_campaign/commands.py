@@ -61,15 +61,18 @@ class _Caught:
 @contextlib.contextmanager
 def caught(descriptor: int) -> Iterator[_Caught]:
     """What is written to a file descriptor during the block."""
-    stream = sys.stdout if descriptor == 1 else sys.stderr
+    name = "stdout" if descriptor == 1 else "stderr"
+    result, kept, stream = _Caught(), os.dup(descriptor), getattr(sys, name)
     stream.flush()
-    result, kept = _Caught(), os.dup(descriptor)
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), descriptor)
+        # Python's own stream may lead elsewhere, as under pytest.
+        setattr(sys, name, os.fdopen(os.dup(descriptor), "w", encoding="utf-8"))
         try:
             yield result
         finally:
-            stream.flush()
+            getattr(sys, name).close()
+            setattr(sys, name, stream)
             os.dup2(kept, descriptor)
             os.close(kept)
             file.seek(0)

@@ -373,10 +373,11 @@ def with_crc(bits: np.ndarray, layout, version: int) -> np.ndarray:
 
 
 def read_fields(data: bytes) -> Verdict:
-    from lgvsc.coding.control import LAYOUT
+    from lgvsc.coding.control import CONTROL_BITS, LAYOUT
     from lgvsc.coding.fields import unpack_fields
 
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
+    bits = bits[:CONTROL_BITS] if len(bits) - CONTROL_BITS in range(8) else bits
     return NOTHING if unpack_fields(bits, LAYOUT) is None else READ
 
 
