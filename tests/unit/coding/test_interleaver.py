@@ -70,5 +70,5 @@ def lost(bits, index, snr_db, trials, *, interleaved):
 
 @pytest.mark.slow
 def test_interleaving_helps_on_rayleigh():
-    with_it, without = (lost(25_000, 12, 10.0, 24, interleaved=way) for way in (True, False))
-    assert with_it < without / 2
+    with_it, without = (lost(60_000, 12, 10.7, 12, interleaved=way) for way in (True, False))
+    assert without >= 4 and with_it <= without / 2
