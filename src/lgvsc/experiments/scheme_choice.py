@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,8 @@ from lgvsc.errors import InputError
 from lgvsc.experiments.compare_table import Row, read_csv
 from lgvsc.schemes import auto
 
+log = logging.getLogger(__name__)
+
 Points = dict[tuple[str, float, float], dict[str, list[Row]]]  # (scheme, SNR, CBR): rows by clip
 
 
@@ -21,14 +24,14 @@ def learn_scheme_choice(table: Path, path: Path) -> auto.Measurements:
     """Average the table over clips, and write the file that ``auto`` reads.
 
     Only transmissions over AWGN that had a budget count. Clips for which one scheme lacks a result are left out for
-    all schemes, so that every mean is over the same clips.
+    all schemes, so that every mean is over the same clips; a scheme that was not tried on the whole grid is left out.
 
     Args:
         table: CSV of ``lgvsc compare``.
         path: TOML file to write.
 
     Raises:
-        InputError: The table has no full grid of schemes, SNRs and CBRs with a clip that all have in common.
+        InputError: No scheme has the whole grid of SNRs and CBRs, or no clip has results for all that do.
     """
     points: Points = {}
     for row in read_csv(table):
@@ -38,6 +41,10 @@ def learn_scheme_choice(table: Path, path: Path) -> auto.Measurements:
     names = list(dict.fromkeys(name for name, _, _ in points if name != "auto"))
     snrs_db = sorted({snr_db for _, snr_db, _ in points})
     cbrs = sorted({cbr for _, _, cbr in points})
+    partial = [name for name in names if any((name, snr, cbr) not in points for snr in snrs_db for cbr in cbrs)]
+    if partial:
+        log.warning("left out, as they lack a part of the grid: %s", ", ".join(partial))
+    names = [name for name in names if name not in partial]
     grid = [(name, snr_db, cbr) for name in names for snr_db in snrs_db for cbr in cbrs]
     clips = sorted(set.intersection(*(set(points.get(key, {})) for key in grid))) if grid else []
     if not clips:

@@ -84,6 +84,9 @@ def test_only_clips_that_all_schemes_have_count_and_holes_are_refused(tmp_path):
     assert known.clips == 1 and '"a"' in (tmp_path / "auto.toml").read_text()
     assert known.at(known.schemes[0].quality["ms_ssim"], 0.0, 1e-4) == pytest.approx(0.55)
     write_csv(tmp_path / "t.csv", [row for row in some if row.key != "h265-ldpc10a"])
+    known = learn_scheme_choice(tmp_path / "t.csv", tmp_path / "auto.toml")
+    assert [curves.name for curves in known.schemes] == ["skem-dsa", "skim-dsa"] and known.clips == 2
+    write_csv(tmp_path / "t.csv", [row for row in some if row.snr_db > 0 or row.cbr_target == 1e-4][:5])
     with pytest.raises(InputError, match="no clip with results for every scheme"):
         learn_scheme_choice(tmp_path / "t.csv", tmp_path / "auto.toml")
 
