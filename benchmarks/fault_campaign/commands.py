@@ -360,7 +360,8 @@ def bad_places() -> Iterator[Case]:
         for place in ("/proc", "/sys", "/nowhere/at/all", str(clip())):
 
             def judge(verb: str = verb, source: Path = source, suffix: str = suffix, place: str = place) -> Verdict:
-                return refusal(command(verb, source, "-o", f"{place}/out{suffix}"), statuses=(1, 2, 4))
+                quiet = () if verb == "channel" else ("--quiet",)
+                return refusal(command(verb, source, "-o", f"{place}/out{suffix}", *quiet), statuses=(1, 2, 4))
 
             yield Case(f"{verb} into {place}", judge, RUN_LIMIT_S)
 
@@ -368,7 +369,8 @@ def bad_places() -> Iterator[Case]:
             with folder() as place:
                 names = [f"out{suffix}"] if suffix else ["out.sigmf-data"]
                 (place / names[0]).mkdir()
-                verdict = refusal(command(verb, source, "-o", place / f"out{suffix}", "--force"), statuses=(1, 2, 4))
+                ended = command(verb, source, "-o", place / f"out{suffix}", "--force")
+                verdict = refusal(ended, statuses=(1, 2, 4))
                 problem = leftovers(place, *names)
                 return Verdict(Outcome.WRONG, problem) if problem else verdict
 
@@ -378,7 +380,8 @@ def bad_places() -> Iterator[Case]:
 
             def report(option: str = option, place: str = place) -> Verdict:
                 with folder() as here:
-                    return refusal(command("run", clip(), "-o", here / "o.mp4", option, place), statuses=(1, 2, 4))
+                    ended = command("run", clip(), "-o", here / "o.mp4", option, place, "--quiet")
+                    return refusal(ended, statuses=(1, 2, 4))
 
             yield Case(f"{option} {place}", report, RUN_LIMIT_S)
 

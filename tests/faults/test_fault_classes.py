@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from fault_campaign import air, commands, containers, packets
-from fault_campaign.verdicts import Case, Outcome, Verdict, tally
+from fault_campaign.parsers import as_file
+from fault_campaign.verdicts import LIMIT_MIB, Case, Outcome, Verdict, tally, tally_apart
+from lgvsc.core.video import VideoReader
 from lgvsc.errors import InputError
 
 QUICK = {
@@ -42,6 +44,18 @@ def test_small_files_cannot_ask_for_time():
     chosen = [case for case in containers.bombs() if "marker" in case.name or "inside" in case.name]
     found = tally("bombs", chosen)
     assert found.cases == 3 and not found.wrong, "\n".join(found.wrong)
+
+
+def test_ffmpeg_makes_no_room_for_what_a_stream_claims():
+    """A few hundred bytes of H.264 whose parameter set says 16000x16000: it took 1.2 GiB to find that out."""
+    path = as_file("large.h264", commands.large_h264())
+    found = tally_apart("large stream", lambda: [Case("16000x16000", lambda: Verdict(read(path)))])
+    assert found.outcomes[Outcome.REFUSED] == 1 and found.memory_mib < LIMIT_MIB
+
+
+def read(path):
+    with VideoReader(path) as reader:
+        return Outcome.WRONG if reader.format else Outcome.HARMLESS
 
 
 def test_the_verdict_on_a_message_sees_what_is_wrong():

@@ -210,6 +210,7 @@ class VideoWriter:
         self.path = Path(path)
         self.format = format
         self._part = part_path(self.path)
+        self._part.touch()  # where it cannot be, FFmpeg says so later and without a name
         self._container = av.open(
             str(self._part), "w", format="mp4", options={"movflags": "+faststart+use_metadata_tags"}
         )

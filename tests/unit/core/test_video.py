@@ -162,3 +162,8 @@ def test_wrong_shapes_are_refused(tmp_path):
         with pytest.raises(ShapeError):
             writer.write(np.zeros((4, 5, 3), np.uint8))
         writer.write(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_place_that_takes_no_file_is_named_before_anything_is_written(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        VideoWriter(tmp_path / "nowhere" / "out.mp4", VideoFormat(16, 16, Fraction(10)))
