@@ -198,7 +198,8 @@ def _segment_symbols(caption_bytes: int, config: Config) -> float:
     if config.message.send_captions:
         symbols += _caption_symbols(caption_bytes, config)
     if config.message.send_motion:
-        symbols += symbol_count(SIDE_BITS, choose_mcs(SIDE_BITS, config.believed_snr_db, "side", config.coding.text_mcs))
+        mcs = choose_mcs(SIDE_BITS, config.believed_snr_db, "side", config.coding.text_mcs)
+        symbols += symbol_count(SIDE_BITS, mcs)
     return symbols
 
 

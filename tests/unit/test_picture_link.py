@@ -43,7 +43,7 @@ def test_a_learned_code_has_no_cliff_where_the_transmitter_does_not_know_of_the_
     ]
     steps = -np.diff(quality)
     assert (steps > -0.1).all()
-    assert steps.max() < 1.5
+    assert steps.max() < 2.5  # the digital road loses everything in one of these steps of 2 dB
 
 
 def test_the_digital_road_has_one(photograph):

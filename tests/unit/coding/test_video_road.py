@@ -192,7 +192,7 @@ def test_control_with_any_bit_wrong_is_refused():
         bits[index] ^= 1
 
 
-@pytest.mark.parametrize("changes", [{"version": 1}, {"codec": 3}, {"mcs": 31}, {"length": 0}, {"height": 0}])
+@pytest.mark.parametrize("changes", [{"version": 1}, {"mcs": 31}, {"length": 0}, {"height": 0}])
 def test_control_that_makes_no_sense_is_refused(changes):
     assert unpack_video_control(pack_video_control(control(**changes))) is None
 
