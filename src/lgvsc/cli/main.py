@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 
 import typer
@@ -43,8 +42,6 @@ project_commands.register(app)
 def main() -> None:
     """Entry point of the ``lgvsc`` command."""
     os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder talks on stderr
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `lgvsc ... | head` ends quietly
     try:
         app()
     except LgvscError as error:

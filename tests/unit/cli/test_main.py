@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from typer.testing import CliRunner
@@ -33,6 +35,14 @@ def test_help_does_not_import_the_heavy_libraries():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_pipe_that_closes_ends_the_command_and_not_the_process_that_called_it():
+    """A connection that breaks must be an error of its own, never the end of the program."""
+    before = signal.getsignal(signal.SIGPIPE)
+    with pytest.raises(SystemExit), mock.patch.object(sys, "argv", ["lgvsc", "cite", "--nonsense"]):
+        main()
+    assert signal.getsignal(signal.SIGPIPE) is before
 
 
 def test_importing_the_package_imports_nothing_heavy():
