@@ -108,8 +108,10 @@ def plot(found: dict[tuple[str, float], list[float]], codec: str, clips: int, ou
             )  # fmt: skip
         axes.set_xlabel("$E_s/N_0$ (dB)")
         axes.set_ylabel("SSIM")
-        axes.set_title(f"{codec.upper().replace('H26', 'H.26')}, n = {clips} clips", pad=3)
-        axes.legend(frameon=False, loc="lower right")
+        axes.set_title(
+            f"{codec.upper().replace('H26', 'H.26')}, {'one clip' if clips == 1 else f'n = {clips} clips'}", pad=3
+        )
+        figure.legend(frameon=False, loc="outside upper center", ncols=2, handlelength=2.6)
         save(figure, out)
 
 
