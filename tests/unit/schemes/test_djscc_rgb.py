@@ -21,7 +21,7 @@ from lgvsc.coding.frames_control import (
 from lgvsc.coding.video_control import VIDEO_CONTROL_BITS
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
-from lgvsc.core.video import Video
+from lgvsc.core.video import Video, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.nets.deepjscc import DeepJscc
 from lgvsc.schemes.djscc_rgb import DjsccConfig, DjsccRgbScheme
@@ -140,6 +140,25 @@ def test_control_says_what_it_was_told_and_is_no_other_kind_of_control():
         wrong = bits.copy()
         wrong[place] ^= 1
         assert unpack_frames_control(wrong) is None
+
+
+def test_a_budget_sets_the_rate_control_included_and_one_too_small_is_refused():
+    from lgvsc.config import load_config
+    from lgvsc.planning import frames_within
+
+    video = VideoFormat(256, 256, FPS, 100)
+
+    def planned(budget: str, snr_db: float = 10.0) -> int:
+        settings = {"coding.budget": budget, "channel.snr_db": snr_db}
+        config, choices = frames_within(video, load_config(scheme="djscc-rgb", settings=settings), [])
+        assert f"{config.djscc.reals} reals" in choices[0]
+        return config.djscc.reals
+
+    assert planned("0.0208cbr") == 7  # eight reals alone are 0.02083, so nothing would be left for control
+    assert planned("0.0211cbr") == 8
+    assert planned("0.5cbr") == 16
+    with pytest.raises(ConfigError, match=r"0\.005.*budget"):
+        planned("6e-4cbr")
 
 
 def test_settings_out_of_range_are_refused():
