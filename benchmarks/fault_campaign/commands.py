@@ -249,7 +249,9 @@ def damaged_videos(count: int = 40) -> Iterator[Case]:
                 ended = command(
                     "run", place / "in.mp4", "-o", place / "out.mp4", "--report", place / "r.json", "--quiet"
                 )
-                problem = leftovers(place, "in.mp4", *(["out.mp4", "r.json"] if ended.status == 0 else []))
+                problem = leftovers(
+                    place, "in.mp4", *(["out.mp4", "out.provenance.json", "r.json"] if ended.status == 0 else [])
+                )
                 if problem:
                     return Verdict(Outcome.WRONG, problem)
                 if ended.status:
@@ -294,7 +296,11 @@ def damaged_recordings() -> Iterator[Case]:
                             (place / f"rx.sigmf-{suffix}").write_bytes(content)
                     output = place / ("out.mp4" if verb == "receive" else "out")
                     ended = command(verb, place / "rx", "-o", output)
-                    made = ["out.sigmf-data", "out.sigmf-meta", "out.lgvsc-n0", "out.mp4"] if ended.status == 0 else []
+                    made = (
+                        ["out.sigmf-data", "out.sigmf-meta", "out.lgvsc-n0", "out.mp4", "out.provenance.json"]
+                        if ended.status == 0
+                        else []
+                    )
                     problem = leftovers(place, "rx.sigmf-data", "rx.sigmf-meta", *made)
                     return Verdict(Outcome.WRONG, problem) if problem else ending(ended, reported=bool(ended.err))
 
