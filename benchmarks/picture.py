@@ -1,6 +1,7 @@
 """Keyframe codecs side by side: quality at equal bandwidth on pictures that were never trained on, and speed.
 
     python benchmarks/picture.py MEDIA [--codecs ntscc,digital,avif] [--json OUT.json] [--weights FILE]
+    python benchmarks/picture.py [--threads 2]       speed alone
 
 MEDIA is a folder with ``stills/bsds_test``, ``stills/kodak`` and ``train`` (clips; those that training holds out
 are used). Everything sent counts: header, rate map, CRC, parity. ``ntscc`` and ``digital`` go through the whole chain,
@@ -14,9 +15,12 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -47,7 +51,7 @@ Rebuild = Callable[[Pixels, int, float], tuple[Pixels | None, int]]  # (picture,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("media", type=Path)
+    parser.add_argument("media", type=Path, nargs="?", help="left out: speed alone")
     parser.add_argument("--codecs", default="ntscc,digital,avif")
     parser.add_argument("--sets", default="bsds,kodak,clips")
     parser.add_argument("--limit", type=int, default=1000, help="at most so many pictures of each set")
@@ -58,14 +62,14 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
     results = []
-    for codec in chosen.codecs.split(","):
+    for codec in chosen.codecs.split(",") if chosen.media else ():
         rebuild = rebuilder(codec, chosen.weights)
         for name in chosen.sets.split(","):
             results += compare(codec, rebuild, name, pictures_of(name, chosen.media)[: chosen.limit])
             for row in results[-len(CBRS) * len(SNRS_DB) :]:
                 print(as_line(row), flush=True)
     if "ntscc" in chosen.codecs:
-        results += speed(learned(chosen.weights))
+        results += speed(learned(chosen.weights), chosen.threads)
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1))
 
@@ -191,30 +195,96 @@ def as_line(row: dict[str, object]) -> str:
     )
 
 
-def speed(codec: ntscc_road.NtsccPictureCodec) -> list[dict[str, object]]:
-    """Seconds of one thread to encode and decode a keyframe, the best of five."""
+def speed(codec: ntscc_road.NtsccPictureCodec, threads: int) -> list[dict[str, object]]:
+    """Seconds to encode and decode a keyframe, the median of nine, and which share goes where."""
     rows = []
     for height, width in ((256, 256), (256, 456), (480, 854)):
         picture = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
         picture = cv2.resize(picture, (width, height))
         symbols = int(0.02 * picture.size)
+        channel = AwgnChannel(10.0, child_generator(0, "speed"))
         coded = codec.encode(picture, max_symbols=symbols, snr_db=10.0)
-        received = AwgnChannel(10.0, child_generator(0, "speed"))(coded.symbols)
-        encode_s = best(lambda p=picture, s=symbols: codec.encode(p, max_symbols=s, snr_db=10.0))
-        decode_s = best(lambda c=coded, r=received, h=height, w=width: codec.decode(r, c.length, c.mode, h, w))
-        rows.append({"speed": f"{width}x{height}", "encode_s": round(encode_s, 4), "decode_s": round(decode_s, 4)})
-        print(f"{width}x{height}: encode {1e3 * encode_s:.0f} ms, decode {1e3 * decode_s:.0f} ms of one thread")
+        received = channel(coded.symbols)
+        with network_time(codec) as in_network:
+            encode_s = median_s(lambda p=picture, s=symbols: codec.encode(p, max_symbols=s, snr_db=10.0))
+            encode_net_s = in_network.median_s()
+            decode_s = median_s(lambda c=coded, r=received, h=height, w=width: codec.decode(r, c.length, c.mode, h, w))
+            decode_net_s = in_network.median_s()
+        channel_s = median_s(lambda c=coded, air=channel: air(c.symbols))
+        rows.append(
+            {
+                "speed": f"{width}x{height}",
+                "threads": threads,
+                "encode_s": round(encode_s, 4),
+                "decode_s": round(decode_s, 4),
+                "network_s": round(encode_net_s + decode_net_s, 4),
+                "header_s": round(encode_s + decode_s - encode_net_s - decode_net_s, 4),
+                "channel_s": round(channel_s, 5),
+            }
+        )
+        whole = encode_s + decode_s + channel_s
+        print(
+            f"{width}x{height}: encode {1e3 * encode_s:.0f} ms, decode {1e3 * decode_s:.0f} ms of {threads} thread(s); "
+            f"network {(encode_net_s + decode_net_s) / whole:.0%}, rate map and header "
+            f"{(encode_s + decode_s - encode_net_s - decode_net_s) / whole:.0%}, channel {channel_s / whole:.1%}"
+        )
     return rows
 
 
-def best(act: Callable[[], object]) -> float:
-    """Processor time of the fastest of five runs."""
+class NetworkTime:
+    """Wall clock that a network's calls have taken, call of the codec by call of the codec."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._runs: list[float] = []
+
+    def next_run(self) -> None:
+        self._runs.append(self.seconds)
+        self.seconds = 0.0
+
+    def median_s(self) -> float:
+        taken, self._runs = self._runs, []
+        return statistics.median(taken)
+
+
+@contextmanager
+def network_time(codec: ntscc_road.NtsccPictureCodec) -> Iterator[NetworkTime]:
+    """Watches the network of a codec; every call of the codec's ``encode`` or ``decode`` is a run."""
+    spent, net = NetworkTime(), codec._net
+
+    def watched(act: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            start = time.perf_counter()
+            result = act(*arguments)
+            spent.seconds += time.perf_counter() - start
+            return result
+
+        return call
+
+    def counted(act: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **named: object) -> object:
+            result = act(*arguments, **named)
+            spent.next_run()
+            return result
+
+        return call
+
+    with ExitStack() as patches:
+        for name in ("analyse", "information", "encode", "decode", "synthesise"):
+            patches.enter_context(mock.patch.object(net, name, watched(getattr(net, name))))
+        for name in ("encode", "decode"):
+            patches.enter_context(mock.patch.object(codec, name, counted(getattr(codec, name))))
+        yield spent
+
+
+def median_s(act: Callable[[], object]) -> float:
+    """Wall clock of the middle one of nine runs."""
     seconds = []
-    for _ in range(5):
-        start = time.process_time()
+    for _ in range(9):
+        start = time.perf_counter()
         act()
-        seconds.append(time.process_time() - start)
-    return min(seconds)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 if __name__ == "__main__":

@@ -162,8 +162,8 @@ class Ntscc(nn.Module):
         latent = latent.float()
         hyper = self.hyper_analysis(latent)
         if generator is not None:
-            hyper = hyper + torch.rand(hyper.shape, generator=generator) - 0.5
-            latent = latent + torch.rand(latent.shape, generator=generator) - 0.5
+            hyper = hyper + torch.rand(hyper.shape, generator=generator, device=hyper.device) - 0.5
+            latent = latent + torch.rand(latent.shape, generator=generator, device=latent.device) - 0.5
         mean, log_scale = self.hyper_prior[..., None, None]
         at = (hyper - mean) * torch.exp(-log_scale)
         half = 0.5 * torch.exp(-log_scale)

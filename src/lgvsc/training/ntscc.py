@@ -11,7 +11,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -24,7 +24,7 @@ from lgvsc.channel.common import child_generator
 from lgvsc.core.video import Pixels
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
-from lgvsc.nets.ntscc import BLOCK, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
+from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
 from lgvsc.training.loop import TrainingRun
 from lgvsc.training.ntscc_batch import (
     BLOCK_VALUES,
@@ -35,6 +35,10 @@ from lgvsc.training.ntscc_batch import (
 )
 from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
 
+SIZES = {
+    "compact": NtsccConfig(),
+    "large": NtsccConfig(latent=256, widths=(96, 192, 320), coder_blocks=4, rates=(*RATES, 128)),  # for a GPU
+}
 VALIDATED = ((0.01, 10.0), (0.02, 10.0), (0.04, 10.0), (0.02, 5.0), (0.02, 0.0))  # CBR, SNR in dB
 
 
@@ -65,11 +69,11 @@ def train(
     return run.write_weights(out / "compact-ntscc.safetensors", config=net.config.to_json())
 
 
-def fresh(seed: int, pictures: PicturePool) -> Ntscc:
+def fresh(seed: int, pictures: PicturePool, sizes: NtsccConfig | None = None) -> Ntscc:
     """A network that starts as a transform code fitted to the pictures."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = Ntscc()
+        net = Ntscc(sizes)
     crops = pictures.draw(1500, np.random.default_rng((seed, 1)))
     start_from_patches(net, F.pixel_unshuffle(crops, BLOCK).permute(0, 2, 3, 1).reshape(-1, BLOCK_VALUES))
     return net
@@ -89,17 +93,28 @@ class Run(TrainingRun[NtsccTraining]):
     ) -> None:
         super().__init__(config, net, out, resume)
         self._codec, self._pictures, self._validation = net, pictures, validation
+        if config.device == "cuda":
+            for part in (net.analysis, net.encoder, net.decoder, net.synthesis):
+                part.compile()
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         config, choice = self.config, self.choice(step)
-        batch = self._pictures.draw(config.batch, choice).contiguous(memory_format=torch.channels_last)
+        pictures = self._pictures.draw(config.batch, choice).to(config.device)
+        batch = pictures.contiguous(memory_format=torch.channels_last)
+        wanted = draw_conditions(config, choice).to(config.device)
         with self.autocast():
-            total, losses = batch_loss(self._codec, batch, draw_conditions(config, choice), config, self.noise(step))
+            total, losses = batch_loss(self._codec, batch, wanted, config, self.noise(step))
         return total, asdict(losses)
 
     def measure(self) -> object:
-        """Mean quality of the pictures that are not trained on, at each point."""
-        return measure(self._codec, self._validation, VALIDATED) if self._validation else None
+        """Mean quality of the pictures that are not trained on, at each point. On the CPU, wherever training is."""
+        if not self._validation:
+            return None
+        net = self._codec
+        if self.config.device != "cpu":
+            net = Ntscc(net.config)
+            net.load_state_dict(self._codec.state_dict())
+        return measure(net, self._validation, VALIDATED)
 
 
 @torch.inference_mode()
@@ -155,23 +170,47 @@ def load_net(path: Path) -> Ntscc:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    recipe = NtsccTraining()
     parser = argparse.ArgumentParser(prog="python -m lgvsc.training.ntscc", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of pictures and clips")
     parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--minutes", type=float, default=180.0, help="wall clock of the whole run")
+    parser.add_argument("--minutes", type=float, default=recipe.minutes, help="wall clock of the whole run")
     parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
     parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
     parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
+    parser.add_argument("--size", choices=SIZES, default="compact", help="of a network that begins from nothing")
+    parser.add_argument("--batch", type=int, default=recipe.batch, help="a quarter of the crops take the digital path")
+    parser.add_argument("--crop", type=int, default=recipe.crop, help="side in pixels, a multiple of 32")
+    parser.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = NtsccTraining(minutes=chosen.minutes, steps=chosen.steps, seed=chosen.seed, threads=chosen.threads)
-    train_on_folder(config, chosen.data, chosen.out, resume=chosen.resume, weights=chosen.from_weights)
+    config = replace(
+        recipe,
+        minutes=chosen.minutes,
+        steps=chosen.steps,
+        batch=chosen.batch,
+        digital=max(1, chosen.batch // 4),
+        crop=chosen.crop,
+        learning_rate=chosen.learning_rate,
+        seed=chosen.seed,
+        threads=chosen.threads,
+        device=chosen.device,
+    )
+    sizes = SIZES[chosen.size]
+    train_on_folder(config, chosen.data, chosen.out, resume=chosen.resume, weights=chosen.from_weights, sizes=sizes)
 
 
 def train_on_folder(
-    config: NtsccTraining, data: Path, out: Path, *, resume: Path | None = None, weights: Path | None = None
+    config: NtsccTraining,
+    data: Path,
+    out: Path,
+    *,
+    resume: Path | None = None,
+    weights: Path | None = None,
+    sizes: NtsccConfig | None = None,
 ) -> Path:
     """Train on what lies under a folder; ``bsds_test``, where it is there, gives 24 pictures for validation."""
     torch.set_num_threads(config.threads)
@@ -182,7 +221,7 @@ def train_on_folder(
         config,
         pictures,
         out,
-        net=load_net(weights) if weights else None,
+        net=load_net(weights) if weights else fresh(config.seed, pictures, sizes),
         validation=validation_pictures(data),
         resume=resume,
     )

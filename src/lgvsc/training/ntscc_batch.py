@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import pair_reals, unpair
 from lgvsc.errors import ConfigError
-from lgvsc.nets.ntscc import BLOCK, Ntscc, nearest_rate, pool, unpool
+from lgvsc.nets.ntscc import BLOCK, GRANULE, Ntscc, nearest_rate, pool, unpool
 from lgvsc.training.loop import LoopConfig
 
 BLOCK_VALUES = 3 * BLOCK**2
@@ -50,6 +50,8 @@ class NtsccTraining(LoopConfig):
         LoopConfig.__post_init__(self)
         if not 0 < self.digital < self.batch:
             raise ConfigError(f"{self.digital} of {self.batch} crops on the digital path; both paths need some")
+        if self.crop % GRANULE:
+            raise ConfigError(f"crops have {self.crop} pixels a side; the rate map needs a multiple of {GRANULE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class Conditions:
     uniform: Tensor
     alone: Tensor
     spread: Tensor
+
+    def to(self, device: str) -> Conditions:
+        """The same on another device."""
+        return Conditions(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> Conditions:
@@ -105,24 +111,26 @@ def batch_loss(
     net: Ntscc, batch: Tensor, wanted: Conditions, config: NtsccTraining, noise: torch.Generator
 ) -> tuple[Tensor, Losses]:
     """Both paths, one pass through analysis and one through synthesis."""
-    split = config.digital
-    best = torch.full((split,), 20.0), torch.full((split,), float(net.config.rates[-1])), torch.ones(split)
-    ones = torch.ones(len(wanted.symbols))
+    split, device = config.digital, batch.device
+    ones = torch.ones(len(wanted.symbols), device=device)
+    one = torch.ones(split, device=device)
+    best = 20.0 * one, float(net.config.rates[-1]) * one, one
     sender = torch.cat([net.state(*best), net.state(wanted.believed_snr_db, wanted.symbols, ones)])
     latent = net.analyse(batch, sender)
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(device.type, enabled=False):
         bits, hyper_bits = net.information(latent, noise)
-        rounded = latent[:split].float() + torch.rand(latent[:split].shape, generator=noise) - 0.5
+        rounded = latent[:split].float()
+        rounded = rounded + torch.rand(rounded.shape, generator=noise, device=device) - 0.5
         indices = unpool(choose_rates(pool(bits[split:].detach()), wanted, net.config.rates))
     reals = net.encode(latent[split:], indices, sender[split:])
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(device.type, enabled=False):
         arrived, gain = through_channel(reals.float(), net.sent(indices), wanted.snr_db.tolist(), noise)
         per_block = net.rates[indices].float().mean((1, 2))
     receiver = torch.cat([net.state(*best), net.state(wanted.snr_db, per_block, gain)])
     power = gain.square() * 10 ** (-wanted.snr_db / 10)  # of the noise in each real, in the transmitter's scale
     decoded = net.decode(arrived, indices, receiver[split:], power[:, None, None, None])
     rebuilt = net.synthesise(torch.cat([rounded.to(decoded.dtype), decoded]), receiver)
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(device.type, enabled=False):
         rebuilt = rebuilt.float()
         squared = 255**2 * (rebuilt - batch).square().mean((1, 2, 3))
         bpp = (bits[:split].sum((1, 2)) + hyper_bits[:split]).mean() / (batch.shape[2] * batch.shape[3])

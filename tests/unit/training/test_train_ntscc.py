@@ -86,6 +86,26 @@ def test_training_lowers_the_loss(tmp_path):
     assert after < before - 0.3
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_on_a_gpu_lowers_the_loss_and_writes_weights_that_load(tmp_path):
+    config = NtsccTraining(**{**as_dict(TINY), "steps": 60, "learning_rate": 2e-3, "device": "cuda"})
+    path = train(config, PicturePool(scenes(4), 64), tmp_path, net=tiny_net(), validation=[square(scenes(1)[0], 192)])
+    assert ntscc.load_net(path).config == tiny_net().config
+    assert lines(tmp_path)[0]["precision"] == "bfloat16"
+
+
+def test_the_large_size_starts_as_a_working_transform_code():
+    """Its linear paths alone rebuild a picture from the latent, as the compact one's do."""
+    pool = PicturePool(scenes(4), 64)
+    net = ntscc.fresh(0, pool, ntscc.SIZES["large"])
+    batch = pool.draw(2, np.random.default_rng(0))
+    with torch.inference_mode():
+        state = net.state(torch.full((2,), 20.0), torch.full((2,), 64.0), torch.ones(2))
+        error = (net.synthesise(net.analyse(batch, state), state) - batch).square().mean()
+    assert error < 0.1 * batch.var()
+
+
 def test_validation_measures_the_average_and_leaves_the_weights_alone(tmp_path):
     net = tiny_net()
     average = WeightAverage(net, 0.9)
@@ -154,6 +174,8 @@ def test_the_learning_rate_rises_stays_and_falls_to_a_hundredth():
 
 
 def test_settings_that_cannot_work_are_refused():
+    with pytest.raises(ConfigError, match="multiple of 32"):
+        NtsccTraining(crop=80)
     with pytest.raises(ConfigError, match="minutes"):
         NtsccTraining(minutes=0)
     with pytest.raises(ConfigError, match="both paths"):
