@@ -77,6 +77,7 @@ class LinkConfig(BaseModel):
     symbol_rate_hz: float = Field(default=10_000.0, gt=0)  # for airtime only
     metrics_every: int = Field(default=1, ge=1)  # measure one frame in so many
     badge: bool = False  # write on each frame that was not received how it was made
+    threads: int = Field(default=0, ge=0)  # of PyTorch, on the command line; 0 leaves it to PyTorch
 
 
 class Config(BaseModel):

@@ -55,7 +55,16 @@ def resolve(
     if config.judge.mode == "cached" and not config.judge.cache_dir:
         kept = config.judge.model_copy(update={"cache_dir": str(cache_folder() / "descriptions")})
         config = config.model_copy(update={"judge": kept})
+    use_threads(config)
     return config
+
+
+def use_threads(config: Config) -> None:
+    """As many threads of PyTorch as the configuration says, unless ``OMP_NUM_THREADS`` does."""
+    if config.link.threads and "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(config.link.threads)
 
 
 def cache_folder() -> Path:

@@ -19,6 +19,7 @@ from lgvsc.cli.options import (
     print_json,
     progress,
     resolve,
+    use_threads,
 )
 from lgvsc.cli.tables import run_table
 
@@ -54,9 +55,11 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Make a clip of real photographs, send it at 10 dB and at 0 dB, and show what came out."""
+    from lgvsc.config import load_config
     from lgvsc.experiments.demo import demo as run_demo
     from lgvsc.ui.report import write_html
 
+    use_threads(load_config())
     runs = []
     for run in run_demo(output_dir, force=force, on_progress=progress(quiet)):
         write_html(run.record, run.clip, run.video, run.html)
