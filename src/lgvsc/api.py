@@ -22,7 +22,7 @@ def run(
     scheme: str = "skem-dsa",
     snr_db: float = 10.0,
     channel: str = "awgn",
-    seed: int = 0,
+    seed: int | None = None,
     budget: str = "",
     settings: Mapping[str, Any] | Sequence[str] = (),
     force: bool = False,
@@ -35,7 +35,7 @@ def run(
         preset, scheme: What sends and what receives; ``lgvsc config show`` prints what they mean.
         snr_db: Es/N0 in dB per complex symbol.
         channel: ``"awgn"``, ``"rayleigh"`` or ``"tdl"``.
-        seed: Seeds the channel and the world model.
+        seed: Seeds the channel and the world model; the preset's, or 0, where ``None``.
         budget: Limit on all symbols, for example ``"5kbps"``, ``"2000symbols"``, ``"6e-4cbr"``; empty for none.
         settings: Further settings, as ``{"keyframes.threshold": 0.2}`` or ``["keyframes.threshold=0.2"]``.
         force: Replace an existing output.
@@ -49,7 +49,8 @@ def run(
     source = Path(video)
     target = Path(output) if output is not None else rebuilt_path(source)
     check_outputs(target, force=force)
-    named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
+    named: dict[str, Any] = {"channel.snr_db": snr_db, "channel.kind": channel, "coding.budget": budget}
+    named |= {"seed": seed} if seed is not None else {}
     return link.run(source, load_config(preset, scheme, named | parse_settings(settings)), output=target)
 
 

@@ -15,11 +15,13 @@ from lgvsc.channel.fading import FadingChannel
 from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.sketch_road import SketchRoad
 from lgvsc.config import AUTO, DJSCC, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Captioner, Channel, Judge, Scheme, WorldModel
+from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, Scheme, WorldModel
 from lgvsc.core.video import Frame
+from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
 from lgvsc.schemes.auto import AutoReceiver, Family
 from lgvsc.schemes.conventional import ConventionalScheme
@@ -35,8 +37,11 @@ from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
 from lgvsc.world.backends.diffusers_video import DiffusersConfig
+from lgvsc.world.backends.first_frame import FirstFrameWorld
 from lgvsc.world.backends.opensora import OpenSoraConfig
-from lgvsc.world.decoder import SemanticDecoder
+from lgvsc.world.decoder import SemanticDecoder, takes_sketches
+
+PICTURE_CODECS = {0: "digital-picture", 1: "compact-ntscc", 2: "compact-deepjscc-rgb"}  # by their numbers on the air
 
 
 def scheme(
@@ -96,6 +101,7 @@ def encoder(config: Config, watch: Callable[[Choice], None] | None = None, cost:
         score=divergence_of(similarity, config),
         keyframes=config.keyframes,
         config=config.message,
+        draws=load(config.models.sketch_extractor) if config.message.sketches else None,
         watch=watch,
     )
 
@@ -140,9 +146,27 @@ def divergence_of(similarity: Psss, config: Config) -> Scorer:
 
 
 def codec(config: Config) -> MessageCodec:
-    """The message codec, with every road that a keyframe can take."""
-    roads = PictureRoads([load(name) for name in config.models.picture_codecs])
-    return MessageCodec(roads, config.believed_snr_db, config.coding)
+    """The message codec, with every road that a keyframe can take; a receiver reads those not sent with as well."""
+    roads = PictureRoads([load(name) for name in config.models.picture_codecs], picture_codec)
+    return MessageCodec(roads, config.believed_snr_db, config.coding, partial(sketch_road, config))
+
+
+def picture_codec(number: int) -> PictureCodec | None:
+    """The shipped codec of pictures that bursts call by a number."""
+    name = PICTURE_CODECS.get(number)
+    return kept_picture_codec(name) if name else None
+
+
+@lru_cache(maxsize=2)
+def kept_picture_codec(name: str) -> PictureCodec:
+    """A picture codec, loaded once in a process."""
+    codec: PictureCodec = load(name)
+    return codec
+
+
+def sketch_road(config: Config) -> SketchRoad:
+    """What codes sketches. The part for all but the first of a segment is loaded when there is more than one."""
+    return SketchRoad(load(config.models.sketch_codec), partial(load, config.models.sketch_differences))
 
 
 def decoder(config: Config) -> SemanticDecoder:
@@ -151,7 +175,22 @@ def decoder(config: Config) -> SemanticDecoder:
 
 
 def world_model(config: Config) -> WorldModel:
-    """The generator at the receiver. A large one reads its weights when it makes its first segment, and stays."""
+    """The generator at the receiver, with one that makes a first frame of a sketch where it takes no sketches."""
+    world = video_model(config)
+    to_frame = config.models.sketch_to_frame
+    if not to_frame or takes_sketches(world):
+        return world
+    if config.message.sketches > 1:
+        raise ConfigError(
+            f"{config.scheme} sends sketches of many frames, but {config.models.world_model} goes on from one picture, "
+            f"which {to_frame} makes of one sketch. GVSC takes VideoComposer, which is not part of lgvsc; take "
+            "--preset gvsc-modern (Wan VACE), or --scheme gvsc-sketch"
+        )
+    return FirstFrameWorld(world, to_frame, partial(kept_sketch_to_frame, to_frame, config.diffusers))
+
+
+def video_model(config: Config) -> WorldModel:
+    """What makes frames. A large one reads its weights when it makes its first segment, and stays."""
     name = config.models.world_model
     card = find(name)
     if not card.settings:
@@ -164,6 +203,12 @@ def kept_world_model(name: str, settings: OpenSoraConfig | DiffusersConfig) -> W
     """A large world model under its settings, loaded once in a process."""
     made: WorldModel = load(name, settings)
     return made
+
+
+@lru_cache(maxsize=1)
+def kept_sketch_to_frame(name: str, settings: DiffusersConfig) -> Any:
+    """A model that makes a picture of a sketch, loaded once in a process."""
+    return load(name, settings)
 
 
 def channel(config: Config, clip: str, trial: int = 0) -> Channel:

@@ -33,7 +33,7 @@ from lgvsc.world.backends.diffusers_video import DiffusersConfig
 from lgvsc.world.backends.opensora import OpenSoraConfig
 from lgvsc.world.decoder import DecoderConfig
 
-GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only")
+GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only", "gvsc-first-frame", "gvsc-sketch", "gvsc-sketches")
 CONVENTIONAL = tuple(f"{codec}-ldpc" for codec in CODECS)
 DJSCC = "djscc-rgb"
 AUTO = "auto"
@@ -51,6 +51,10 @@ class ModelRoles(BaseModel):
     world_model: str
     frame_codec: str = "compact-deepjscc-rgb"  # of djscc-rgb
     segment_captioner: str = ""  # describes segments for the world model, where the captioner is not to do it
+    sketch_extractor: str = "compact-pidinet"
+    sketch_codec: str = "compact-deepjscc-sketch"  # of a segment's first sketch
+    sketch_differences: str = "compact-dvst-sketch"  # of the others
+    sketch_to_frame: str = ""  # makes a first frame of a sketch, for a world model that takes no sketches
 
 
 class JudgeConfig(BaseModel):

@@ -230,6 +230,8 @@ def _transmit(outgoing: socket.socket, packet: bytes, to: Address, sent: Sent) -
 
 def _generative(config: Config) -> GenerativeScheme:
     scheme = build.scheme(config)
+    if config.message.sketches:
+        raise ConfigError(f"scheme {config.scheme} sends sketches, which packets do not carry yet; send it as symbols")
     if not isinstance(scheme, GenerativeScheme):
         raise ConfigError(
             f"scheme {config.scheme} makes symbols, not a message that packets could carry; use skem-dsa, skim-dsa, "

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lgvsc.coding.message_codec import CLOSING_KEYFRAME
+from lgvsc.coding.message_codec import CLOSING_KEYFRAME, OTHER_SKETCHES, SKETCH_RATE_MAP
 from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import DJSCC, Config
@@ -39,9 +39,14 @@ PART_OF_PURPOSE = {
     "captions": "caption",
     "side": "side",
     "keyframes": "keyframe",
+    "sketches": "key_sketch",
     "video": "video",
 }
-PART_OF_LABEL = {CLOSING_KEYFRAME: "closing_keyframe"}
+PART_OF_LABEL = {
+    CLOSING_KEYFRAME: "closing_keyframe",
+    OTHER_SKETCHES: "other_sketches",
+    SKETCH_RATE_MAP: "other_sketches",
+}
 
 
 @dataclass
@@ -155,6 +160,8 @@ class Record:
             "divergence": sent.divergence,
             "keyframe_symbols": sum(entry.symbols for entry in mine if entry.purpose == "keyframes"),
             "symbols": sum(entry.symbols for entry in mine),
+            "sketches": [index for index, _ in sent.sketches],
+            "sketch_symbols": sum(entry.symbols for entry in mine if entry.purpose == "sketches"),
             "motion": asdict(sent.motion) if sent.motion else None,
             "cut": sent.cut,
             "coding": next((entry.label for entry in mine if entry.purpose == "video"), None),
@@ -193,14 +200,19 @@ def status_of(got: Segment | None, sent: list[LedgerEntry]) -> dict[str, PartSta
 def noted(segment: Segment, keep_pictures: bool) -> Segment:
     """A segment whose pictures have shrunk to thumbnails, or to a single pixel where only their presence counts."""
 
-    def shrunk(picture: Pixels | None) -> Pixels | None:
-        if picture is None:
-            return None
+    def small(picture: Pixels) -> Pixels:
         width = min(picture.shape[1], THUMBNAIL_WIDTH) if keep_pictures else 1
         height = max(1, round(picture.shape[0] * width / picture.shape[1]))
         return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
-    return segment.changed(keyframe=shrunk(segment.keyframe), closing_keyframe=shrunk(segment.closing_keyframe))
+    def shrunk(picture: Pixels | None) -> Pixels | None:
+        return None if picture is None else small(picture)
+
+    return segment.changed(
+        keyframe=shrunk(segment.keyframe),
+        closing_keyframe=shrunk(segment.closing_keyframe),
+        sketches=tuple((index, small(sketch)) for index, sketch in segment.sketches),
+    )
 
 
 def fingerprint(path: Path) -> str:
@@ -221,6 +233,10 @@ def models(config: Config) -> dict[str, dict[str, Any]]:
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
     if roles.segment_captioner:
         named["segment_captioner"] = roles.segment_captioner
+    if config.message.sketches:
+        named |= {"sketch_extractor": roles.sketch_extractor, "sketch_codec": roles.sketch_codec}
+        named |= {"sketch_differences": roles.sketch_differences} if config.message.sketches > 1 else {}
+        named |= {"sketch_to_frame": roles.sketch_to_frame} if roles.sketch_to_frame else {}
     codecs = roles.picture_codecs
     named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
     cards = {role: find(name) for role, name in (named | {"world_model": roles.world_model}).items()}

@@ -1,5 +1,7 @@
 """Presets, schemes and settings: what is unknown or contradictory is refused with a way out."""
 
+from types import SimpleNamespace
+
 import pytest
 from pydantic import ValidationError
 
@@ -88,3 +90,22 @@ def test_the_judge_can_be_asked_in_other_words(tmp_path):
     )
     with pytest.raises(ConfigError, match="cannot be read"):
         build.psss(load_config(settings={"judge.questions": str(tmp_path / "absent.toml")}))
+
+
+def test_the_schemes_of_gvsc_send_what_they_are_called_after():
+    first, sketch, sketches, words = (
+        load_config(scheme=name) for name in ("gvsc-first-frame", "gvsc-sketch", "gvsc-sketches", "text-only")
+    )
+    assert first.models.picture_codecs == ("compact-deepjscc-rgb",) and first.message.send_keyframes
+    assert not first.message.send_closing and first.message.sketches == 0
+    assert [c.message.sketches for c in (sketch, sketches, words)] == [1, 8, 0]
+    assert not any(c.message.send_keyframes for c in (sketch, sketches, words))
+    assert all(c.keyframes.interval_s == 2 for c in (first, sketch, sketches))
+
+
+def test_sketches_of_many_frames_want_a_world_model_that_takes_them(monkeypatch):
+    monkeypatch.setattr(build, "load", lambda name, *_: SimpleNamespace(name=name))
+    settings = {"models.sketch_to_frame": "sd3.5-large"}
+    with pytest.raises(ConfigError, match="VideoComposer"):
+        build.world_model(load_config(scheme="gvsc-sketches", settings=settings))
+    assert build.world_model(load_config(scheme="gvsc-sketch", settings=settings)).takes_sketches

@@ -36,7 +36,7 @@ def compare(
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
     preset: PresetOption = "compact",
     channel: ChannelOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     settings: SetOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -55,7 +55,8 @@ def compare(
     from lgvsc.experiments.compare_table import means, summary, write_parquet
     from lgvsc.experiments.excerpts import excerpt
 
-    own = {"seed": seed, **({"channel.kind": channel} if channel else {})}
+    own = {"seed": seed} if seed is not None else {}
+    own |= {"channel.kind": channel} if channel else {}
     clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
     cells = plan(
         clips,

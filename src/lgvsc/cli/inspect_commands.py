@@ -71,6 +71,8 @@ def message_lines(view: dict[str, Any]) -> Iterator[str]:
         start, stop, fps, motion = row["start"], row["stop"], row["fps"], row["motion"]
         pictures = "keyframe" if row["keyframe"] else "no keyframe"
         pictures += ", closing keyframe" if row["closing_keyframe"] else ""
+        drawn = len(row["sketches"])
+        pictures += f", {drawn} sketch{'es' if drawn > 1 else ''}" if drawn else ""
         pictures += f", hard cut at frame {row['cut']}" if row["cut"] is not None else ""
         yield f"\nframes {start}-{stop - 1}, {start / fps:.2f}-{stop / fps:.2f} s: {pictures}"
         yield f"  caption  {printable(row['caption'])}"

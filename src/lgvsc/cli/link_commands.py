@@ -49,7 +49,7 @@ def run(
     scheme: SchemeOption = "skem-dsa",
     snr_db: SnrOption = None,
     channel: ChannelOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     budget: BudgetOption = None,
     settings: SetOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Metrics and symbol ledger as JSON.")] = None,
@@ -152,7 +152,7 @@ def channel(
     output: Annotated[Path, typer.Option("--output", "-o", help="Stem of the received recording.")],
     snr_db: SnrOption = None,
     kind: ChannelOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     radio: Annotated[
         list[str] | None,
         typer.Option(
@@ -195,7 +195,7 @@ def receive(
     timeout_s: Annotated[float, typer.Option("--timeout-s", help="Stop listening after so long a silence.")] = 30.0,
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     samples_per_symbol: Annotated[
         float | None,
         typer.Option(

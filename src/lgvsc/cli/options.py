@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
 PresetOption = Annotated[str, typer.Option("--preset", "-p", help="compact, or a TOML file.")]
 SchemeOption = Annotated[
-    str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, h264-ldpc, h265-ldpc, av1-ldpc, ...")
+    str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, gvsc-sketch, h265-ldpc, ...")
 ]
 SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.  [default: 10]")]
 ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn, rayleigh or tdl.  [default: awgn]")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seeds the channel and the world model.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", help="Seeds the channel and the world model.  [default: the preset's, or 0]")
+]
 BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default=False),

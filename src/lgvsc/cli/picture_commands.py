@@ -30,7 +30,7 @@ def picture(
         float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.  [default: the truth]")
     ] = None,
     output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.")] = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     as_json: JsonOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -44,7 +44,9 @@ def picture(
 
     sent: list[SentPicture] = []
     for name in codecs:
-        for one in send_pictures(images, name, cbrs=cbrs, snrs_db=snrs_db, believed_snr_db=believed_snr_db, seed=seed):
+        for one in send_pictures(
+            images, name, cbrs=cbrs, snrs_db=snrs_db, believed_snr_db=believed_snr_db, seed=seed or 0
+        ):
             sent.append(one)
             if output_dir is not None:
                 save(one, output_dir, force=force)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,10 +26,15 @@ class PictureRoads:
 
     Args:
         codecs: At least one, each with a number of its own.
+        others: Finds a codec that is not sent with but may be read, by its number; ``None`` where there is none. Called
+            when a burst announces such a picture.
     """
 
-    def __init__(self, codecs: Sequence[PictureCodec]) -> None:
+    def __init__(
+        self, codecs: Sequence[PictureCodec], others: Callable[[int], PictureCodec | None] = lambda number: None
+    ) -> None:
         self._codecs = {codec.codec: codec for codec in codecs}
+        self._others = others
         if not codecs or len(self._codecs) < len(codecs):
             raise ConfigError("a keyframe needs at least one road, and no two with the same number")
 
@@ -54,13 +59,17 @@ class PictureRoads:
 
     def symbol_count(self, codec: int, length: int, mode: int, height: int, width: int) -> int:
         """Symbols of a picture announced with these numbers; 0 where none was sent, or by a road unknown here."""
-        road = self._codecs.get(codec)
-        return road.symbol_count(length, mode, height, width) if road and length else 0
+        road = self._codec(codec) if length else None
+        return road.symbol_count(length, mode, height, width) if road else 0
 
     def decode(self, received: Reception, codec: int, length: int, mode: int, height: int, width: int) -> Pixels | None:
         """The picture, or ``None`` where there is none to be had."""
-        road = self._codecs.get(codec)
-        return road.decode(received, length, mode, height, width) if road and length else None
+        road = self._codec(codec) if length else None
+        return road.decode(received, length, mode, height, width) if road else None
+
+    def _codec(self, number: int) -> PictureCodec | None:
+        """What reads pictures of a kind."""
+        return self._codecs.get(number) or self._others(number)
 
     def _likeness(self, coded: CodedPicture, picture: Pixels, snr_db: float) -> float:
         """How alike the picture and what will be seen of it are, at most 1; -1 where nothing will."""

@@ -5,11 +5,12 @@ a reader that meets damage goes on at the next marker, loses that segment only, 
 
     file    = "LGVSC\\n" version:u8 chunk*
     chunk   = "SEG\\x1a" length:u32 crc32:u32 payload            all integers big-endian
-    payload = JSON of the numbers and words:u32-prefixed, keyframe:u32-prefixed, closing keyframe:u32-prefixed
+    payload = JSON of the numbers and words:u32-prefixed, keyframe:u32-prefixed, closing keyframe:u32-prefixed,
+              sketch:u32-prefixed for each frame that the JSON lists under "sketches"
 
-Pictures are lossless WebP of the simple form. What a chunk may hold is bounded before anything is allocated, and so
-is what a whole file may ask for: a few bytes can stand for millions of pixels, or begin a thousand chunks inside each
-other.
+A file with sketches has version 2, any other version 1. Pictures are lossless WebP of the simple form. What a chunk may
+hold is bounded before anything is allocated, and so is what a whole file may ask for: a few bytes can stand for
+millions of pixels, or begin a thousand chunks inside each other.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ from lgvsc.errors import InputError
 
 MAGIC = b"LGVSC\n"
 VERSION = 1
+SKETCH_VERSION = 2  # of a file with sketches in it
 MARKER = b"SEG\x1a"
 MAX_CHUNK_BYTES = 8 * MAX_PIXELS  # two lossless pictures of the largest size, and room
 MAX_WORDS_BYTES = 4 * MAX_CAPTION_BYTES + 4096  # JSON of the words and numbers; escapes may quadruple a caption
 MAX_FRAMES = 1 << 40
+MAX_SKETCHES = 127  # of a segment, as the control stream has it
 BLOCK_BYTES = 512  # in which markers are looked for; a file of nothing else is read again from each
 MAX_REREADS = 16  # of the whole file, in search of chunks whose CRC holds
 MAX_FLAT_PIXELS = 1 << 27  # that a file may unfold to however small it is ...
@@ -55,9 +58,13 @@ def write_message(path: Path, segments: Iterable[Segment]) -> None:
     """
     with atomic_write(path) as file:
         file.write(MAGIC + bytes([VERSION]))
+        version = VERSION
         for segment in segments:
             payload = _pack(segment)
             file.write(MARKER + struct.pack(">II", len(payload), zlib.crc32(payload)) + payload)
+            version = SKETCH_VERSION if segment.sketches else version
+        file.seek(len(MAGIC))
+        file.write(bytes([version]))
 
 
 def read_message(path: Path, on_damage: OnDamage = lambda start, stop: None) -> SemanticMessage:
@@ -74,7 +81,8 @@ def read_message(path: Path, on_damage: OnDamage = lambda start, stop: None) -> 
     room = None
     for segment in read_segments(path, on_damage):
         room = MAX_FLAT_BYTES + MAX_BYTES_PER_BYTE * path.stat().st_size if room is None else room
-        room -= sum(picture.nbytes for picture in (segment.keyframe, segment.closing_keyframe) if picture is not None)
+        pictures = (segment.keyframe, segment.closing_keyframe, *(sketch for _, sketch in segment.sketches))
+        room -= sum(picture.nbytes for picture in pictures if picture is not None)
         if room < 0:
             raise InputError(
                 f"the pictures of {path} take too much memory at once; take them one by one, read_segments"
@@ -100,8 +108,11 @@ def read_segments(path: Path, on_damage: OnDamage = lambda start, stop: None) ->
         head = file.read(len(MAGIC) + 1)
         if head[:-1] != MAGIC:
             raise InputError(f"{path} is not an lgvsc message: it does not begin with {MAGIC!r}")
-        if head[-1] != VERSION:
-            raise InputError(f"{path} has version {head[-1]} of the message format; this release reads {VERSION}")
+        if head[-1] not in (VERSION, SKETCH_VERSION):
+            raise InputError(
+                f"{path} has version {head[-1]} of the message format; this release reads {VERSION} and "
+                f"{SKETCH_VERSION}"
+            )
         size = path.stat().st_size
         effort = _Effort(MAX_REREADS * size, MAX_FLAT_PIXELS + MAX_PIXELS_PER_BYTE * size)
         intact_until = len(head)
@@ -132,7 +143,8 @@ def message_view(segments: Iterable[Segment]) -> dict[str, Any]:
     ``missing_frames`` are the ranges ``[start, stop)`` that no segment describes, as far as the segments tell.
     """
     rows = [_view(segment) for segment in segments]
-    return {"version": VERSION, "segments": rows, "missing_frames": _missing(rows)}
+    version = SKETCH_VERSION if any(row["sketches"] for row in rows) else VERSION
+    return {"version": version, "segments": rows, "missing_frames": _missing(rows)}
 
 
 def _missing(rows: list[dict[str, Any]]) -> list[list[int]]:
@@ -158,6 +170,7 @@ def _view(segment: Segment) -> dict[str, Any]:
         "caption": segment.caption,
         "keyframe": segment.keyframe is not None,
         "closing_keyframe": segment.closing_keyframe is not None,
+        "sketches": [index for index, _ in segment.sketches],
         "motion": _view_of_motion(segment.motion),
         "cut": segment.cut,
         "last": segment.last,
@@ -185,8 +198,11 @@ def _pack(segment: Segment) -> bytes:
         "divergence": segment.divergence,
         "status": segment.status,
     }
+    if segment.sketches:
+        words["sketches"] = [index for index, _ in segment.sketches]
     blobs = [json.dumps(words, ensure_ascii=False).encode()]
     blobs += [_picture_bytes(p) if p is not None else b"" for p in (segment.keyframe, segment.closing_keyframe)]
+    blobs += [_picture_bytes(sketch) for _, sketch in segment.sketches]
     return b"".join(struct.pack(">I", len(blob)) + blob for blob in blobs)
 
 
@@ -201,17 +217,18 @@ class _Effort:
 def _unpack(payload: bytes, effort: _Effort) -> Segment | None:
     """A segment from an intact chunk; ``None`` where its content is not what a writer of ours makes."""
     try:
-        words, keyframe, closing = _blobs(payload)
+        words, keyframe, closing, *sketches = _blobs(payload)
         if len(words) > MAX_WORDS_BYTES:
             return None
-        return _segment(json.loads(words), keyframe, closing, effort)
+        return _segment(json.loads(words), keyframe, closing, sketches, effort)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error, cv2.error):
         return None
 
 
 def _blobs(payload: bytes) -> list[bytes]:
-    blobs, at = [], 0
-    for _ in range(3):
+    blobs: list[bytes] = []
+    at = 0
+    while len(blobs) < 3 or (at < len(payload) and len(blobs) < 3 + MAX_SKETCHES):
         (size,) = struct.unpack_from(">I", payload, at)
         blobs.append(payload[at + 4 : at + 4 + size])
         at += 4 + size
@@ -220,7 +237,7 @@ def _blobs(payload: bytes) -> list[bytes]:
     return blobs
 
 
-def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, effort: _Effort) -> Segment:
+def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, sketches: list[bytes], effort: _Effort) -> Segment:
     """Raises ValueError, KeyError, TypeError or AttributeError where a value is not of its kind."""
     height, width, numerator, denominator, frames = words["video"]
     video = VideoFormat(
@@ -232,10 +249,11 @@ def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, effort: _Ef
     start, cut, caption, motion = _whole(words["start"], 0, MAX_FRAMES), words["cut"], words["caption"], words["motion"]
     if caption is not None and len(caption.encode()) > MAX_CAPTION_BYTES:
         raise ValueError("caption too long")
+    stop = _whole(words["stop"], start + 1, MAX_FRAMES)
     return Segment(
         video=video,
         start=start,
-        stop=_whole(words["stop"], start + 1, MAX_FRAMES),
+        stop=stop,
         caption=caption,
         motion=None if motion is None else _motion(**motion),
         cut=None if cut is None else _whole(cut, 0, MAX_FRAMES),
@@ -243,8 +261,21 @@ def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, effort: _Ef
         divergence=None if words["divergence"] is None else _number(words["divergence"]),
         keyframe=_picture(keyframe, video, effort),
         closing_keyframe=_picture(closing, video, effort),
+        sketches=tuple(_sketches(words.get("sketches", []), sketches, start, stop, video, effort)),
         status={_one_of(part, PARTS): _one_of(what, get_args(PartStatus)) for part, what in words["status"].items()},
     )
+
+
+def _sketches(
+    indices: Any, blobs: list[bytes], start: int, stop: int, video: VideoFormat, effort: _Effort
+) -> Iterator[tuple[int, Pixels]]:
+    """Raises ValueError where indices do not rise within the segment, or pictures and indices differ in number."""
+    for index, blob in zip(indices, blobs, strict=True):
+        start = _whole(index, start, stop - 1) + 1
+        picture = _picture(blob, video, effort)
+        if picture is None:
+            raise ValueError("a sketch that is not there")
+        yield index, np.ascontiguousarray(picture[..., 0])
 
 
 def _motion(*, camera: Any, **numbers: Any) -> Motion:

@@ -11,7 +11,7 @@ Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt 
 
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 MAX_CAPTION_BYTES = 4096
-PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe", "video")
+PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe", "key_sketch", "other_sketches", "video")
 
 PartStatus: TypeAlias = Literal["ok", "lost", "absent"]  # absent: the transmitter sent none
 
@@ -47,6 +47,8 @@ class Segment:
         keyframe: Frame ``start``. ``None``: lost, or never sent.
         closing_keyframe: The video's last frame, in the last segment only (unless it is ``start`` itself).
         motion: Side information. ``None``: lost, or never sent.
+        sketches: Drawings of single frames, each with its index in the video, rising from ``start``: uint8 ``(H, W)``,
+            255 on a contour, of the video's size.
         cut: Index of the frame that begins a new shot, in ``(start, stop]``; no frame on one side of it
             says anything about a frame on the other. ``None``: no hard cut.
         last: Whether the video ends with this segment.
@@ -62,6 +64,7 @@ class Segment:
     keyframe: Pixels | None = None
     closing_keyframe: Pixels | None = None
     motion: Motion | None = None
+    sketches: tuple[tuple[int, Pixels], ...] = ()
     cut: int | None = None
     last: bool = False
     divergence: float | None = None

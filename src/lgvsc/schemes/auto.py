@@ -18,8 +18,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lgvsc.coding.control import CONTROL_BITS, unpack_control
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, decode_control
+from lgvsc.coding.control import read_control as read_message_control
+from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS
 from lgvsc.coding.framing import MAX_BURST_SYMBOLS, ControlRead, bursts
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.interfaces import Rebuilt, Scheme
@@ -212,9 +212,7 @@ def family_of(receptions: Iterable[Reception]) -> Family | None:
     def either(received: Reception) -> ControlRead[Family] | None:
         if coded := read_control(received):
             return ControlRead("conventional", coded.control_symbols, 0)
-        read = decode_control(received, CONTROL_BITS)
-        if read is None or unpack_control(read[0]) is None:
-            return None
-        return ControlRead("generative", read[1], 0)
+        read = read_message_control(received)
+        return ControlRead("generative", read[1], 0) if read else None
 
     return next((kind for kind, _ in bursts(receptions, either, control_symbols=MAX_CONTROL_SYMBOLS)), None)

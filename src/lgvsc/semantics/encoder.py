@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+import cv2
+import numpy as np
 
 from lgvsc.core.interfaces import Captioner
 from lgvsc.core.message import MAX_CAPTION_BYTES, Segment
-from lgvsc.core.video import Frame, VideoFormat, with_frames
+from lgvsc.core.video import Frame, Pixels, VideoFormat, with_frames
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.semantics.cuts import CutConfig, CutDetector
 from lgvsc.semantics.keyframes import Choice, KeyframeConfig, Scorer, choose_keyframes
 from lgvsc.semantics.motion import MotionConfig, MotionMeter
+
+MAX_SKETCHES = 32
+SKETCH_SIDE = 256  # short side of the picture that is drawn; sketches are sent at 256 x 256
+
+
+class Draws(Protocol):
+    """Makes a sketch of a picture: uint8 ``(H, W)``, 255 on a contour."""
+
+    def extract(self, picture: Pixels) -> Pixels: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +35,9 @@ class EncoderConfig:
     Attributes:
         send_captions: Whether words are sent.
         send_keyframes: Whether pictures are sent; without them the message is text only.
+        send_closing: Whether the last frame of the video is sent too, where keyframes are.
         send_motion: Whether side information is sent.
+        sketches: Frames of a segment that are sent as sketches, at most: none, the first one, or several evenly spread.
         caption_max_bytes: Length of a caption in UTF-8.
         caption_frames: Frames of a segment, evenly spread, that the captioner gets to see.
         cuts, motion: How hard cuts are found and motion is measured.
@@ -29,16 +45,21 @@ class EncoderConfig:
 
     send_captions: bool = True
     send_keyframes: bool = True
+    send_closing: bool = True
     send_motion: bool = True
+    sketches: int = 0
     caption_max_bytes: int = 160
     caption_frames: int = 4
     cuts: CutConfig = field(default_factory=CutConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
 
     def __post_init__(self) -> None:
-        if not (self.send_keyframes or self.send_captions):
+        if not 0 <= self.sketches <= MAX_SKETCHES:
+            raise ConfigError(f"message.sketches is {self.sketches}; a segment has 0 to {MAX_SKETCHES}")
+        if not (self.send_keyframes or self.send_captions or self.sketches):
             raise ConfigError(
-                "neither keyframes nor captions are sent, and motion alone makes no video; send one of them"
+                "neither keyframes nor captions nor sketches are sent, and motion alone makes no video; send one of "
+                "them"
             )
         if not 1 <= self.caption_max_bytes <= MAX_CAPTION_BYTES:
             raise ConfigError(
@@ -56,6 +77,7 @@ class SemanticEncoder:
         score: Divergence of a keyframe and each candidate; asked by SKEM only.
         keyframes: How keyframes are chosen.
         config: What is said.
+        draws: Makes the sketches, where any are sent.
         watch: Called with the choice made for each frame, before anything is made of it; draws the curve of a
             report. Keep its numbers, not its frames.
 
@@ -69,8 +91,12 @@ class SemanticEncoder:
         score: Scorer,
         keyframes: KeyframeConfig,
         config: EncoderConfig,
+        draws: Draws | None = None,
         watch: Callable[[Choice], None] | None = None,
     ) -> None:
+        if config.sketches and draws is None:
+            raise ConfigError("message.sketches asks for sketches, but nothing that draws was given")
+        self._draws = draws
         self._captioner = captioner
         self._score = score
         self._keyframes = keyframes
@@ -112,7 +138,8 @@ class SemanticEncoder:
             yield choice
 
     def _open(self, choice: Choice, video: VideoFormat) -> OpenSegment:
-        return OpenSegment(choice, MotionMeter(video.fps, self._config.motion), self._config.caption_frames)
+        meter = MotionMeter(video.fps, self._config.motion)
+        return OpenSegment(choice, meter, self._config.caption_frames, self._config.sketches)
 
     def _describe(self, segment: OpenSegment, video: VideoFormat, *, stop: int, last: bool = False) -> Segment:
         keyframe, closing = segment.keyframe, segment.latest
@@ -124,12 +151,23 @@ class SemanticEncoder:
             stop=stop,
             caption=self._captioner.caption(segment.seen(), motion, limit) if self._config.send_captions else None,
             keyframe=keyframe.pixels if pictures else None,
-            closing_keyframe=closing.pixels if pictures and last and closing is not keyframe else None,
+            closing_keyframe=(
+                closing.pixels if pictures and self._config.send_closing and last and closing is not keyframe else None
+            ),
+            sketches=tuple((frame.index, self._drawn(frame.pixels, video)) for frame in segment.to_draw()),
             motion=motion if self._config.send_motion else None,
             cut=segment.cut,
             last=last,
             divergence=segment.divergence,
         )
+
+    def _drawn(self, small: Pixels, video: VideoFormat) -> Pixels:
+        """A sketch of the video's size."""
+        assert self._draws is not None
+        sketch = self._draws.extract(small)
+        if sketch.shape == (video.height, video.width):
+            return sketch
+        return np.asarray(cv2.resize(sketch, (video.width, video.height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 class OpenSegment:
@@ -139,7 +177,7 @@ class OpenSegment:
     to be like the keyframe, or it would have opened a segment of its own.
     """
 
-    def __init__(self, opening: Choice, meter: MotionMeter, caption_frames: int) -> None:
+    def __init__(self, opening: Choice, meter: MotionMeter, caption_frames: int, sketches: int = 0) -> None:
         self.keyframe = self.latest = opening.frame
         self.divergence = opening.divergence
         self.cut: int | None = None
@@ -148,6 +186,8 @@ class OpenSegment:
         self._between: list[Frame] = []  # evenly spaced; thinned out as the segment grows
         self._spacing = 1
         self._shown = caption_frames
+        self._drawable = Spread(sketches)
+        self._drawable.add(opening.frame)
 
     def reach(self, choice: Choice) -> None:
         """Motion and cuts on the way to a frame, be it the next of this segment or the next keyframe."""
@@ -158,11 +198,16 @@ class OpenSegment:
     def take(self, frame: Frame) -> None:
         """The next frame, which is part of the segment."""
         self.latest = frame
+        self._drawable.add(frame)
         if (frame.index - self.keyframe.index) % self._spacing == 0:
             self._between.append(frame)
         if len(self._between) > 2 * self._shown:
             self._between = self._between[1::2]  # what lies on the doubled spacing
             self._spacing *= 2
+
+    def to_draw(self) -> list[Frame]:
+        """The frames of which sketches are sent, shrunk, the first one first and then at equal distances."""
+        return self._drawable.chosen()
 
     def seen(self) -> list[Frame]:
         """What the captioner gets to see: the keyframe, the latest frame and frames evenly spread between them."""
@@ -174,3 +219,41 @@ class OpenSegment:
         wanted = [start + length * (place + 1) / (places + 1) for place in range(places)]
         nearest = [min(between, key=lambda frame, at=at: abs(frame.index - at)) for at in wanted]  # type: ignore[misc]
         return [self.keyframe, *nearest, self.latest]
+
+
+class Spread:
+    """At most ``count`` frames of a segment, evenly spaced from the first on, chosen while the segment grows.
+
+    Frames are kept shrunk to what is drawn of them, never more than twice as many as are wanted.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._kept: list[Frame] = []
+        self._spacing = 1
+        self._seen = 0
+
+    def add(self, frame: Frame) -> None:
+        """The next frame of the segment."""
+        wanted = self._count > 1 or (self._count == 1 and self._seen == 0)
+        if wanted and self._seen % self._spacing == 0:
+            self._kept.append(shrunk(frame))
+        self._seen += 1
+        if self._count > 1 and len(self._kept) > 2 * self._count:
+            self._kept = self._kept[::2]
+            self._spacing *= 2
+
+    def chosen(self) -> list[Frame]:
+        """The frames, in order."""
+        step = max(1, -(-len(self._kept) // max(1, self._count)))
+        return list(islice(self._kept, 0, None, step))
+
+
+def shrunk(frame: Frame) -> Frame:
+    """A frame whose short side is at most ``SKETCH_SIDE``; a copy, as the frame itself is not to be held."""
+    height, width = frame.pixels.shape[:2]
+    scale = SKETCH_SIDE / min(height, width)
+    if scale >= 1:
+        return frame
+    size = (round(width * scale), round(height * scale))
+    return Frame(frame.index, np.asarray(cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA), np.uint8))

@@ -32,6 +32,7 @@ class KeyframeConfig:
         segments: N, the number of equal segments; the last may be shorter (SKIM).
         interval: Frames per segment where the length of the video is not known, as on a live source; 0 takes
             the length from ``segments`` (SKIM).
+        interval_s: The same in seconds, 0 for none (SKIM). GVSC's clips of 8 frames at 4 fps last 2 s.
         min_segment_frames: Frames that a segment has at least, except the last one (SKEM).
         max_segment_frames: Frames that a segment has at most; bounds memory and delay (both).
         snap_to_cuts: Look at the first frame of a new shot at once, between samples (SKEM).
@@ -51,6 +52,7 @@ class KeyframeConfig:
     sample_fps: float = 4.6
     segments: int = 4
     interval: int = 0
+    interval_s: float = 0.0
     min_segment_frames: int = 1
     max_segment_frames: int = 240
     snap_to_cuts: bool = True
@@ -73,6 +75,11 @@ class KeyframeConfig:
             raise ConfigError(f"keyframes.segments is {self.segments}; a video has at least one")
         if self.interval < 0:
             raise ConfigError(f"keyframes.interval is {self.interval}; give frames per segment, or 0")
+        if not 0 <= self.interval_s < float("inf") or (self.interval and self.interval_s):
+            raise ConfigError(
+                f"keyframes.interval_s is {self.interval_s} and interval is {self.interval}; give one of them, "
+                "in seconds or in frames"
+            )
         if not 1 <= self.min_segment_frames <= self.max_segment_frames <= MAX_LENGTH:
             raise ConfigError(
                 f"keyframes.min_segment_frames is {self.min_segment_frames} and max_segment_frames is "
@@ -243,8 +250,9 @@ def skim(
 
 def skim_lengths(video: VideoFormat, config: KeyframeConfig) -> tuple[int, int | None]:
     """Frames per segment, ``ceil(F / N)`` or the interval, and how many segments that makes where it is known."""
-    if config.interval:
-        return min(config.interval, config.max_segment_frames), None
+    interval = config.interval or round(config.interval_s * video.fps)
+    if config.interval or config.interval_s:
+        return min(max(1, interval), config.max_segment_frames), None
     if video.frames is None:
         raise ConfigError(
             f"SKIM cannot divide a video of unknown length into {config.segments} segments; "

@@ -35,11 +35,13 @@ class Material:
     Attributes:
         source, rebuilt: Clips that play side by side.
         pictures: Keyframe as sent and as received, by frame index; ``None`` where there is none.
+        sketches: The same of sketches.
     """
 
     source: Clip | None = None
     rebuilt: Clip | None = None
     pictures: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
+    sketches: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
 
 
 def write_html(
@@ -64,6 +66,7 @@ def write_html(
         source=browser_clip(source_video, max_seconds=max_seconds) if source_video else None,
         rebuilt=browser_clip(rebuilt_video, max_seconds=max_seconds) if rebuilt_video else None,
         pictures=keyframe_pictures(record.sent_segments, record.received_segments),
+        sketches=sketch_pictures(record.sent_segments, record.received_segments),
     )
     page = render(record.report(), material)
     with atomic_write(path) as file:
@@ -87,7 +90,7 @@ def render(report: Mapping[str, Any], material: Material | None = None) -> str:
             sections.header(report),
             sections.player(report, material.source, material.rebuilt),
             sections.timeline(report),
-            sections.segments(report, material.pictures),
+            sections.segments(report, material.pictures, material.sketches),
             accounts.symbols(report),
             accounts.quality(report),
             accounts.timing(report),
@@ -117,6 +120,19 @@ def keyframe_pictures(
         if segment.closing_keyframe is not None:
             closing = kept(segment.closing_keyframe), kept(got.closing_keyframe if got else None)
             pictures[segment.stop - 1] = closing
+    return pictures
+
+
+def sketch_pictures(
+    sent: Sequence[Segment], received: Mapping[int, Segment]
+) -> dict[int, tuple[Pixels | None, Pixels | None]]:
+    """Each sketch as drawn and as received, by frame index, as far as they were kept."""
+    pictures: dict[int, tuple[Pixels | None, Pixels | None]] = {}
+    for segment in sent:
+        segment_received = received.get(segment.start)
+        got = dict(segment_received.sketches) if segment_received else {}
+        for index, sketch in segment.sketches:
+            pictures[index] = kept(sketch), kept(got.get(index))
     return pictures
 
 

@@ -21,6 +21,8 @@ PARTS = {
     "side": "side information",
     "keyframe": "keyframe",
     "closing_keyframe": "closing keyframe",
+    "key_sketch": "key sketch",
+    "other_sketches": "other sketches",
     "video": "coded pictures",
 }
 GENERATED_NOTE = (
@@ -153,10 +155,14 @@ def timeline(report: Report) -> str:
     )
 
 
-def segments(report: Report, pictures: Pictures) -> str:
-    """Each segment as sent and as received."""
+def segments(report: Report, pictures: Pictures, sketches: Pictures | None = None) -> str:
+    """Each segment as sent and as received.
+
+    Args:
+        pictures, sketches: Keyframes and sketches by frame index, as sent and as received.
+    """
     rows, fps = report.get("segments") or [], (report.get("source") or {}).get("fps") or 25
-    cards = "".join(segment_card(i, row, fps, pictures) for i, row in enumerate(rows[:MAX_SEGMENTS]))
+    cards = "".join(segment_card(i, row, fps, pictures, sketches or {}) for i, row in enumerate(rows[:MAX_SEGMENTS]))
     more = (
         f"<p class='note'>{len(rows) - MAX_SEGMENTS} more segments are in the JSON report.</p>"
         if len(rows) > MAX_SEGMENTS
@@ -166,7 +172,7 @@ def segments(report: Report, pictures: Pictures) -> str:
     return f"<section><h2>{title}</h2><div class='segments'>{cards}</div>{more}</section>"
 
 
-def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str:
+def segment_card(index: int, row: Report, fps: float, pictures: Pictures, sketches: Pictures) -> str:
     start, stop = int(row.get("start", 0)), int(row.get("stop", 0))
     status = row.get("status") or {}
     chips = "".join(
@@ -177,7 +183,9 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str
     if row.get("coding"):
         shown = f"<p>{esc(row['coding'])}</p>"
         return segment_frame(index, row, fps, shown, chips, [f"{number(row.get('symbols'), 0)} symbols"])
-    thumbs = thumbnails(start, status.get("keyframe"), pictures, "keyframe")
+    drawn = row.get("sketches") or []
+    none_sent = drawn and status.get("keyframe") == "absent" and pictures.get(start, (None, None))[0] is None
+    thumbs = "" if none_sent else thumbnails(start, status.get("keyframe"), pictures, "keyframe")
     if stop - 1 in pictures and stop - 1 != start:
         thumbs += thumbnails(stop - 1, status.get("closing_keyframe"), pictures, "last frame")
     motion = row.get("motion") or {}
@@ -185,10 +193,13 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures) -> str
         f"divergence {number(row.get('divergence'), 3)}" if row.get("divergence") is not None else "",
         f"{number(row.get('symbols'), 0)} symbols" if row.get("symbols") is not None else "",
         f"{number(row.get('keyframe_symbols'), 0)} of them for pictures" if row.get("keyframe_symbols") else "",
+        f"{number(row.get('sketch_symbols'), 0)} of them for sketches" if row.get("sketch_symbols") else "",
         f"camera {esc(motion['camera'])}, motion {number(motion.get('score'), 1)}" if motion.get("camera") else "",
         f"hard cut at frame {esc(row['cut'])}" if row.get("cut") is not None else "",
     ]
-    return segment_frame(index, row, fps, f"<div class='thumbs'>{thumbs}</div>{captions(row)}", chips, facts)
+    shown = f"<div class='thumbs'>{thumbs}</div>" if thumbs else ""
+    shown += drawings(drawn, status, sketches) + captions(row)
+    return segment_frame(index, row, fps, shown, chips, facts)
 
 
 def segment_frame(index: int, row: Report, fps: float, shown: str, chips: str, facts: Sequence[str]) -> str:
@@ -216,6 +227,27 @@ def thumbnails(frame: int, status: object, pictures: Pictures, what: str) -> str
         )
         boxes += f"<figure>{inner}<figcaption class='note'>{what} {label}</figcaption></figure>"
     return boxes
+
+
+def drawings(indices: Sequence[int], status: Mapping[str, Any], sketches: Pictures) -> str:
+    """The sketches of a segment: a row as sent, and below it a row as received."""
+    if not indices:
+        return ""
+    columns = ""
+    for place, index in enumerate(indices):
+        sent, received = sketches.get(index, (None, None))
+        lost = status.get("other_sketches" if place else "key_sketch") == "lost"
+        boxes = "".join(
+            f"<img src='{picture_uri(picture)}' alt='sketch of frame {index} as {label}'>"
+            if picture is not None
+            else f"<span class='gap'>{'lost' if lost and label == 'received' else 'not kept'}</span>"
+            for label, picture in (("sent", sent), ("received", received))
+        )
+        columns += f"<figure>{boxes}<figcaption class='note'>frame {index}</figcaption></figure>"
+    return (
+        f"<div class='sketches'>{columns}</div><p class='note'>Sketches as drawn by the transmitter, and below as the "
+        "receiver got them.</p>"
+    )
 
 
 def captions(row: Report) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import cv2
@@ -65,7 +65,8 @@ class SemanticDecoder:
     ==========================  ==============================================================================
     lost                        what is done
     ==========================  ==============================================================================
-    caption                     made from the keyframes alone
+    caption                     made from keyframes and sketches alone
+    sketches                    made from what else there is; so they are for a world model that takes none
     one keyframe of a segment   made from the other one, the caption steers
     both keyframes              made from the caption alone
     a burst's control           its frames lie between the neighbours' indices; they are made together with
@@ -98,6 +99,7 @@ class SemanticDecoder:
         seen: Pixels | None = None  # the last good picture ...
         seen_until = 0  # ... and the first frame after it
         for span in spans(segments):
+            span = span if takes_sketches(self.world) else replace(span, sketches=())
             if span.nothing_known:
                 seen = span.following if seen is None else seen
                 frames = held_and_faded(span, seen, seen_until, self.config.fade_s)
@@ -136,10 +138,16 @@ class SemanticDecoder:
             last_index=span.last_index,
             caption=span.caption,
             motion=span.motion,
+            sketches=span.sketches,
             cut=span.cut,
             latent_frames=latent_frames,
             seed=child_seed(self.seed, span.start),
         )
+
+
+def takes_sketches(world: WorldModel) -> bool:
+    """Whether a world model can be given ``Conditions.sketches``; one that does not say so takes none."""
+    return bool(getattr(world, "takes_sketches", False))
 
 
 def held_and_faded(span: Span, picture: Pixels | None, since: int, fade_s: float) -> Iterator[Made]:

@@ -24,6 +24,7 @@ class Span:
         first: Received picture at ``start``.
         last: Received picture at ``last_index``, which is ``stop`` or, at the end of the video, ``stop - 1``.
         motion: Side information, carried on at the same speed where the span is longer than its segment.
+        sketches: Received drawings of frames of the range, each with its index, uint8 ``(H, W)``.
         following: The next keyframe, where nothing is known of the span itself.
         whole: The range is exactly one segment, as its control block announced it.
         final: The video is known to end here.
@@ -38,6 +39,7 @@ class Span:
     last_index: int
     caption: str | None = None
     motion: Motion | None = None
+    sketches: tuple[tuple[int, Pixels], ...] = ()
     cut: int | None = None
     following: Pixels | None = None
     whole: bool = False
@@ -45,8 +47,8 @@ class Span:
 
     @property
     def nothing_known(self) -> bool:
-        """No picture and no words: there is nothing to make frames from."""
-        return self.first is None and self.last is None and self.caption is None
+        """No picture, no drawing and no words: there is nothing to make frames from."""
+        return self.first is None and self.last is None and self.caption is None and not self.sketches
 
     def pictures(self) -> list[tuple[int, Pixels]]:
         """Received pictures and where they stand; one at ``stop`` belongs to the next span's first frame."""
@@ -157,6 +159,7 @@ def _span(held: Segment, announced_stop: int, stop: int, *, last: Pixels | None,
         last_index=last_index,
         caption=held.caption,
         motion=carried_on(held.motion, (stop - held.start) / len(held)),
+        sketches=tuple((index, drawn) for index, drawn in drawings_of(held) if index < announced_stop),
         cut=cut,
         whole=stop == held.stop,
         final=held.last and stop == held.stop,
@@ -178,12 +181,18 @@ def _blank(held: Segment, stop: int, following: Pixels | None = None) -> Span:
 
 def _only_control_arrived(segment: Segment) -> bool:
     parts = (segment.caption, picture_of(segment), segment.closing_keyframe, segment.motion)
-    return all(part is None for part in parts)
+    return all(part is None for part in parts) and not drawings_of(segment)
 
 
 def picture_of(segment: Segment) -> Pixels | None:
     """The segment's keyframe, if it arrived in the video's own size."""
     return segment.keyframe if _fits(segment.keyframe, segment.video) else None
+
+
+def drawings_of(segment: Segment) -> tuple[tuple[int, Pixels], ...]:
+    """The segment's sketches that arrived in the video's own size."""
+    size = (segment.video.height, segment.video.width)
+    return tuple((index, sketch) for index, sketch in segment.sketches if sketch.shape == size)
 
 
 def _fits(picture: Pixels | None, video: VideoFormat) -> bool:

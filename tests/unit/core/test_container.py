@@ -133,3 +133,51 @@ def test_a_failing_writer_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         write_message(tmp_path / "m.lgvsc", broken())
     assert list(tmp_path.iterdir()) == []
+
+
+def drawing(seed):
+    return picture(seed)[..., 0].copy()
+
+
+def with_sketches(count=3):
+    return segment(1, keyframe=None, sketches=tuple((30 + 10 * i, drawing(i)) for i in range(count)))
+
+
+def test_sketches_come_back_and_the_file_says_that_it_has_some(tmp_path):
+    write_message(tmp_path / "m.lgvsc", [segment(0), with_sketches(), segment(2, last=True)])
+    assert (tmp_path / "m.lgvsc").read_bytes()[6] == 2
+    first, second, third = read_message(tmp_path / "m.lgvsc").segments
+    assert first.sketches == third.sketches == ()
+    assert [index for index, _ in second.sketches] == [30, 40, 50]
+    assert all(np.array_equal(sketch, drawing(i)) for i, (_, sketch) in enumerate(second.sketches))
+    view = message_view(read_segments(tmp_path / "m.lgvsc"))
+    assert view["version"] == 2 and [row["sketches"] for row in view["segments"]] == [[], [30, 40, 50], []]
+
+
+@pytest.mark.parametrize(
+    "sketches",
+    [
+        ((20, drawing(0)),),  # before the segment
+        ((60, drawing(0)),),  # behind it
+        ((40, drawing(0)), (40, drawing(1))),  # twice the same frame
+        ((30, np.zeros((24, 39), np.uint8)),),  # of another size
+    ],
+)
+def test_sketches_that_no_writer_makes_damage_their_segment_only(tmp_path, sketches):
+    write_message(tmp_path / "m.lgvsc", [segment(0), segment(1, sketches=sketches)])
+    damage = []
+    got = read_message(tmp_path / "m.lgvsc", lambda a, b: damage.append((a, b))).segments
+    assert [s.start for s in got] == [0] and len(damage) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_file_with_sketches_can_be_cut_or_hurt_anywhere(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("hurt") / "m.lgvsc"
+    write_message(path, [with_sketches(2), segment(2, last=True)])
+    whole = bytearray(path.read_bytes())
+    at = data.draw(st.integers(7, len(whole) - 1))
+    whole[at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(bytes(whole[: data.draw(st.integers(at, len(whole)))]))
+    for got in read_segments(path):  # what is read is what was written
+        assert equal(got, with_sketches(2) if got.start == 30 else segment(2, last=True))

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.semantics.cuts import CutConfig
-from lgvsc.semantics.encoder import EncoderConfig, SemanticEncoder
+from lgvsc.semantics.encoder import EncoderConfig, SemanticEncoder, Spread
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.semantics.motion import MotionConfig
 
@@ -184,3 +185,79 @@ def test_memory_does_not_grow_with_the_length_of_a_segment():
 def test_impossible_settings_are_refused_by_name(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         EncoderConfig(**setting)
+
+
+class Draws:
+    """Draws a picture as its own red, and counts."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def extract(self, picture):
+        self.sizes.append(picture.shape)
+        return picture[..., 0].copy()
+
+
+def sketched(count, sketches, size=(32, 48), draws=None, **keyframes):
+    encoder = SemanticEncoder(
+        captioner=Recorder(),
+        score=lambda k, some: [-1.0 for _ in some],
+        keyframes=KeyframeConfig(method="skim", **({"interval_s": 2.0} | keyframes)),
+        config=EncoderConfig(motion=MotionConfig(short_side=32), sketches=sketches, send_keyframes=False),
+        draws=draws or Draws(),
+    )
+    return list(encoder.segments(source(count, size), VideoFormat(*size, Fraction(4), count)))
+
+
+@pytest.mark.parametrize(
+    ("count", "sketches", "indices"),
+    [
+        (8, 8, [[0, 1, 2, 3, 4, 5, 6, 7]]),
+        (8, 1, [[0]]),
+        (12, 8, [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11]]),
+        (17, 3, [[0, 4], [8, 12], [16]]),
+        (1, 4, [[0]]),
+    ],
+)
+def test_sketches_lie_evenly_from_the_first_frame_of_each_segment(count, sketches, indices):
+    """Two seconds at 4 fps are GVSC's eight frames."""
+    segments = sketched(count, sketches)
+    assert [[index for index, _ in s.sketches] for s in segments] == indices
+    assert all(sketch[0, 0] == index % 251 for s in segments for index, sketch in s.sketches)
+
+
+@settings(max_examples=40, deadline=None)
+@given(length=st.integers(1, 300), sketches=st.integers(1, 32))
+def test_as_many_sketches_as_asked_for_or_more_than_half(length, sketches):
+    spread = Spread(sketches)
+    for index in range(length):
+        spread.add(Frame(index, picture(index, (4, 4))))
+        assert len(spread._kept) <= 2 * sketches
+    indices = [frame.index for frame in spread.chosen()]
+    assert indices[0] == 0 and len({b - a for a, b in pairwise(indices)}) <= 1
+    assert min(length, sketches) / 2 < len(indices) <= sketches or len(indices) == min(length, sketches)
+
+
+def test_large_pictures_are_drawn_small_and_sketches_have_the_video_s_size():
+    draws = Draws()
+    (segment,) = sketched(8, 2, size=(512, 768), draws=draws)
+    assert draws.sizes == [(256, 384, 3)] * 2
+    assert all(sketch.shape == (512, 768) for _, sketch in segment.sketches)
+
+
+def test_without_a_closing_keyframe_the_first_pictures_are_all():
+    config = EncoderConfig(motion=MotionConfig(short_side=32), send_closing=False)
+    segments = list(encode(source(10), 10, config=config, method="skim", interval=4))
+    assert [s.keyframe is not None for s in segments] == [True] * 3
+    assert all(s.closing_keyframe is None for s in segments)
+
+
+def test_sketches_need_somebody_who_draws():
+    with pytest.raises(ConfigError, match="draws"):
+        SemanticEncoder(
+            captioner=Recorder(), score=lambda *_: [], keyframes=KeyframeConfig(), config=EncoderConfig(sketches=1)
+        )
+    with pytest.raises(ConfigError, match=r"message\.sketches"):
+        EncoderConfig(sketches=1000)
+    with pytest.raises(ConfigError, match="interval_s"):
+        KeyframeConfig(interval=8, interval_s=2.0)

@@ -349,3 +349,37 @@ def test_a_held_picture_sinks_towards_its_mean_colour_in_the_time_that_was_set()
     for index in (1, 2, 39):
         expected = mean + (frames[0] - mean) * np.exp(-index / float(FPS) / 0.5)
         assert np.abs(frames[index] - expected).max() <= 0.51
+
+
+class Draughtsman(Notebook):
+    """A world model that takes sketches."""
+
+    takes_sketches = True
+
+
+def drawn(*indices, size=(6, 8)):
+    return tuple((index, np.full(size, index, np.uint8)) for index in indices)
+
+
+def test_sketches_reach_a_world_model_that_takes_them_and_no_other():
+    segments = [segment(0, 20, keyframe=None, sketches=drawn(0, 10)), segment(20, 60, last=True)]
+    for world, expected in ((Draughtsman(), [[0, 10], []]), (Notebook(), [[], []])):
+        decode(segments, world)
+        assert [[index for index, _ in asked.sketches] for asked in world.asked] == expected
+
+
+def test_a_segment_of_which_only_a_sketch_arrived_is_made_from_it():
+    lost = {"caption": None, "keyframe": None}
+    world = Draughtsman()
+    _, provenance = decode([segment(0, 60, last=True, sketches=drawn(0), **lost)], world)
+    assert runs(provenance) == [("generated", 60)] and len(world.asked) == 1
+    world = Notebook()  # it cannot use the sketch, so nothing is known
+    _, provenance = decode([segment(0, 60, last=True, sketches=drawn(0), **lost)], world)
+    assert runs(provenance) == [("missing", 60)] and not world.asked
+
+
+def test_sketches_of_another_size_or_behind_the_next_segment_are_dropped():
+    world = Draughtsman()
+    overlapping = segment(0, 30, sketches=(*drawn(0, 10), *drawn(20, 25)))
+    decode([overlapping, segment(20, 60, last=True, sketches=drawn(20, size=(6, 7)))], world)
+    assert [[index for index, _ in asked.sketches] for asked in world.asked] == [[0, 10], []]
