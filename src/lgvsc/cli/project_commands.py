@@ -32,6 +32,7 @@ TRAININGS = {
     "pidinet": "lgvsc.training.pidinet",
     "sketch": "lgvsc.training.sketch",
     "deepjscc": "lgvsc.training.deepjscc",
+    "dvst": "lgvsc.training.dvst",
     "world": "lgvsc.training.compact_world",
     "link-adaptation": "lgvsc.training.link_adaptation",
     "auto": "lgvsc.experiments.scheme_choice",

@@ -113,9 +113,9 @@ class Ntscc(nn.Module):
             nn.LeakyReLU(0.1),
             nn.Conv2d(64, 2 * latent, 3, padding=1),
         )
-        self.encoder = Coder(latent, sixteenth, reals, config)
+        self.encoder = Coder(latent, sixteenth, reals, len(config.rates), config.coder_blocks)
         self.power = nn.Parameter(torch.zeros(reals))  # log of the variance of each real, as the receiver expects it
-        self.decoder = Coder(reals, sixteenth, latent, config)
+        self.decoder = Coder(reals, sixteenth, latent, len(config.rates), config.coder_blocks)
         self.synthesis = Stages(
             nn.Conv2d(latent, sixteenth, 1),
             Residual(sixteenth),
@@ -257,15 +257,15 @@ class Residual(nn.Module):
 class Coder(nn.Module):
     """Latent to reals or reals to latent, one head for all rates: a block sends the first of its outputs."""
 
-    def __init__(self, inputs: int, width: int, outputs: int, config: NtsccConfig) -> None:
+    def __init__(self, inputs: int, width: int, outputs: int, rates: int, blocks: int) -> None:
         super().__init__()
         self.linear = nn.Conv2d(inputs, outputs, 1)
         self.into = nn.Conv2d(inputs, width, 1)
-        self.rate = nn.Embedding(len(config.rates), width)
-        self.blocks = Stages(*(Residual(width) for _ in range(config.coder_blocks)))
+        self.rate = nn.Embedding(rates, width)
+        self.blocks = Stages(*(Residual(width) for _ in range(blocks)))
         self.out = small(nn.Conv2d(width, outputs, 1))
         self.weigh_state = nn.Linear(32, outputs)
-        self.weigh_rate = nn.Embedding(len(config.rates), outputs)
+        self.weigh_rate = nn.Embedding(rates, outputs)
         nn.init.normal_(self.rate.weight, std=0.1)
         for weight in (self.weigh_state.weight, self.weigh_state.bias, self.weigh_rate.weight):
             nn.init.zeros_(weight)

@@ -160,7 +160,7 @@ def through_channel(
     Returns:
         What arrived, in the transmitter's scale, and the gain (root mean square of what was sent), ``(B,)``.
     """
-    gain = (reals.square().sum((1, 2, 3)) / sent.sum((1, 2, 3)) + 1e-8).sqrt()
+    gain = (reals.square().sum((1, 2, 3)) / sent.sum((1, 2, 3)).clamp(min=1) + 1e-8).sqrt()
     scale = gain[:, None, None, None] * math.sqrt(2)  # two reals of power one half make a symbol of energy one
     symbols = pair_reals((reals / scale).flatten(1))
     received = torch.stack([awgn(row, level, generator=noise) for row, level in zip(symbols, snr_db, strict=True)])
