@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -36,6 +37,7 @@ from lgvsc.semantics.keyframes import Choice, Scorer
 from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
+from lgvsc.semantics.thresholds import StoredThreshold, ThresholdWarning, misuse
 from lgvsc.world.backends.diffusers_video import DiffusersConfig
 from lgvsc.world.backends.first_frame import FirstFrameWorld
 from lgvsc.world.backends.opensora import OpenSoraConfig
@@ -92,6 +94,7 @@ def frame_codec(config: Config) -> DeepJsccPictureCodec:
 def encoder(config: Config, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None) -> SemanticEncoder:
     """The semantic encoder: captioner, keyframe selection, motion. ``watch`` sees every choice."""
     similarity = psss(config, cost)
+    check_threshold(config, similarity)
     captioner = similarity.captioner
     if config.models.segment_captioner:
         captioner = language_model(config.models.segment_captioner, config)
@@ -120,6 +123,25 @@ def psss(config: Config, cost: Cost | None = None) -> Psss:
     questions = {str(focus): text for focus, text in load_questions(wording).items()} if wording else None
     cache = DescribeCache(Path(config.judge.cache_dir) if config.judge.cache_dir else None)
     return Psss(captioner, judge, config.keyframes.focus, config.judge.rule, questions, config.judge.mode, cache)
+
+
+def score_identity(config: Config, similarity: Psss) -> dict[str, Any]:
+    """What a keyframe threshold holds for: the score's own identity, and how often it is asked for."""
+    return similarity.identity | {"sample_fps": config.keyframes.sample_fps}
+
+
+def check_threshold(config: Config, similarity: Psss) -> None:
+    """Warn where the threshold was found for another score than the one that is about to be compared with it."""
+    keyframes = config.keyframes
+    if keyframes.method != "skem":
+        return
+    path = config.judge.threshold_file
+    stored = StoredThreshold.read(Path(path)) if path else None
+    if stored and config.coding.budget:  # a budget raises the threshold
+        keyframes = replace(keyframes, threshold=stored.threshold)
+    wrong = misuse(keyframes.threshold, score_identity(config, similarity), stored)
+    if wrong:
+        warnings.warn(wrong, ThresholdWarning, stacklevel=2)
 
 
 def language_model(name: str, config: Config) -> Any:

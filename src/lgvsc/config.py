@@ -28,6 +28,7 @@ from lgvsc.semantics.backends.openai_server import ServerConfig
 from lgvsc.semantics.backends.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
+from lgvsc.semantics.thresholds import StoredThreshold
 from lgvsc.world.adapters import check_combination
 from lgvsc.world.backends.diffusers_video import DiffusersConfig
 from lgvsc.world.backends.opensora import OpenSoraConfig
@@ -62,7 +63,7 @@ class JudgeConfig(BaseModel):
 
     ``questions`` is a TOML file with another wording for one or more focuses. ``mode`` is what the judge goes by, see
     :class:`~lgvsc.semantics.psss.Psss`. ``cache_dir`` keeps descriptions of frames on disk in cached mode; empty keeps
-    them in memory.
+    them in memory. ``threshold_file`` is what ``lgvsc calibrate`` stored; its threshold replaces the preset's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +72,7 @@ class JudgeConfig(BaseModel):
     rule: Literal["relative", "absolute"] = "relative"  # S_rel, or P(No) alone (LGVSC, Appendix C)
     mode: Literal["joint", "cached", "direct"] = "joint"
     cache_dir: str = ""
+    threshold_file: str = ""
 
 
 class LinkConfig(BaseModel):
@@ -170,6 +172,7 @@ def load_config(
     for key, value in parse_settings(settings).items():
         _set(data, key, value)
     _check_keys(data, Config)
+    _take_threshold(data, explicit="keyframes.threshold" in parse_settings(settings))
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -232,6 +235,14 @@ def _parse_setting(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):
         return key.strip(), value.strip()  # a bare word is a string
+
+
+def _take_threshold(data: dict[str, Any], explicit: bool) -> None:
+    """The threshold out of ``judge.threshold_file``, where one is named and no other one is."""
+    judge, keyframes = data.get("judge"), data.get("keyframes")
+    path = judge.get("threshold_file") if isinstance(judge, dict) else None
+    if isinstance(path, str) and path and isinstance(keyframes, dict) and not explicit:
+        keyframes["threshold"] = StoredThreshold.read(Path(path)).threshold
 
 
 def _merge(data: dict[str, Any], changes: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from lgvsc.planning import segment_symbols
 from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import Choice, choose_keyframes
-from lgvsc.semantics.psss import Score
+from lgvsc.semantics.psss import Psss, Score
 from lgvsc.semantics.still_filter import StillFilter
+from lgvsc.semantics.thresholds import StoredThreshold
 
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # not those for which Pillow runs a program
 
@@ -43,9 +45,10 @@ class Keyframes:
         keyframes: In order, the closing one included.
         curve: Frame index and divergence from the keyframe before it, for every pair that was scored.
         threshold: Above it a new segment opens.
-        fps: Of the video.
+        fps, frames: Of the video.
         cost: What captioner and judge did for it.
         spared: Samples that the filter of still frames left out.
+        seconds: Wall time of all of it, reading the file included and loading models not.
     """
 
     keyframes: list[Keyframe]
@@ -54,6 +57,13 @@ class Keyframes:
     fps: float
     cost: Cost
     spared: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+
+    @property
+    def seconds_per_minute(self) -> float:
+        """Seconds that a minute of video takes."""
+        return 60.0 * self.seconds * self.fps / self.frames if self.frames else 0.0
 
     @property
     def indices(self) -> list[int]:
@@ -65,7 +75,7 @@ class Keyframes:
         return self.cost.wasted_share(len(self.curve))
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"wasted_share": self.wasted_share}
+        return asdict(self) | {"wasted_share": self.wasted_share, "seconds_per_minute": self.seconds_per_minute}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +119,21 @@ def still_agreement(source: Path, config: Config, on_progress: Progress | None =
     return Agreement(filtered.indices, full.indices, spared)
 
 
-def find_keyframes(source: Path, config: Config, on_progress: Progress | None = None) -> Keyframes:
-    """Choose keyframes and describe nothing."""
+def find_keyframes(
+    source: Path, config: Config, on_progress: Progress | None = None, similarity: Psss | None = None
+) -> Keyframes:
+    """Choose keyframes and describe nothing.
+
+    Args:
+        similarity: From :func:`lgvsc.build.psss` for the same configuration, where several videos share the models.
+    """
     keyframes: list[Keyframe] = []
     curve: list[tuple[int, float]] = []
     last = 0
-    similarity = build.psss(config)
+    similarity = similarity or build.psss(config)
+    similarity.start_ledger()
+    build.check_threshold(config, similarity)
+    started = time.perf_counter()
     score = build.divergence_of(similarity, config)
     with VideoReader(source) as reader:
         is_cut = CutDetector(config.message.cuts)
@@ -130,7 +149,8 @@ def find_keyframes(source: Path, config: Config, on_progress: Progress | None = 
         keyframes.append(Keyframe(last, None, "last frame"))
     spared = score.spared if isinstance(score, StillFilter) else 0
     fps = float(reader.format.fps)
-    return Keyframes(keyframes, curve, config.keyframes.threshold, fps, similarity.cost, spared)
+    seconds = time.perf_counter() - started
+    return Keyframes(keyframes, curve, config.keyframes.threshold, fps, similarity.cost, spared, last + 1, seconds)
 
 
 def why(choice: Choice, threshold: float) -> str:
@@ -163,7 +183,7 @@ def calibrate(
     keyframes: float | None = None,
     limit: int = 0,
     on_progress: Progress | None = None,
-) -> Calibration:
+) -> tuple[Calibration, StoredThreshold]:
     """The threshold that meets a target, mean over the clips of a folder.
 
     Args:
@@ -172,10 +192,14 @@ def calibrate(
         cbr, keyframes: The target, one of the two: CBR, or keyframes of a clip.
         limit: Take at most so many clips, evenly from the sorted folder; 0 takes all.
 
+    Returns:
+        What was found, and the threshold with the identity of the score that it holds for.
+
     Raises:
         InputError: There is no video in the folder.
     """
-    score = build.divergence_of(build.psss(config), config)
+    similarity = build.psss(config)
+    score = build.divergence_of(similarity, config)
     prices = Prices(keyframe_cbr=config.coding.keyframe_cbr, segment_symbols=segment_symbols(config))
     clips = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     if limit:
@@ -192,7 +216,16 @@ def calibrate(
             on_progress(done, len(clips))
     if not curves:
         raise InputError(f"{folder} holds no video to calibrate on")
-    return calibrate_threshold(curves, cbr=cbr, keyframes=keyframes, prices=prices)
+    found = calibrate_threshold(curves, cbr=cbr, keyframes=keyframes, prices=prices)
+    reached = asdict(found.chosen)
+    stored = StoredThreshold(
+        threshold=reached.pop("threshold"),
+        identity=build.score_identity(config, similarity),
+        target=("cbr", cbr) if cbr is not None else ("keyframes", keyframes or 0.0),
+        reached=reached,
+        clips=len(curves),
+    )
+    return found, stored
 
 
 def read_picture(path: Path) -> Pixels:

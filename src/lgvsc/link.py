@@ -98,6 +98,7 @@ def send(
     samples_per_symbol: int | None = None,
     force: bool = False,
     on_progress: Progress | None = None,
+    on_choices: Callable[[list[str]], None] = lambda _: None,
 ) -> Ledger:
     """The transmitter alone: a message to read, and symbols to send.
 
@@ -106,6 +107,7 @@ def send(
         symbols: Stem of the SigMF recording to write.
         samples_per_symbol: Write a waveform for a radio, 2 to 32 samples for each symbol; what its frames add is
             charged. ``None`` writes the symbols themselves.
+        on_choices: Called once with what the budget and ``auto`` came to, in words.
     """
     entries: list[LedgerEntry] = []
     stop = 0
@@ -123,7 +125,8 @@ def send(
             yield segment
 
     with VideoReader(source) as reader:
-        config, _ = fit_to_budget(reader, config)
+        config, choices = fit_to_budget(reader, config)
+        on_choices(choices)
         scheme = build.scheme(config)
         clip = fingerprint(source)
         with (

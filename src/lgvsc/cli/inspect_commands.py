@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lgvsc.cli.options import (
+    ClusterOption,
+    EngineOption,
     ForceOption,
+    GpusOption,
+    JobsOption,
     JsonOption,
     PresetOption,
     QuietOption,
     SetOption,
-    VideoArgument,
+    VideosArgument,
+    cache_folder,
     note,
     print_json,
     progress,
     resolve,
 )
 from lgvsc.cli.tables import table
-from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.core.files import atomic_write, check_outputs, refuse_existing
 from lgvsc.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +89,7 @@ def message_lines(view: dict[str, Any]) -> Iterator[str]:
 
 
 def keyframes(
-    video: VideoArgument,
+    videos: VideosArgument,
     preset: PresetOption = "compact",
     settings: SetOption = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Divergence curve as SVG.")] = None,
@@ -92,16 +97,31 @@ def keyframes(
     agreement: Annotated[
         bool, typer.Option("--agreement", help="Keyframes with and without keyframes.skip_still, side by side.")
     ] = False,
+    engine: EngineOption = "local",
+    jobs: JobsOption = 1,
+    gpus_per_actor: GpusOption = 0.0,
+    ray_address: ClusterOption = "",
     as_json: JsonOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Divergence curve and keyframes of a video, without sending it.
+    """Divergence curve and keyframes of a video, or of several, without sending them.
 
-    Example: lgvsc keyframes walk.mp4 --set keyframes.focus=background --plot walk.svg
+    Examples: lgvsc keyframes walk.mp4 --set keyframes.focus=background --plot walk.svg,
+    lgvsc keyframes clips/*.mp4 --jobs 4
     """
     refuse_existing(plot, force=force)
+    if len(videos) > 1 and (plot or agreement):
+        raise typer.BadParameter("--plot and --agreement take one video")
     config = resolve(preset, "skem-dsa", settings)
+    if len(videos) > 1 or engine != "local":
+        from lgvsc.cli.many_videos import keyframes_of_many
+        from lgvsc.experiments.transmitter import Workers
+
+        workers = Workers(engine=engine, count=jobs, gpus=gpus_per_actor, address=ray_address)  # type: ignore[arg-type]
+        keyframes_of_many(videos, config, workers, show_cost=cost, as_json=as_json, quiet=quiet)
+        return
+    (video,) = videos
 
     from lgvsc import inspection
 
@@ -131,6 +151,7 @@ def keyframes(
     typer.echo(f"\n{len(rows)} keyframes, {len(found.curve)} pairs scored, threshold {found.threshold:g}")
     if cost:
         typer.echo("\n" + cost_table(found.cost, found.wasted_share))
+        typer.echo(f"\n{found.seconds_per_minute:.2f} s for a minute of video, reading the file included")
 
 
 def cost_table(cost: Cost, wasted_share: float) -> str:
@@ -181,30 +202,52 @@ def calibrate(
         float | None, typer.Option("--target-keyframes", help="Mean keyframes per clip.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many clips; 0 for all.")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to store the threshold.  [default: where lgvsc keeps such things]"),
+    ] = None,
     preset: PresetOption = "compact",
     settings: SetOption = None,
     as_json: JsonOption = False,
+    force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """The threshold that reaches a target rate, mean over a folder of clips.
+    """The threshold that reaches a target rate, mean over a folder of clips. It is stored with all that it depends on.
 
     Example: lgvsc calibrate clips/ --target-cbr 6e-4
     """
+    if output:
+        check_outputs(output, force=force)
     if (target_cbr is None) == (target_keyframes is None):
         raise typer.BadParameter("give one of --target-cbr and --target-keyframes")
     config = resolve(preset, "skem-dsa", settings)
 
     from lgvsc import inspection
 
-    found = inspection.calibrate(
+    found, stored = inspection.calibrate(
         folder, config, cbr=target_cbr, keyframes=target_keyframes, limit=limit, on_progress=progress(quiet, "clips")
     )
+    output = output or threshold_path(stored.identity)
+    stored.write(output)
     if as_json:
-        print_json(found.as_json())
+        print_json(found.as_json() | {"identity": stored.identity, "stored": str(output)})
         return
     rows = [[f"{p.threshold:.3f}", f"{p.keyframes:.2f}", f"{p.cbr:.2e}"] for p in found.curve]
     typer.echo(table(["threshold", "keyframes", "CBR"], rows))
-    typer.echo(f"\nkeyframes.threshold = {found.threshold:.3f}")
+    if not found.within:
+        note("even one segment for each clip is more than the target")
+    typer.echo(f"\nkeyframes.threshold = {found.threshold:.3f}, for this score only; to use it:")
+    typer.echo(f"--set judge.threshold_file={output}")
+
+
+def threshold_path(identity: dict[str, Any]) -> Path:
+    """Where the threshold of a score is kept; a new calibration takes the place of an older one."""
+    from lgvsc.semantics.thresholds import digest
+
+    judge = str(identity["judge"]["model"]).replace("/", "--")
+    folder = cache_folder() / "thresholds"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{judge}-{identity['mode']}-{identity['focus']}-{digest(identity)}.json"
 
 
 def printable(text: str | None) -> str:

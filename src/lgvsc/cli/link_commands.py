@@ -11,7 +11,11 @@ import typer
 from lgvsc.cli.options import (
     BudgetOption,
     ChannelOption,
+    ClusterOption,
+    EngineOption,
     ForceOption,
+    GpusOption,
+    JobsOption,
     JsonOption,
     PresetOption,
     QuietOption,
@@ -20,6 +24,7 @@ from lgvsc.cli.options import (
     SetOption,
     SnrOption,
     VideoArgument,
+    VideosArgument,
     note,
     print_json,
     progress,
@@ -93,9 +98,15 @@ def recording(stem: Path) -> tuple[Path, Path]:
 
 
 def send(
-    video: VideoArgument,
+    videos: VideosArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Stem: makes TX.lgvsc and TX.sigmf-*.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Stem: makes TX.lgvsc and TX.sigmf-*; of several videos a folder.",
+            show_default=False,
+        ),
     ] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="HOST:PORT", help="Send packets over UDP instead.", show_default=False)
@@ -113,6 +124,10 @@ def send(
         float, typer.Option("--extra", help="Packets that make up for lost ones, as a share of the others.")
     ] = 0.25,
     pace: Annotated[str, typer.Option("--pace", help="real-time or fast: when segments leave.")] = "real-time",
+    engine: EngineOption = "local",
+    jobs: JobsOption = 1,
+    gpus_per_actor: GpusOption = 0.0,
+    ray_address: ClusterOption = "",
     settings: SetOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -120,13 +135,25 @@ def send(
     """Turn a video into a semantic message and channel symbols, or send it as packets.
 
     --snr-db is what the transmitter believes of the channel. Examples:
-    lgvsc send walk.mp4 -o tx, lgvsc send walk.mp4 --to 127.0.0.1:5004
+    lgvsc send walk.mp4 -o tx, lgvsc send walk.mp4 --to 127.0.0.1:5004, lgvsc send clips/*.mp4 -o sent --jobs 4
     """
     if (output is None) == (to is None):
         raise ConfigError("give either --output TX for files, or --to HOST:PORT for packets over UDP")
+    many = len(videos) > 1 or engine != "local"
+    if many and (to or samples_per_symbol):
+        raise typer.BadParameter("--to and --samples-per-symbol take one video, and no engine")
+    video = videos[0]
     if output is None:
         config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
         send_live(video, config, to or "", PacketOptions(mtu, extra, pace), quiet)
+        return
+    if many:
+        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
+        from lgvsc.cli.many_videos import send_many
+        from lgvsc.experiments.transmitter import Workers
+
+        workers = Workers(engine=engine, count=jobs, gpus=gpus_per_actor, address=ray_address)  # type: ignore[arg-type]
+        send_many(videos, output, config, workers, force=force, quiet=quiet)
         return
     message = output.with_name(output.name + ".lgvsc")
     check_outputs(message, *recording(output), force=force)
@@ -134,6 +161,7 @@ def send(
 
     from lgvsc import link
 
+    choices: list[str] = []
     sent = link.send(
         video,
         config,
@@ -142,7 +170,10 @@ def send(
         samples_per_symbol=samples_per_symbol,
         force=force,
         on_progress=progress(quiet),
+        on_choices=choices.extend,
     )
+    if choices:
+        typer.echo("choices: " + "; ".join(choices))
     typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
     typer.echo("\n".join(str(path) for path in (message, *recording(output))))
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
+from typing import Any
 
 import typer
 
 from lgvsc.cli import (
+    case_commands,
     compare_commands,
     inspect_commands,
     link_commands,
@@ -34,6 +37,7 @@ app = typer.Typer(
 link_commands.register(app)
 compare_commands.register(app)
 inspect_commands.register(app)
+case_commands.register(app)
 picture_commands.register(app)
 model_commands.register(app)
 project_commands.register(app)
@@ -42,6 +46,7 @@ project_commands.register(app)
 def main() -> None:
     """Entry point of the ``lgvsc`` command."""
     os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder talks on stderr
+    warnings.showwarning = say
     try:
         app()
     except LgvscError as error:
@@ -55,6 +60,17 @@ def main() -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             fail(f"the disk is full{where}", 4)
         fail(f"{(error.strerror or str(error) or type(error).__name__).lower()}{where}"[:300], 1)
+
+
+_show = warnings.showwarning
+
+
+def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A warning of ours as one sentence; those of libraries as they are."""
+    if category.__module__.startswith("lgvsc."):
+        print(f"lgvsc: warning: {message}", file=sys.stderr)  # noqa: T201
+    else:
+        _show(message, category, *where, **more)
 
 
 def fail(message: str, exit_status: int) -> None:

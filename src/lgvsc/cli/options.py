@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lgvsc.config import Config
 
 VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
+VideosArgument = Annotated[list[Path], typer.Argument(help="Video files that FFmpeg can read.", show_default=False)]
 PresetOption = Annotated[str, typer.Option("--preset", "-p", help="compact, or a TOML file.")]
 SchemeOption = Annotated[
     str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, gvsc-sketch, h265-ldpc, ...")
@@ -35,6 +36,14 @@ SetOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="For several videos: local (processes) or ray (actors).")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Processes or actors at once, for several videos.")]
+GpusOption = Annotated[
+    float, typer.Option("--gpus-per-actor", help="GPUs that an actor reserves; 0.5 lets two share one.")
+]
+ClusterOption = Annotated[
+    str, typer.Option("--ray-address", help="A running Ray cluster.  [default: this machine]", show_default=False)
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
 

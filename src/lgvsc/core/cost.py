@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -49,6 +49,12 @@ class Cost:
             yield
         finally:
             self.seconds += time.perf_counter() - started
+
+    @classmethod
+    def together(cls, some: Iterable[Cost]) -> Cost:
+        """The sum of several ledgers."""
+        known = list(some)
+        return cls(**{field.name: sum(getattr(cost, field.name) for cost in known) for field in fields(cls)})
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

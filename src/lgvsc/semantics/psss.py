@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Answer, Captioner, Comparison, Focus, FrameDescriber, Judge, SeeingJudge
@@ -100,6 +100,7 @@ class Psss:
         self.captioner, self.judge = captioner, judge
         self.focus, self.rule, self.mode = focus, rule, mode
         self.question = question(focus, questions)
+        self._questions = questions
         if mode == "cached" and not isinstance(captioner, FrameDescriber):
             raise ConfigError(f"judge.mode = 'cached' needs a captioner of single frames, and {captioner.name} is none")
         if mode == "direct" and not isinstance(judge, SeeingJudge):
@@ -124,6 +125,26 @@ class Psss:
     def cost(self) -> Cost:
         """Where the work of the judge, and hence of this score, is written down."""
         return self.judge.cost
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that a score depends on besides the frames. A threshold holds for one identity."""
+        described = {} if self.mode == "direct" else {"captioner": setup_of(self.captioner)}
+        return described | {
+            "judge": setup_of(self.judge),
+            "mode": self.mode,
+            "focus": self.focus,
+            "question": self.question,
+            "rule": self.rule,
+        }
+
+    def with_focus(self, focus: Focus) -> Psss:
+        """The same models, descriptions and ledger, asked about something else."""
+        return Psss(self.captioner, self.judge, focus, self.rule, self._questions, self.mode, cache=self._descriptions)
+
+    def start_ledger(self) -> None:
+        """From now on the work is written down anew."""
+        self.captioner.cost = self.judge.cost = Cost()
 
     def _compared(self, keyframe: Frame, candidates: Sequence[Frame]) -> list[Comparison]:
         captioner, judge = self.captioner, self.judge
@@ -154,3 +175,8 @@ class Psss:
             question=self.question,
             mode=self.mode,
         )
+
+
+def setup_of(model: Any) -> dict[str, Any]:
+    """What a model's words and answers depend on, as far as it says so."""
+    return dict(getattr(model, "setup", None) or getattr(model, "identity", None) or {"model": model.name})

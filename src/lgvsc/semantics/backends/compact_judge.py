@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -25,11 +27,13 @@ class CompactJudge:
     Args:
         model: The language model.
         tokenizer: Its vocabulary, which must hold both labels.
+        revision: The beginning of the SHA-256 of its weights.
     """
 
     name = "compact"
 
-    def __init__(self, model: JudgeLM, tokenizer: WordTokenizer) -> None:
+    def __init__(self, model: JudgeLM, tokenizer: WordTokenizer, revision: str = "unknown") -> None:
+        self.revision = revision
         self._model = model.float().eval()
         self._tokenizer = tokenizer
         self._yes, self._no = label_ids(tokenizer, "yes"), label_ids(tokenizer, "no")
@@ -51,7 +55,12 @@ class CompactJudge:
             model.load_state_dict({name: value.float() for name, value in load(data).items()})
         except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise InputError(f"these are not the weights of a compact judge: {error}") from error
-        return cls(model, tokenizer)
+        return cls(model, tokenizer, hashlib.sha256(data).hexdigest()[:12])
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """Everything that an answer depends on, besides question and descriptions."""
+        return {"model": "compact-judge", "revision": self.revision, "engine": "lgvsc", "dtype": "float32"}
 
     def answer(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """P(yes) and P(no) for each pair of descriptions, nothing sampled."""

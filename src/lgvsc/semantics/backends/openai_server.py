@@ -114,6 +114,12 @@ class OpenAIServer:
             "tokens": self.config.description_tokens,
         }
 
+    @property
+    def setup(self) -> dict[str, Any]:
+        """Everything that a score depends on, besides the frames, the question and the mode; as far as is known."""
+        engine = f"server {self.config.engine}"
+        return self.identity | {"pair_prompt": DESCRIBE_PAIR, "engine": engine, "dtype": "the server's"}
+
     # --- captioner ---
 
     def describe(self, frames: Sequence[Frame]) -> list[str]:

@@ -155,6 +155,11 @@ class VisionLanguageModel:
             "dtype": str(self._model.dtype).removeprefix("torch."),
         }
 
+    @property
+    def setup(self) -> dict[str, Any]:
+        """Everything that a score depends on, besides the frames, the question and the mode."""
+        return self.identity | {"pair_prompt": DESCRIBE_PAIR, "labels": self.config.labels, "engine": "transformers"}
+
     def describe(self, frames: Sequence[Frame]) -> list[str]:
         """One description of each frame, alone; no frame affects another one's words."""
         with self.cost.timed():

@@ -1,0 +1,103 @@
+"""``keyframes`` and ``send`` over several videos: a line for each, and what went wrong at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lgvsc.cli.options import note, print_json
+from lgvsc.cli.tables import table
+from lgvsc.core.files import check_outputs
+from lgvsc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lgvsc.config import Config
+    from lgvsc.experiments.transmitter import Outcome, Workers
+
+
+def keyframes_of_many(
+    videos: Sequence[Path], config: Config, workers: Workers, *, show_cost: bool, as_json: bool, quiet: bool
+) -> None:
+    """Keyframes of each video."""
+    from lgvsc.cli.inspect_commands import cost_table
+    from lgvsc.core.cost import Cost
+    from lgvsc.experiments.transmitter import Job, run_jobs
+
+    done = run_jobs([Job(video) for video in videos], config, workers, said(quiet))
+    found = [outcome for outcome in done if not outcome.error]
+    if as_json:
+        print_json([{"video": str(o.job.video), "error": o.error or None, **o.result} for o in done])
+    elif found:
+        rows = [
+            [
+                o.job.video.name,
+                str(o.result["frames"]),
+                str(len(o.result["keyframes"])),
+                str(len(o.result["curve"])),
+                f"{o.result['seconds']:.2f}",
+                f"{o.result['seconds_per_minute']:.2f}",
+            ]
+            for o in found
+        ]
+        typer.echo(table(["video", "frames", "keyframes", "pairs", "seconds", "s per minute of video"], rows))
+        if show_cost:
+            total = Cost.together([Cost(**o.result["cost"]) for o in found])
+            typer.echo("\n" + cost_table(total, total.wasted_share(sum(len(o.result["curve"]) for o in found))))
+    complain(done)
+
+
+def send_many(
+    videos: Sequence[Path], folder: Path, config: Config, workers: Workers, *, force: bool, quiet: bool
+) -> None:
+    """A message and a recording for each video, in one folder."""
+    from lgvsc.experiments.transmitter import Job, run_jobs
+
+    names = [video.stem for video in videos]
+    if doubles := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two videos are called {doubles[0]}; their messages would have one name")
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [Job(video, folder / video.stem, force) for video in videos]
+    for job in jobs:
+        stem = str(job.target)
+        check_outputs(Path(f"{stem}.lgvsc"), Path(f"{stem}.sigmf-data"), Path(f"{stem}.sigmf-meta"), force=force)
+    done = run_jobs(jobs, config, workers, said(quiet))
+    found = [outcome for outcome in done if not outcome.error]
+    rows = [
+        [
+            o.job.video.name,
+            str(o.result["segments"]),
+            str(o.result["symbols"]["total"]),
+            f"{o.result['cbr']:.2e}",
+            f"{o.seconds:.2f}",
+        ]
+        for o in found
+    ]
+    if rows:
+        typer.echo(table(["video", "segments", "symbols", "CBR", "seconds"], rows))
+    for outcome in found:
+        if outcome.result["choices"]:
+            typer.echo(f"choices for {outcome.job.video.name}: {'; '.join(outcome.result['choices'])}")
+    typer.echo(f"\n{len(found)} of {len(videos)} videos in {folder}")
+    complain(done)
+
+
+def said(quiet: bool) -> Callable[[Outcome, int, int], None]:
+    """A line on stderr for each video that is done."""
+
+    def line(outcome: Outcome, done: int, total: int) -> None:
+        if not quiet:
+            note(f"{done}/{total} {outcome.job.video.name}: {outcome.error or f'{outcome.seconds:.2f} s'}")
+
+    return line
+
+
+def complain(done: Sequence[Outcome]) -> None:
+    """Say which videos failed, and end with status 1 where one did."""
+    failed = [outcome for outcome in done if outcome.error]
+    for outcome in failed:
+        note(f"failed: {outcome.job.video}: {outcome.error}")
+    if failed:
+        raise typer.Exit(1)

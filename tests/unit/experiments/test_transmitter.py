@@ -1,0 +1,151 @@
+"""The transmitter over many videos gives the same, whoever does the work."""
+
+import json
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lgvsc.cli.main import app
+from lgvsc.config import load_config
+from lgvsc.core.video import VideoFormat, VideoWriter
+from lgvsc.errors import ConfigError, MissingResourceError
+from lgvsc.experiments import transmitter
+from lgvsc.experiments.transmitter import Job, Transmitter, Workers, run_jobs
+
+TIMES = ("seconds", "seconds_per_minute")
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Three short clips: two scenes each, and an object that comes."""
+    folder = tmp_path_factory.mktemp("videos")
+    made = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        scenes = [
+            cv2.resize(rng.integers(0, 255, (4, 6, 3)).astype(np.uint8), (96, 64), interpolation=cv2.INTER_CUBIC)
+            for _ in range(2)
+        ]
+        path = folder / f"clip-{seed}.mp4"
+        with VideoWriter(path, VideoFormat(64, 96, Fraction(10), None)) as writer:
+            for index in range(16):
+                picture = scenes[index // 8].copy()
+                cv2.circle(picture, (10 + 5 * index, 32), 9, (255, 40 * seed, 0), -1)
+                writer.write(picture)
+        made.append(path)
+    return made
+
+
+def same(a, b):
+    def stripped(outcome):
+        result = {key: value for key, value in outcome.result.items() if key not in TIMES}
+        cost = {key: value for key, value in result.pop("cost").items() if key != "seconds"}
+        return outcome.job, outcome.error, json.dumps(result), json.dumps(cost)
+
+    return [stripped(o) for o in a] == [stripped(o) for o in b]
+
+
+@pytest.fixture(scope="module")
+def looped(videos):
+    return run_jobs([Job(video) for video in videos], load_config(), Workers())
+
+
+def test_a_loop_keeps_order_and_counts_each_video_by_itself(looped, videos):
+    assert [outcome.job.video for outcome in looped] == videos
+    assert all(o.result["frames"] == 16 and len(o.result["keyframes"]) >= 2 for o in looped)
+    alone = [Transmitter(load_config())(Job(video)) for video in videos]
+    assert same(looped, alone)  # the ledger of one video does not hold what another one cost
+
+
+def test_a_video_that_cannot_be_read_fails_alone(videos, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    told = []
+    found = run_jobs(
+        [Job(broken), Job(videos[0])], load_config(), Workers(), on_outcome=lambda o, done, total: told.append(done)
+    )
+    assert found[0].error and not found[0].result
+    assert not found[1].error and told == [1, 2]
+
+
+@pytest.mark.slow
+def test_a_pool_of_processes_gives_what_the_loop_gives(looped, videos, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    found = run_jobs([*(Job(v) for v in videos), Job(broken)], load_config(), Workers(count=2))
+    assert same(found[:3], looped)
+    assert found[3].error
+
+
+@pytest.mark.slow
+def test_two_ray_actors_give_what_the_loop_gives(looped, videos, tmp_path):
+    ray = pytest.importorskip("ray", reason="pip install 'lgvsc[ray]'")
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    workers = Workers(engine="ray", count=2, cpus=0.4)
+    found = run_jobs([*(Job(v) for v in videos), Job(broken)], load_config(), workers)
+    assert same(found[:3], looped) and found[3].error
+    assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+def test_what_ray_cannot_give_is_refused_and_not_waited_for(videos):
+    pytest.importorskip("ray", reason="pip install 'lgvsc[ray]'")
+    with pytest.raises(ConfigError, match="GPUs"):
+        run_jobs([Job(video) for video in videos], load_config(), Workers(engine="ray", count=2, gpus=0.5, cpus=0.1))
+    absent = load_config(settings={"models.captioner": "qwen3-vl-4b", "models.judge": "qwen3-vl-4b"})
+    with pytest.raises(MissingResourceError, match="models pull"):  # the actor's complaint, as the loop would make it
+        run_jobs([Job(video) for video in videos], absent, Workers(engine="ray", count=1, cpus=0.1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"engine": "slurm"}, {"count": 0}, {"cpus": 0}, {"gpus": -1}, {"engine": "ray", "gpus": 1.5}]
+)
+def test_workers_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        Workers(**wrong)
+
+
+def test_without_ray_the_engine_says_what_to_install(monkeypatch, videos):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(MissingResourceError, match=r"lgvsc\[ray\]"):
+        run_jobs([Job(videos[0])], load_config(), Workers(engine="ray"))
+
+
+def test_a_job_whose_process_died_says_so(videos):
+    assert "died" in transmitter.died(Job(videos[0])).error
+
+
+def test_keyframes_of_several_videos_on_the_command_line(videos, tmp_path):
+    runner = CliRunner()
+    shown = runner.invoke(app, ["keyframes", *map(str, videos[:2]), "--cost", "-q"])
+    assert shown.exit_code == 0, shown.output
+    assert all(video.name in shown.stdout for video in videos[:2]) and "model calls" in shown.stdout
+    listed = json.loads(runner.invoke(app, ["keyframes", *map(str, videos[:2]), "--json", "-q"]).stdout)
+    assert [row["video"] for row in listed] == [str(video) for video in videos[:2]]
+    assert listed[0]["seconds_per_minute"] > 0
+    mixed = runner.invoke(app, ["keyframes", str(videos[0]), str(tmp_path / "absent.mp4"), "-q"])
+    assert mixed.exit_code == 1 and videos[0].name in mixed.stdout and "absent.mp4" in mixed.stderr
+
+
+@pytest.mark.slow
+def test_several_videos_are_sent_into_one_folder(videos, tmp_path):
+    runner = CliRunner()
+    sent = runner.invoke(app, ["send", *map(str, videos[:2]), "-o", str(tmp_path / "tx"), "-q"])
+    assert sent.exit_code == 0, sent.output
+    names = {path.name for path in (tmp_path / "tx").iterdir()}
+    assert {"clip-0.lgvsc", "clip-0.sigmf-data", "clip-1.lgvsc", "clip-1.sigmf-meta"} <= names
+    again = runner.invoke(app, ["send", *map(str, videos[:2]), "-o", str(tmp_path / "tx"), "-q"])
+    assert again.exit_code != 0  # existing outputs are kept
+
+
+@pytest.mark.slow
+def test_a_choice_of_scheme_is_said_when_a_video_is_sent(videos, tmp_path):
+    sent = CliRunner().invoke(
+        app, ["send", str(videos[0]), "-o", str(tmp_path / "tx"), "-q", "--scheme", "auto", "--budget", "3e-2cbr"]
+    )
+    assert sent.exit_code == 0, sent.output
+    assert "auto chose" in sent.stdout
