@@ -1,8 +1,11 @@
-"""How good the frames are that the receiver makes between two keyframes, and what words alone give.
+"""How good the frames are that the receiver makes, and what they cost.
 
     python benchmarks/world.py --media FOLDER [--clips 48] [--gaps 16,32,64] [--avif-quality 20] [--sheets FOLDER]
-                               [--held-out] [--weights FILE]
-    python benchmarks/world.py --media FOLDER --words [--clips 20]
+                               [--held-out] [--weights FILE] [--only NAME,NAME]
+    python benchmarks/world.py --media FOLDER --words [--captions FILE] [--clips 20] [--held-out]
+    python benchmarks/world.py --media FOLDER --sketched [--snr-db 10] [--held-out]
+    python benchmarks/world.py --media FOLDER --seams [--gaps 16,32] [--held-out]
+    python benchmarks/world.py --speed
 
 One window without a cut is taken from each clip; its first frame and the one after its last are the keyframes. SSIM is
 scikit-image's (7x7 windows, on RGB), over eight frames spread over the window; MS-SSIM is ours. Gradient energy and
@@ -39,7 +42,9 @@ from lgvsc.training.pictures import held_out
 from lgvsc.world.backends.compact_world import CompactWorldModel
 from lgvsc.world.backends.compact_world import load as load_world
 from lgvsc.world.backends.interpolation import MotionInterpolation
-from lgvsc.world.backends.painter import paint
+from world_seams import seams
+from world_speed import speed
+from world_words import sketched, words
 
 SAMPLES = 8
 WORSE = 0.005  # of SSIM: a clip counts as worse than the simple methods from here on
@@ -127,36 +132,58 @@ METHODS: dict[str, Callable[[Window], list[Pixels]]] = {
 }
 
 
-def trained(weights: Path | None) -> dict[str, Callable[[Window], list[Pixels]]]:
-    """The trained model, at several temperatures of its dreams."""
-    shipped = load_world(weights.read_bytes()) if weights else load("compact-world")
-    models = {temperature: CompactWorldModel(shipped.net, temperature) for temperature in (0.0, 0.5, 1.0)}
+def trained(shipped: CompactWorldModel) -> dict[str, Callable[[Window], list[Pixels]]]:
+    """The trained model, at several temperatures of its dreams; its own first."""
+    temperatures = sorted({shipped.temperature, 0.0, 1.0}, key=lambda t: (t != shipped.temperature, t))
+    models = {t: CompactWorldModel(shipped.net, t) for t in temperatures}
     named = {f"compact world, {t:g}": lambda window, m=model: ours(window, model=m) for t, model in models.items()}
     return named | {"last lost, compact": lambda window: ours(window, last_lost=True, model=shipped)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--media", type=Path, required=True, help="folder of clips")
+    parser.add_argument("--media", type=Path, help="folder of clips")
     parser.add_argument("--clips", type=int, default=48)
     parser.add_argument("--gaps", default="16,32,64")
     parser.add_argument("--avif-quality", type=int, help="keyframes pass through AVIF at this quality first")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet of each window here")
     parser.add_argument("--held-out", action="store_true", help="only clips that training left out")
     parser.add_argument("--weights", type=Path, help="of the trained model, in place of the shipped ones")
+    parser.add_argument("--only", help="methods whose names begin like one of these")
     parser.add_argument("--words", action="store_true", help="text only: is the right clip found by its caption?")
+    parser.add_argument("--captions", type=Path, help="JSON of file names and captions, in place of our captioner's")
+    parser.add_argument("--sketched", action="store_true", help="from sketches and words, as GVSC sends them")
+    parser.add_argument("--snr-db", type=float, default=10.0, help="at which sketches arrive")
+    parser.add_argument("--seams", action="store_true", help="jumps where segments meet")
+    parser.add_argument("--speed", action="store_true", help="seconds per second of video; needs no clips")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    compact = load_world(arguments.weights.read_bytes()) if arguments.weights else load("compact-world")
+    models: dict[str, WorldModel] = {"motion-interpolation": MotionInterpolation(), "compact-world": compact}
+    if arguments.speed:
+        speed(models)
+        return
+    if arguments.media is None:
+        parser.error("--media is needed for all but --speed")
     paths = sorted(arguments.media.glob("*.mp4"))
     paths = [path for path in paths if held_out(path)] if arguments.held_out else paths
     paths = [paths[round(i * len(paths) / arguments.clips)] for i in range(min(arguments.clips, len(paths)))]
+    gaps = [int(text) for text in arguments.gaps.split(",")]
     if arguments.words:
-        words(paths)
-        return
-    METHODS.update(trained(arguments.weights))
-    for gap in (int(text) for text in arguments.gaps.split(",")):
-        between_keyframes(paths, gap, arguments.avif_quality, arguments.sheets)
+        words(paths, arguments.captions, compact)
+    elif arguments.sketched:
+        sketched(paths, compact, arguments.snr_db)
+    elif arguments.seams:
+        seams(paths, gaps, models)
+    else:
+        METHODS.update(trained(compact))
+        if arguments.only:
+            beginnings = tuple(arguments.only.split(","))
+            for name in [name for name in METHODS if not name.startswith(beginnings)]:
+                del METHODS[name]
+        for gap in gaps:
+            between_keyframes(paths, gap, arguments.avif_quality, arguments.sheets)
 
 
 def between_keyframes(paths: list[Path], gap: int, avif_quality: int | None, sheets: Path | None) -> None:
@@ -181,18 +208,19 @@ def between_keyframes(paths: list[Path], gap: int, avif_quality: int | None, she
             flickers[name].append(flicker(made) / flicker(window.frames[:-1]))
         if sheets is not None:
             sheet(sheets / f"{window.clip}-{gap}.png", pictures)
-    simple = np.maximum(quality["hold nearest"], quality["cross-fade"])
+    names = [name for name in METHODS if name in quality]
+    simple = np.maximum(quality.get("hold nearest", [0.0] * len(clips)), quality.get("cross-fade", [0.0] * len(clips)))
     coded = f", keyframes through AVIF at quality {avif_quality}" if avif_quality is not None else ""
     print(f"\n{len(clips)} windows, keyframes {gap} frames apart{coded}")
     print(f"{'':<25}{'SSIM':>8}{'MS-SSIM':>9}{'gradient':>10}{'flicker':>9}{'worse':>7}{'by most':>9}{'ms/frame':>10}")
-    for name in METHODS:
+    for name in names:
         gain = np.asarray(quality[name]) - simple
         print(
             f"{name:<25}{np.mean(quality[name]):>8.4f}{np.mean(multi_scale[name]):>9.4f}"
             f"{np.mean(sharpness[name]):>10.3f}{np.mean(flickers[name]):>9.3f}{int((gain < -WORSE).sum()):>7}"
             f"{gain.min():>+9.3f}{1000 * np.mean(seconds[name]):>10.1f}"
         )
-    for name in METHODS:
+    for name in names:
         gain = np.asarray(quality[name]) - simple
         losers = [f"{clips[i]} {gain[i]:+.3f}" for i in np.argsort(gain) if gain[i] < -WORSE]
         if name.startswith(("interpolation", "compact")):
@@ -249,42 +277,6 @@ def sheet(path: Path, pictures: dict[str, list[Pixels]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [np.hstack(row[::2]) for row in pictures.values()]
     Image.fromarray(np.vstack(rows)).save(path)
-
-
-def words(paths: list[Path]) -> None:
-    """Paint each clip from its caption; compare with all clips, coarsely, by colour and layout."""
-    captioner = CompactCaptioner()
-    truths, painted = [], []
-    for number, path in enumerate(paths):
-        with VideoReader(path) as reader:
-            frames = [frame for frame, _ in zip(reader, range(24), strict=False)]
-            video = reader.format
-        caption = captioner.caption([frames[0], frames[-1]], None, 160)
-        truths.append(coarse(frames[len(frames) // 2].pixels))
-        painted.append(coarse(list(paint(caption, None, video, 3, seed=number))[1]))
-    truth, made = np.stack(truths), np.stack(painted)
-    distance = np.sqrt(((made[:, None] - truth[None]) ** 2).mean(axis=(2, 3, 4)))
-    grey = np.sqrt(((truth - np.array([53.6, 0, 0])) ** 2).mean(axis=(1, 2, 3)))
-    own = np.diag(distance)
-    other = (distance.sum(axis=0) - own) / (len(paths) - 1)
-    ranks = (distance < own[:, None]).sum(axis=1) + 1
-    n = len(paths)
-    print(f"\n{n} clips, each painted from the words of its compact caption (160 bytes at most)")
-    print(
-        f"distance in Lab at 16x16: own caption {own.mean():.1f}, another's {other.mean():.1f}, grey {grey.mean():.1f}"
-    )
-    print(
-        f"own caption closer than grey on {int((own < grey).sum())}, "
-        f"than the mean of the others on {int((own < other).sum())}"
-    )
-    print(f"caption finds its clip: first {(ranks == 1).mean():.0%}, in three {(ranks <= 3).mean():.0%}, ", end="")
-    print(f"mean rank {ranks.mean():.1f} (by chance {1 / n:.0%}, {3 / n:.0%}, {(n + 1) / 2:.1f})")
-
-
-def coarse(picture: Pixels) -> np.ndarray:
-    """CIE Lab at 16x16."""
-    small = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
 
 
 if __name__ == "__main__":

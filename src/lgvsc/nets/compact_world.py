@@ -25,7 +25,8 @@ from torch import Tensor, nn
 BLOCK = 16  # pixels a side for one latent vector; pictures are padded to multiples
 CANDIDATES = 5  # first moved, last moved, first, last, mixture
 MIXTURE = 4  # which of them is trusted where nothing else is known
-SITUATION = 10  # numbers that describe where a frame stands: see ``Scene.situation``
+MAPS = 3  # trust, sketch before, sketch after
+SITUATION = 11  # numbers that describe where a frame stands: see ``Scene.situation``
 WORDS = 4096  # hashed words
 RAMP = 8.0  # an eighth of a segment away from a keyframe, the painter has its full say
 
@@ -64,9 +65,11 @@ class Scene(NamedTuple):
 
     Attributes:
         candidates: ``(B, 15, H, W)``: the five pictures, three channels each. H and W are multiples of ``BLOCK``.
-        maps: ``(B, 2, H, W)``: where the flow is trusted, and the sketch (0 where there is none).
-        situation: ``(B, 10)``: time between the keyframes (0..1), frames between them over 64, seconds between them,
-            motion score over 10, pan, tilt, zoom, and whether first keyframe, last keyframe and sketch are there.
+        maps: ``(B, 3, H, W)``: where the flow is trusted, and the sketches last before and first after the frame, both
+            the frame's own where it has one (0 where there is none).
+        situation: ``(B, 11)``: time between the keyframes (0..1), frames between them over 64, seconds between them,
+            motion score over 10, pan, tilt, zoom, whether first and last keyframe are there, and how near in time the
+            two sketches are (1 for the frame's own, 0 for none).
     """
 
     candidates: Tensor
@@ -97,7 +100,7 @@ class Painter(nn.Module):
         super().__init__()
         half, quarter, eighth, sixteenth = config.widths
         self.situation = situation_embedding()
-        self.enter = nn.Conv2d(4 * (3 * CANDIDATES + 2), half, 3, padding=1)
+        self.enter = nn.Conv2d(4 * (3 * CANDIDATES + MAPS), half, 3, padding=1)
         self.to_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.quarter = Residual(quarter)
         self.to_eighth = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
@@ -123,8 +126,7 @@ class Painter(nn.Module):
     def look(self, scene: Scene) -> tuple[Tensor, ...]:
         """Features of the candidates at each size, the deepest last, ``(B, widths[3], H / 16, W / 16)``."""
         state = self.situation(scene.situation)
-        seen = F.pixel_unshuffle(torch.cat([scene.candidates - 0.5, scene.maps], 1), 2)
-        half = F.leaky_relu(self.enter(seen), 0.1)
+        half = F.leaky_relu(on_pixels(self.enter, torch.cat([scene.candidates - 0.5, scene.maps], 1)), 0.1)
         quarter = self.quarter(self.to_quarter(half), state)
         eighth = self.eighth(self.to_eighth(quarter), state)
         return half, quarter, eighth, self.sixteenth(self.to_sixteenth(eighth), state)
@@ -143,16 +145,16 @@ class Painter(nn.Module):
         x = self.late_eighth(F.pixel_shuffle(self.from_sixteenth(x), 2) + eighth, state)
         x = self.late_quarter(F.pixel_shuffle(self.from_eighth(x), 2) + quarter, state)
         x = self.late_half(F.pixel_shuffle(self.from_quarter(x), 2) + half, state)
-        out = F.pixel_shuffle(self.leave(x), 2).float()
-        weights = out[:, :CANDIDATES].softmax(1)
-        pictures = scene.candidates.unflatten(1, (CANDIDATES, 3))
+        out = F.pixel_shuffle(self.leave(x).contiguous(), 2).float()
+        weights, made = out[:, :CANDIDATES].softmax(1), out[:, CANDIDATES:]
+        pictures = scene.candidates.contiguous().split(3, 1)
+        for number, picture in enumerate(pictures):
+            made = torch.addcmul(made, weights[:, number : number + 1], picture)
         # Nothing changes at a keyframe itself, so that nothing jumps there.
         time, has_first, has_last = scene.situation[:, [0, 7, 8]].float().unbind(1)
         away = torch.minimum(time + 1 - has_first, 2 - time - has_last)
         room = (RAMP * away).clamp(0, 1)[:, None, None, None]
-        mixture = pictures[:, MIXTURE]
-        made = (weights[:, :, None] * pictures).sum(1) + out[:, CANDIDATES:]
-        return mixture + room * (made - mixture)
+        return torch.lerp(pictures[MIXTURE], made, room)
 
     def forward(self, scene: Scene, latent: Tensor) -> Tensor:
         return self.paint(scene, self.look(scene), latent)
@@ -206,7 +208,7 @@ class Dreamer(nn.Module):
             noisy: Between noise (``level`` 0) and latent (1), ``(B, T, latent, h, w)``.
             level: ``(B,)``.
             seen: The painter's deepest features at the latent frames, ``(B, T, widths[3], h, w)``.
-            situation: Of each latent frame, ``(B, T, 10)``.
+            situation: Of each latent frame, ``(B, T, 11)``.
             words: Hashed words of the caption, int64 ``(B, n)``, ``WORDS`` where there is none.
         """
         batch, frames = noisy.shape[:2]
@@ -243,7 +245,7 @@ STATE = 32
 
 
 def situation_embedding() -> nn.Sequential:
-    """The ten numbers of a situation as features that steer every residual block."""
+    """The numbers of a situation as features that steer every residual block."""
     return nn.Sequential(nn.Linear(SITUATION, STATE), nn.LeakyReLU(0.1), nn.Linear(STATE, STATE), nn.LeakyReLU(0.1))
 
 
@@ -266,6 +268,13 @@ class Residual(nn.Module):
         return x + self.second(F.leaky_relu(inner, 0.1))
 
 
+def on_pixels(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """What a 3x3 convolution makes of pixels gathered two by two, without gathering them: the same numbers, faster."""
+    out, into = conv.weight.shape[:2]
+    weight = conv.weight.reshape(out, into // 4, 2, 2, 3, 3).permute(0, 1, 4, 2, 5, 3).reshape(out, into // 4, 6, 6)
+    return F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), conv.bias, stride=2, padding=2)
+
+
 @torch.inference_mode()
 def dream(
     dreamer: Dreamer,
@@ -280,7 +289,7 @@ def dream(
 
     Args:
         seen: ``(T, widths[3], h, w)``.
-        situation: ``(T, 10)``.
+        situation: ``(T, 11)``.
         words: ``(n,)``.
         noise: Where the flow begins. Zeros give about the mean of all that may be.
         steps: Evaluations of the network.

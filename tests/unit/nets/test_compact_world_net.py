@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lgvsc.nets.compact_world import CANDIDATES, MIXTURE, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
+from lgvsc.nets.compact_world import (
+    CANDIDATES,
+    MAPS,
+    MIXTURE,
+    SITUATION,
+    WORDS,
+    CompactWorld,
+    CompactWorldConfig,
+    Scene,
+    dream,
+    on_pixels,
+)
 
 
 @pytest.fixture
@@ -16,11 +27,11 @@ def net():
 
 def scene(batch=2, height=32, width=48, time=0.5, first=1.0, last=1.0):
     generator = torch.Generator().manual_seed(1)
-    situation = torch.zeros(batch, 10)
+    situation = torch.zeros(batch, SITUATION)
     situation[:, 0], situation[:, 7], situation[:, 8] = time, first, last
     return Scene(
         torch.rand(batch, 3 * CANDIDATES, height, width, generator=generator),
-        torch.rand(batch, 2, height, width, generator=generator),
+        torch.rand(batch, MAPS, height, width, generator=generator),
         situation,
     )
 
@@ -61,6 +72,13 @@ def test_where_no_keyframe_is_the_painter_has_its_say(net, time, first, last):
     assert not torch.equal(net.painter(known, latent(net, known)), mixture(known))
 
 
+def test_pixels_need_not_be_gathered():
+    conv = torch.nn.Conv2d(4 * 3, 5, 3, padding=1)
+    x = torch.randn(2, 3, 16, 24)
+    gathered = torch.nn.functional.pixel_unshuffle(x, 2)
+    torch.testing.assert_close(on_pixels(conv, x), conv(gathered), atol=1e-5, rtol=1e-5)
+
+
 def test_the_latent_matters(net):
     known = scene()
     made = [net.painter(known, latent(net, known, scale)) for scale in (0.0, 3.0)]
@@ -85,7 +103,7 @@ def test_the_dreamer_reads_everything_it_is_given(net):
         "noisy": torch.randn(1, frames, net.config.latent, height, width),
         "level": torch.tensor([0.3]),
         "seen": torch.randn(1, frames, net.config.widths[3], height, width),
-        "situation": torch.rand(1, frames, 10),
+        "situation": torch.rand(1, frames, SITUATION),
         "words": torch.tensor([[5, 7, WORDS]]),
     }
     velocity = net.dreamer(**given)
@@ -121,7 +139,7 @@ def test_a_dream_follows_the_flow_to_its_end(steps):
     made = dream(
         StraightToTarget(target),
         torch.zeros(2, 1, 4, 4),
-        torch.zeros(2, 10),
+        torch.zeros(2, SITUATION),
         torch.zeros(1),
         torch.randn(2, 3, 4, 4),
         steps=steps,

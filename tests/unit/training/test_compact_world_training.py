@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
-from lgvsc.nets.compact_world import CompactWorld
-from lgvsc.training.compact_world import WorldTraining, gradient_energy, train, training_ssim
-from lgvsc.training.world_windows import FRAMES, SIDE, Window, WindowPool
+from lgvsc.nets.compact_world import MAPS, SITUATION, CompactWorld
+from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.training.compact_world import WorldTraining, begin_with, gradient_energy, train, training_ssim
+from lgvsc.training.world_windows import (
+    FRAMES,
+    SIDE,
+    Tools,
+    Window,
+    WindowPool,
+    load_windows,
+    save_windows,
+    sketches_sent,
+    window_of_still,
+)
 from lgvsc.world.backends.compact_world import hashed_words, load
 
 
@@ -23,11 +36,13 @@ def window(seed):
     truth = coarse.repeat(8, 1).repeat(8, 2)
     flat = np.full_like(truth, 128)
     candidates = np.concatenate([truth, flat, flat, flat, flat], axis=3)
-    situation = np.zeros((FRAMES, 10), np.float32)
+    situation = np.zeros((FRAMES, SITUATION), np.float32)
     situation[:, 0] = np.linspace(0.1, 0.8, FRAMES)
     situation[:, 4] = 0.25
     situation[:, 7] = 1.0
-    return Window(truth, candidates, np.zeros(truth.shape[:3], np.uint8), situation, hashed_words("a word").numpy())
+    return Window(
+        truth, candidates, np.zeros((*truth.shape[:3], MAPS), np.uint8), situation, hashed_words("a word").numpy()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +74,92 @@ def test_a_reversed_window_runs_backwards(pool):
 def test_one_frame_of_each_window_can_be_drawn(pool):
     truth, scene, words = pool.draw(7, np.random.default_rng(0), whole=False)
     assert len(truth) == len(scene.situation) == len(words) == 7
+
+
+class Untouched:
+    """A code through which pictures and sketches pass as they are."""
+
+    def encode(self, picture, *args, **kwargs):
+        self.sent = picture
+        return SimpleNamespace(symbols=torch.ones(1, dtype=torch.complex64), length=1, mode=0)
+
+    def decode(self, *args):
+        return self.sent
+
+
+class UntouchedSketches(Untouched):
+    def encode(self, sketch, snr_db):
+        self.sent = sketch
+        return torch.ones(1, dtype=torch.complex64)
+
+
+class Columns:
+    """Draws the left half."""
+
+    def extract(self, picture):
+        sketch = np.zeros(picture.shape[:2], np.uint8)
+        sketch[:, : picture.shape[1] // 2] = 255
+        return sketch
+
+
+@pytest.fixture(scope="module")
+def tools():
+    return Tools(Untouched(), UntouchedSketches(), Columns(), CompactCaptioner())
+
+
+def still(seed):
+    return np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
+
+
+def test_a_still_picture_becomes_a_window_mostly_without_keyframes(tools):
+    windows = [window_of_still(still(seed), tools, np.random.default_rng(seed)) for seed in range(6)]
+    for one in windows:
+        assert one.truth.shape == (FRAMES, SIDE, SIDE, 3) and one.maps.shape == (FRAMES, SIDE, SIDE, MAPS)
+        assert one.situation.shape == (FRAMES, SITUATION) and (np.diff(one.situation[:, 0]) >= 0).all()
+        assert (one.situation[:, 8] == 0).all()  # never the last keyframe
+    assert sum(one.situation[0, 7] == 0 for one in windows) >= 3
+    assert any(one.situation[:, 9:].max() > 0 for one in windows)
+
+
+@pytest.mark.parametrize(("way", "count"), [("every", 2), ("some", 2), ("one", 1), ("none", 0)])
+def test_sketches_are_sent_of_each_frame_of_some_of_one_or_of_none(tools, way, count):
+    run = [Frame(index, still(1)) for index in range(9)]
+    places = np.array([3, 5])
+    sent = list(sketches_sent(run, places, way, tools, np.random.default_rng(0)))
+    assert len(sent) >= count and (way != "none" or not sent)
+    assert way != "every" or [index for index, _ in sent] == [3, 5]
+    assert all(0 <= index <= 8 and sketch.shape == (320, 480) for index, sketch in sent)
+
+
+def test_a_reversed_window_has_its_sketches_reversed_too():
+    one = window(0)
+    one.maps[..., 1], one.maps[..., 2] = 10, 20
+    one.situation[:, 9], one.situation[:, 10] = 0.25, 0.75
+    for seed in range(8):
+        _, scene, _ = WindowPool([one], 64).draw(1, np.random.default_rng(seed))
+        backwards = scene.situation[0, 8] == 1
+        before, after = (scene.maps[:, place].mean() * 255 for place in (1, 2))
+        near = scene.situation[0, 9:].tolist()
+        assert (round(float(before)), round(float(after))) == ((20, 10) if backwards else (10, 20))
+        assert near == ([0.75, 0.25] if backwards else [0.25, 0.75])
+
+
+def test_windows_survive_the_file(tmp_path):
+    given = [window(seed) for seed in range(2)]
+    save_windows(given, tmp_path / "w.npz")
+    for one, again in zip(given, load_windows(tmp_path / "w.npz"), strict=True):
+        assert np.array_equal(one.truth, again.truth) and np.array_equal(one.words, again.words)
+    save_windows([], tmp_path / "none.npz")
+    assert load_windows(tmp_path / "none.npz") == []
+
+
+def test_a_network_that_was_told_less_lends_its_weights():
+    net, old = tiny(), tiny().state_dict()
+    old["painter.enter.weight"] = 2 * old["painter.enter.weight"][:, :-4]
+    own = net.state_dict()["painter.enter.weight"].clone()
+    begin_with(net, old)
+    grown = net.state_dict()["painter.enter.weight"]
+    assert torch.equal(grown[:, :-4], 2 * own[:, :-4]) and torch.equal(grown[:, -4:], own[:, -4:])
 
 
 class Interrupted(WindowPool):
@@ -99,7 +200,7 @@ def test_the_painter_learns_to_take_the_candidate_that_is_right(pool, tmp_path):
     train(config, pool, tmp_path, net=tiny(), held_out=pool)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     validation = [entry for entry in log if entry["event"] == "validation"][-1]
-    assert validation["results"]["guess_ssim"] > validation["results"]["mixture_ssim"] + 0.1
+    assert validation["results"]["keyframes"]["guess_ssim"] > validation["results"]["keyframes"]["mixture_ssim"] + 0.1
 
 
 def test_similarity_is_one_for_equal_pictures_and_falls_with_noise():

@@ -14,7 +14,14 @@ from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import InputError
 from lgvsc.nets.compact_world import WORDS, CompactWorld
-from lgvsc.world.backends.compact_world import CompactWorldModel, between, hashed_words, latent_place, load
+from lgvsc.world.backends.compact_world import (
+    CompactWorldModel,
+    between,
+    hashed_words,
+    latent_place,
+    load,
+    sketches_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +93,40 @@ def test_equal_seeds_make_equal_videos_and_others_do_not(net):
 )
 def test_what_is_received_matters(net, change):
     assert not np.array_equal(made(net)[4], made(net, **change)[4])
+
+
+def drawing(seed, height=40, width=56):
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def test_sketches_stand_at_their_frames_and_each_frame_takes_the_nearest():
+    c = conditions(motion=None, stop=12, sketches=((2, drawing(1)), (6, drawing(2)), (9, drawing(3))))
+    drawn, near = sketches_of(c, 6)
+    assert near == [1.0, 1.0]
+    assert np.array_equal(drawn[..., 0], drawing(2)) and np.array_equal(drawn[..., 1], drawing(2))
+    drawn, near = sketches_of(c, 8)
+    assert np.array_equal(drawn[..., 0], drawing(2)) and np.array_equal(drawn[..., 1], drawing(3))
+    assert 0 < near[0] < near[1] < 1
+    drawn, near = sketches_of(c, 0)
+    assert near[0] == 0.0 and not drawn[..., 0].any() and np.array_equal(drawn[..., 1], drawing(1))
+    assert sketches_of(conditions(), 3)[1] == [0.0, 0.0]
+
+
+def test_a_sketch_is_moved_as_the_camera_moved():
+    edge = np.zeros((40, 56), np.uint8)
+    edge[:, 20] = 255
+    c = conditions(motion=Motion(pan=0.25), stop=8, sketches=((0, edge),))
+    columns = [int(sketches_of(c, index)[0][20, :, 0].argmax()) for index in range(8)]
+    assert columns[0] == 20 and columns == sorted(columns) and columns[-1] > 26
+
+
+@pytest.mark.parametrize("first", [None, noise_picture(1)], ids=["no keyframe", "keyframe"])
+def test_sketches_change_the_frames_that_they_are_near_to(net, first):
+    assert CompactWorldModel(net).takes_sketches
+    without = made(net, first=first, last=None)
+    drawn = made(net, first=first, last=None, sketches=((4, drawing(1)),))
+    other = made(net, first=first, last=None, sketches=((4, drawing(2)),))
+    assert not np.array_equal(without[4], drawn[4]) and not np.array_equal(drawn[4], other[4])
 
 
 def test_words_matter_even_beside_pictures(net):

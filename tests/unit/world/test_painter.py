@@ -11,7 +11,7 @@ import pytest
 from lgvsc.core.lexicon import COLOURS, PLACES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.painter import paint, read_patches
+from lgvsc.world.backends.painter import SCENERY, paint, read_patches
 
 VIDEO = VideoFormat(96, 128, Fraction(24))
 
@@ -49,6 +49,13 @@ def test_busy_is_rougher_than_smooth():
         float(painted(f"huge {texture} grey area at centre")[0].std()) for texture in ("smooth", "textured", "busy")
     ]
     assert roughness[0] < 0.6 * roughness[1] < 0.6 * roughness[2]
+
+
+@pytest.mark.parametrize("word", list(SCENERY))
+def test_every_background_can_be_painted(word):
+    (patch,) = read_patches(f"someone is near the {word}")
+    region = SCENERY[word]
+    assert patch.colour == COLOURS[region.colour] and (patch.row, patch.column) == PLACES[region.place]
 
 
 def test_things_and_free_english_give_colours_too():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -16,12 +18,13 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import InputError
 from lgvsc.nets.compact_world import BLOCK, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
 from lgvsc.world.backends.between import Views
-from lgvsc.world.backends.interpolation import views
+from lgvsc.world.backends.interpolation import carried, views
 
 FRAMES_PER_LATENT = 4
 BATCH = 2  # frames painted at a time
 DREAM_STEPS = 4
 MAX_WORDS = 48
+NEARNESS = 2.0  # per second: a sketch half a second away counts half
 
 
 class CompactWorldModel:
@@ -36,6 +39,7 @@ class CompactWorldModel:
     """
 
     name = "compact-world"
+    takes_sketches: ClassVar[bool] = True
 
     def __init__(self, net: CompactWorld, temperature: float = 0.5) -> None:
         self.net = net.eval()
@@ -89,17 +93,36 @@ def scene_of(c: Conditions, known: Sequence[Views], indices: Sequence[int]) -> S
         pictures = np.concatenate([view.first, view.last, first, last, view.mixed], axis=2)
         trust = cv2.resize(view.trust, (width, height), interpolation=cv2.INTER_LINEAR)
         candidates.append(padded(pictures).astype(np.float32) / 255)
-        maps.append(padded(np.stack([trust, np.zeros_like(trust)], axis=2)))
-        situations.append(situation_of(c, index))
+        drawn, near = sketches_of(c, index)
+        maps.append(padded(np.concatenate([trust[..., None], drawn.astype(np.float32) / 255], axis=2)))
+        situations.append(situation_of(c, index) + near)
     return Scene(to_tensor(candidates), to_tensor(maps), torch.tensor(situations))
 
 
+def sketches_of(c: Conditions, index: int) -> tuple[Pixels, list[float]]:
+    """The sketches last before and first after a frame, moved to it as the camera moved.
+
+    Returns:
+        uint8 ``(H, W, 2)``, and how near in time each is: 1 for the frame's own, which is both, and 0 for none.
+    """
+    span = max(1, c.last_index - c.start)
+    drawn, near = np.zeros((c.video.height, c.video.width, 2), np.uint8), [0.0, 0.0]
+    before = max((sketch for sketch in c.sketches if sketch[0] <= index), key=itemgetter(0), default=None)
+    after = min((sketch for sketch in c.sketches if sketch[0] >= index), key=itemgetter(0), default=None)
+    for side, sketch in enumerate((before, after)):
+        if sketch is not None:
+            place, picture = sketch
+            drawn[..., side] = carried(picture, c.motion, (index - place) / span)
+            near[side] = 1 / (1 + NEARNESS * abs(index - place) / float(c.video.fps))
+    return drawn, near
+
+
 def situation_of(c: Conditions, index: int) -> list[float]:
-    """The ten numbers of ``Scene.situation``."""
+    """The numbers of ``Scene.situation`` but those of the sketches."""
     span = max(1, c.last_index - c.start)
     m = c.motion
     moved = (0.0, 0.0, 0.0, 0.0) if m is None else (m.score / 10, m.pan, m.tilt, m.zoom)
-    there = (float(c.first is not None), float(c.last is not None), 0.0)
+    there = (float(c.first is not None), float(c.last is not None))
     return [(index - c.start) / span, span / 64, span / float(c.video.fps), *moved, *there]
 
 
