@@ -17,7 +17,7 @@ from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.coding.sketch_road import SketchRoad
-from lgvsc.config import AUTO, DJSCC, Config, with_chosen_scheme
+from lgvsc.config import AUTO, DJSCC, DVST, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, Scheme, WorldModel
@@ -27,6 +27,7 @@ from lgvsc.models.catalog import find, load
 from lgvsc.schemes.auto import AutoReceiver, Family
 from lgvsc.schemes.conventional import ConventionalScheme
 from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
+from lgvsc.schemes.dvst import DvstScheme
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.schemes.piloted import PilotedScheme
 from lgvsc.semantics.backends.openai_server import ServerConfig
@@ -70,6 +71,8 @@ def without_pilots(
         return conventional(config, clock)
     if config.scheme == DJSCC:
         return DjsccRgbScheme(frame_codec(config), config.believed_snr_db, config.djscc, clock)
+    if config.scheme == DVST:
+        return dvst(config, clock)
     return GenerativeScheme(
         config.scheme, partial(encoder, config, watch, cost), codec(config), partial(decoder, config), clock=clock
     )
@@ -83,6 +86,15 @@ def conventional(config: Config, clock: Stopwatch | None = None) -> Conventional
     return ConventionalScheme(
         config.scheme, config.believed_snr_db, settings, snr_def=config.channel.snr_def, clock=clock
     )
+
+
+def dvst(config: Config, clock: Stopwatch | None = None) -> DvstScheme:
+    """Keyframes and differences as analogue symbols. ``coding.budget`` comes before ``dvst.budget``."""
+    settings = config.dvst
+    if config.coding.budget:
+        settings = replace(settings, budget=config.coding.budget)
+    roads = PictureRoads([load(name) for name in config.models.picture_codecs])
+    return DvstScheme(roads, load(config.models.frame_differences), config.believed_snr_db, settings, clock)
 
 
 def frame_codec(config: Config) -> DeepJsccPictureCodec:

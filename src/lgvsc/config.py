@@ -23,6 +23,7 @@ from lgvsc.errors import ConfigError
 from lgvsc.schemes.auto import AutoConfig
 from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.schemes.djscc_rgb import DjsccConfig
+from lgvsc.schemes.dvst import DvstSchemeConfig
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.backends.openai_server import ServerConfig
 from lgvsc.semantics.backends.vision_language import LargeModelConfig
@@ -37,8 +38,9 @@ from lgvsc.world.decoder import DecoderConfig
 GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only", "gvsc-first-frame", "gvsc-sketch", "gvsc-sketches")
 CONVENTIONAL = tuple(f"{codec}-ldpc" for codec in CODECS)
 DJSCC = "djscc-rgb"
+DVST = "dvst"
 AUTO = "auto"
-SCHEMES = (*GENERATIVE, *CONVENTIONAL, DJSCC, AUTO)
+SCHEMES = (*GENERATIVE, *CONVENTIONAL, DJSCC, DVST, AUTO)
 
 
 class ModelRoles(BaseModel):
@@ -51,6 +53,7 @@ class ModelRoles(BaseModel):
     picture_codecs: tuple[str, ...]  # the transmitter tries each and sends the best
     world_model: str
     frame_codec: str = "compact-deepjscc-rgb"  # of djscc-rgb
+    frame_differences: str = "compact-dvst"  # of dvst, for all frames but keyframes
     segment_captioner: str = ""  # describes segments for the world model, where the captioner is not to do it
     sketch_extractor: str = "compact-pidinet"
     sketch_codec: str = "compact-deepjscc-sketch"  # of a segment's first sketch
@@ -108,6 +111,7 @@ class Config(BaseModel):
     link: LinkConfig = LinkConfig()
     conventional: ConventionalConfig = ConventionalConfig()
     djscc: DjsccConfig = DjsccConfig()
+    dvst: DvstSchemeConfig = DvstSchemeConfig()
     auto: AutoConfig = AutoConfig()
     chosen_by: Literal["", "auto"] = ""  # who chose the scheme, where the user did not
 
@@ -119,7 +123,7 @@ class Config(BaseModel):
     @property
     def is_generative(self) -> bool:
         """Whether words and keyframes are sent, and the receiver makes frames of its own."""
-        return not self.is_conventional and self.scheme != DJSCC
+        return not self.is_conventional and self.scheme not in (DJSCC, DVST)
 
     @property
     def believed_snr_db(self) -> float:

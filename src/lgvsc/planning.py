@@ -17,7 +17,7 @@ from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.side import SIDE_BITS
 from lgvsc.coding.snr import choose_mcs
-from lgvsc.config import AUTO, DJSCC, Config, with_chosen_scheme
+from lgvsc.config import AUTO, DJSCC, DVST, Config, with_chosen_scheme
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.auto import choose_scheme
@@ -38,6 +38,7 @@ NOT_OF_THE_CURVE = {
     "world",
     "link",
     "conventional",
+    "dvst",
     "auto",
     "chosen_by",
 }
@@ -57,6 +58,8 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     config, choices = pay_for_pilots(config)
     if config.is_conventional:
         return config, choices + conventional_choices(config)
+    if config.scheme == DVST:
+        return config, [*choices, dvst_choice(config)]
     if not config.coding.budget:
         return config, choices
     video = source.format
@@ -122,6 +125,14 @@ def frames_within(video: VideoFormat, config: Config, choices: list[str]) -> tup
     return changed, [*choices, f"{reals} reals for each 8x8 pixels of every frame"]
 
 
+def dvst_choice(config: Config) -> str:
+    """What ``dvst`` goes by, in words."""
+    settings = config.dvst
+    keyframes = f"a keyframe every {settings.gop_frames} frames" if settings.gop_frames else "one keyframe"
+    reals = f", {settings.eta:g} reals for each bit of information at most" if settings.eta else ""
+    return f"budget {config.coding.budget or settings.budget}, {keyframes}{reals}"
+
+
 def curve_of(source: VideoReader, config: Config) -> ClipCurve:
     """How many segments each threshold makes of a video's beginning.
 
@@ -148,10 +159,14 @@ def pay_for_pilots(config: Config) -> tuple[Config, list[str]]:
         return config, []
     changed = {
         section: replace(settings, budget=Budget.parse(settings.budget).times(pilots.data_share))
-        for section, settings in (("coding", config.coding), ("conventional", config.conventional))
+        for section, settings in (
+            ("coding", config.coding),
+            ("conventional", config.conventional),
+            ("dvst", config.dvst),
+        )
         if settings.budget
     }
-    within = ", within the budget" if config.coding.budget or config.is_conventional else ""
+    within = ", within the budget" if config.coding.budget or config.is_conventional or config.scheme == DVST else ""
     return config.model_copy(update=changed), [f"one symbol in {pilots.spacing} is a pilot{within}"]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from lgvsc.coding.message_codec import CLOSING_KEYFRAME, OTHER_SKETCHES, SKETCH_RATE_MAP
 from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
-from lgvsc.config import DJSCC, Config
+from lgvsc.config import DJSCC, DVST, Config
 from lgvsc.core.air import Burst
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Rebuilt
@@ -230,6 +230,13 @@ def models(config: Config) -> dict[str, dict[str, Any]]:
     if config.scheme == DJSCC:
         card = find(roles.frame_codec)
         return {"frame_codec": {"name": card.name, "revision": card.revision, "sha256": card.sha256}}
+    if config.scheme == DVST:
+        used = [find(name) for name in (*roles.picture_codecs, roles.frame_differences)]
+        roles_of = [*(f"picture_codec_{i}" for i, _ in enumerate(roles.picture_codecs, 1)), "frame_differences"]
+        return {
+            role: {"name": c.name, "revision": c.revision, "sha256": c.sha256}
+            for role, c in zip(roles_of, used, strict=True)
+        }
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
     if roles.segment_captioner:
         named["segment_captioner"] = roles.segment_captioner

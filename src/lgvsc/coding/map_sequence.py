@@ -54,12 +54,12 @@ def encode_sequence(frames: Sequence[FrameRates], motion_rates: int, rates: int)
     shape = frames[0].rates.shape if frames else (0, 0)
     shortest = whole
     # Any number inside the coder's last interval will do, and the shortest one is shorter than whole words.
-    for length in range(len(whole) - STEP_BITS, max(-1, len(whole) - 2 * _WORD - 1), -STEP_BITS):
-        cut = int("".join(map(str, whole[:length])) or "0", 2)
+    for length in range(len(whole) - STEP_BITS, max(0, len(whole) - 2 * _WORD - 1), -STEP_BITS):
+        cut = int("".join(map(str, whole[:length])), 2)
         for number in (cut, cut + 1):
             if number >> length:
                 continue
-            bits = np.array([int(bit) for bit in f"{number:0{length}b}"] if length else [], dtype=np.uint8)
+            bits = np.array([int(bit) for bit in f"{number:0{length}b}"], dtype=np.uint8)
             if same(decode_sequence(bits, len(frames), shape, motion_rates, rates), frames):
                 shortest = bits
                 break
