@@ -99,10 +99,11 @@ Coded = Callable[[int, constriction.stream.model.Categorical], int]
 
 
 class Models:
-    """The weights of each index after each guess, as they stand after what was coded so far."""
+    """The weights of each index, as they stand after what was coded so far: given the entry of the frame before, and
+    given the entries to the left and above. Both are multiplied."""
 
     def __init__(self, motion_rates: int, rates: int) -> None:
-        self._motion, self._rates = self._fresh(motion_rates), self._fresh(rates)
+        self._motion, self._rates = Weights.fresh(motion_rates), Weights.fresh(rates)
 
     def frame(self, frame: FrameRates, before: FrameRates | None, coded: Coded) -> FrameRates:
         """Pass a frame through ``coded``, index by index; what it returns makes up the result."""
@@ -110,31 +111,49 @@ class Models:
         motion = self._map(frame.motion, before.motion if before else None, self._motion, coded)
         return FrameRates(gain, motion, self._map(frame.rates, before.rates if before else None, self._rates, coded))
 
-    @staticmethod
-    def _fresh(rates: int) -> NDArray[np.int64]:
-        last = len(FIRST_WEIGHTS) - 1
-        away = np.abs(np.subtract.outer(np.arange(rates), np.arange(rates)))
-        return np.stack([np.array(FIRST_WEIGHTS)[np.minimum(away, last)]] * 2).astype(np.int64)
-
-    def _map(self, indices: RateMap, before: RateMap | None, weights: NDArray[np.int64], coded: Coded) -> RateMap:
+    def _map(self, indices: RateMap, before: RateMap | None, weights: Weights, coded: Coded) -> RateMap:
         out = np.zeros_like(indices)
         for row, column in np.ndindex(*indices.shape):
             near = [int(out[row, column - 1])] if column else []
             near += [int(out[row - 1, column])] if row else []
-            near += [int(before[row, column])] * 2 if before is not None else []
-            guess = (2 * sum(near) + len(near)) // (2 * len(near)) if near else 0
-            apart = int(bool(near) and max(near) - min(near) > 1)
-            row_of = weights[apart, guess]
-            index = coded(int(indices[row, column]), _model(row_of))
-            row_of[index] += SEEN
-            if row_of.sum() > MOST:
-                row_of[:] = (row_of + 1) // 2
+            rows = [weights.before[before[row, column]]] if before is not None else []
+            rows += [weights.near[len(near) - 1, sum(near)]] if near else []
+            index = coded(int(indices[row, column]), _model(rows, len(weights.before)))
+            for seen in rows:
+                seen[index] += SEEN
+                if seen.sum() > MOST:
+                    seen[:] = (seen + 1) // 2
             out[row, column] = index
         return out
 
 
-def _model(weights: NDArray[np.int64]) -> constriction.stream.model.Categorical:
-    chosen = weights.astype(np.float64)
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """Of each index, the last axis.
+
+    Attributes:
+        before: By the entry of the frame before, ``(n, n)``.
+        near: By how many neighbours there are, 1 or 2, and their sum, ``(2, 2 n - 1, n)``.
+    """
+
+    before: NDArray[np.int64]
+    near: NDArray[np.int64]
+
+    @classmethod
+    def fresh(cls, rates: int) -> Weights:
+        last = len(FIRST_WEIGHTS) - 1
+        at = np.arange(rates)
+        means = np.stack([np.arange(2 * rates - 1), np.arange(2 * rates - 1) // 2])
+        away = [np.abs(at[:, None] - at), np.abs(means[..., None] - at)]
+        before, near = (np.array(FIRST_WEIGHTS, dtype=np.int64)[np.minimum(a, last)] for a in away)
+        return cls(before, near)
+
+
+def _model(rows: list[NDArray[np.int64]], rates: int) -> constriction.stream.model.Categorical:
+    product = np.ones(rates, dtype=np.int64)
+    for row in rows:
+        product = product * row
+    chosen = product.astype(np.float64)  # exact: two rows are below 2^24 together
     return constriction.stream.model.Categorical(chosen / chosen.sum(), perfect=False)
 
 

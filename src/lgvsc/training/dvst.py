@@ -77,7 +77,7 @@ class DvstTraining(LoopConfig):
     mismatched: float = 0.15
     cbr: tuple[float, float] = (0.0005, 0.012)
     most_age: int = 5
-    windows_per_clip: int = 3
+    windows_per_clip: int = 1
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
@@ -90,7 +90,7 @@ class DvstTraining(LoopConfig):
 
 
 RGB = DvstTraining(minutes=35.0)
-SKETCH = DvstTraining(minutes=15.0, windows_per_clip=1)
+SKETCH = DvstTraining(minutes=15.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -422,6 +422,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
     parser.add_argument("--lambda", type=float, default=RGB.lambda_, dest="lambda_", help="weight of the rate")
     parser.add_argument("--batch", type=int, default=RGB.batch)
+    parser.add_argument(
+        "--windows-per-clip", type=int, default=RGB.windows_per_clip, help="runs of frames of each clip"
+    )
     parser.add_argument("--windows", type=Path, help="file (.npz) that keeps the runs of frames for the next time")
     parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
     parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
@@ -437,6 +440,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         minutes=recipe.minutes if chosen.minutes is None else chosen.minutes,
         steps=chosen.steps,
         lambda_=chosen.lambda_,
+        windows_per_clip=chosen.windows_per_clip,
         batch=chosen.batch,
         validate_minutes=chosen.validate_minutes,
         seed=chosen.seed,
