@@ -263,10 +263,10 @@ def check_large_preset(name: str, config: Config) -> Check:
     from lgvsc.errors import LgvscError
     from lgvsc.models.catalog import catalog, find
     from lgvsc.models.fitting import nearest_that_fits, what_is_short
-    from lgvsc.models.hub import missing_library, weights_folder
+    from lgvsc.models.hub import missing_library, pinned, weights_folder
     from lgvsc.world.backends.opensora_weights import find_folders
 
-    missing, machine = [], this_machine()
+    missing, pins, machine = [], [], this_machine()
     for card in map(find, roles(config)):
         short = what_is_short(card, machine, here=True)
         if short:
@@ -276,13 +276,17 @@ def check_large_preset(name: str, config: Config) -> Check:
             missing_library(card)
             if card.hub or card.folder:
                 weights_folder(card)
+                pin = pinned(card.hub) if card.hub else None
+                pins.append(
+                    f"{card.name} at {pin.revision[:12]}, pinned {pin.day}" if pin else f"{card.name} not pinned"
+                )
             elif card.name == "opensora-1.2":
                 find_folders(config.opensora)
         except LgvscError as error:
             missing.append(said(error))
     if missing:
         return Check(f"preset {name}", "warn", "; ".join(missing), "see lgvsc models list")
-    return Check(f"preset {name}", "ok", "its weights are here")
+    return Check(f"preset {name}", "ok", f"its weights are here{': ' if pins else ''}{'; '.join(pins)}")
 
 
 def check_open_sora() -> Check:

@@ -43,17 +43,21 @@ def list_models(as_json: JsonOption = False) -> None:
 def pull_model(
     name: NameArgument,
     revision: Annotated[str | None, typer.Option("--revision", help="A commit of the repository, to pin it.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest commit, whatever is pinned.")] = False,
     force: ForceOption = False,
 ) -> None:
     """Fetch the weights of one model from the hub. HF_HOME says where to, HF_TOKEN opens gated ones.
 
+    The first fetch pins the commit; it stays the one in use until --newest or --revision brings another.
     Example: lgvsc models pull internvl3-1b
     """
     from lgvsc.errors import MissingResourceError
     from lgvsc.models.catalog import catalog, find
     from lgvsc.models.fitting import nearest_that_fits, what_is_short
-    from lgvsc.models.hub import fetch
+    from lgvsc.models.hub import fetch, pinned
 
+    if revision and newest:
+        raise typer.BadParameter("give --revision or --newest")
     card = find(name)
     if card.shipped or card.hub is None:
         note(f"{card.name} needs no fetching")
@@ -68,12 +72,17 @@ def pull_model(
         raise MissingResourceError(f"HF_HUB_OFFLINE is set, so {card.name} was not fetched; unset it and try again")
     if card.gated and not os.environ.get("HF_TOKEN"):
         raise MissingResourceError(f"{card.hub} is gated: accept its terms at its page on the hub, then set HF_TOKEN")
+    before = pinned(card.hub)
+    if before and not newest:
+        revision = revision or card.revision or before.revision
     folder = fetch(card, token=os.environ.get("HF_TOKEN") or None, revision=revision)
     typer.echo(f"{card.name}  revision {folder.name}  {folder}")
+    if before is None:
+        note("pinned to this commit: it stays in use, and models verify checks every file against what came now")
+    elif before.revision != folder.name:
+        note(f"pinned to this commit; before it was {before.revision}, of {before.day}")
     if card.convert:
         note(f"next: lgvsc models convert {card.name}")
-    elif card.revision is None and revision is None:
-        note(f"to pin what you have, write {card.hub}@{folder.name} where you name the model")
 
 
 @models_app.command("verify")
@@ -83,7 +92,7 @@ def verify_models(
     """Check the digest of every shipped asset and of every file that came from the hub."""
     from lgvsc.errors import MissingResourceError
     from lgvsc.models.catalog import catalog, find
-    from lgvsc.models.hub import check_files, weights_folder
+    from lgvsc.models.hub import check_files, pinned, weights_folder
     from lgvsc.models.weights import load_asset
 
     damaged: list[str] = []
@@ -98,11 +107,13 @@ def verify_models(
                 if names:
                     raise
                 continue
-            found = dict(check_files(folder))
+            pin = pinned(card.hub) if card.hub else None
+            found = dict(check_files(folder, pin))
             bad = [file for file, good in found.items() if good is False]
             damaged += [f"{card.name}: {file}" for file in bad]
             unknown = sum(good is None for good in found.values())
             words = f", {unknown} files without a digest to compare with" if unknown else ""
+            words += f", pinned {pin.day}" if pin and pin.revision == folder.name else ""
             typer.echo(f"{'bad' if bad else 'ok':<4}{card.name}  {folder.name}{words}")
     if damaged:
         raise MissingResourceError(f"damaged: {', '.join(damaged)}; remove them and pull again")

@@ -73,7 +73,7 @@ class ModelCard:
         sha256: Digest of the asset, all 64 hex digits. ``None`` exactly where ``file`` is.
         size_bytes: Size of the asset, or roughly of what is fetched.
         revision: Which version of the weights, where the source has versions. ``None`` for weights from the hub:
-            the newest at the time of fetching, which stays the one that is used until it is fetched again.
+            the newest at the first fetch, which is pinned then, see :mod:`lgvsc.models.hub`.
         hub: Repository on the model hub, ``"owner/name"``. ``None``: the weights are no affair of the hub.
         folder: Where the weights lie, for a model that was named by its folder.
         convert: Whether what the hub has must be rewritten by ``lgvsc models convert`` before it can be used.
@@ -259,7 +259,11 @@ def card_text(name: str) -> str:
     card = find(name)
     weights = f"`{card.file}`, {card.size_bytes / 1e6:.2f} MB, sha256 `{card.sha256}`" if card.file else "none"
     if card.hub:
-        weights = f"hub id `{card.hub}`, revision {card.revision or 'newest when fetched'}"
+        from lgvsc.models.hub import pinned
+
+        pin = pinned(card.hub)
+        first = f"{pin.revision}, pinned {pin.day}" if pin else "newest at the first fetch, then pinned"
+        weights = f"hub id `{card.hub}`, revision {card.revision or first}"
         weights += f", about {card.size_bytes / 1e9:.1f} GB, {card.memory_gb:g} GB of memory"
         weights += ", gated: accept its terms on the hub and set HF_TOKEN" if card.gated else ""
     facts = [f"# {card.name}", "", card.summary, "", f"- role: {card.role}", f"- weights: {weights}"]

@@ -2,22 +2,29 @@
 
 Everything but :func:`fetch` works without a network. The hub's own client keeps one folder for each repository,
 ``models--owner--name``, with the commits under ``snapshots`` and each file once under ``blobs``, named by its digest.
+
+The first fetch of a repository pins it: commit and digests of all files are written down beside the repositories, and
+from then on this commit is the one that is used, fetched again and verified, until somebody asks for a newer one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError, MissingResourceError
 from lgvsc.models.catalog import ModelCard
 
 FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")  # never pickles, never code
 FETCHED_PARTS = ("*.json", "*/*.safetensors", "*/*.model", "*/*.txt")  # of diffusers: no second copy in one file
 HUB_LIBRARY = "huggingface_hub"
+LOCK = "lgvsc-lock.json"
 DIGEST_LENGTHS = {40: "sha1", 64: "sha256"}  # hexadecimal digits; small files are named as git names them
 
 
@@ -75,12 +82,15 @@ def snapshot(hub: str, revision: str | None = None, cache: Path | None = None) -
 
     Args:
         hub: ``"owner/name"``.
-        revision: A commit, or the name of a branch; ``None`` is the one that was fetched last as ``main``.
+        revision: A commit, or the name of a branch; ``None`` is the one that is pinned, or else the one that was
+            fetched last as ``main``.
         cache: Where to look instead of where the hub's client keeps its files.
     """
     cache = cache or hub_cache()
     if cache is None:
         return None
+    pin = pinned(hub, cache) if revision is None else None
+    revision = pin.revision if pin else revision
     repository = cache / ("models--" + hub.replace("/", "--"))
     named = repository / "refs" / (revision or "main")
     commit = named.read_text("utf-8").strip() if named.is_file() else revision
@@ -94,6 +104,68 @@ def revision_here(card: ModelCard) -> str | None:
         return card.revision
     folder = snapshot(card.hub)
     return folder.name if folder else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a repository held when it was first fetched.
+
+    Attributes:
+        revision: The commit.
+        day: When it was fetched, as 2026-11-20.
+        files: Digest of each file, by its path in the repository: SHA-256, or git's SHA-1 of small ones.
+    """
+
+    revision: str
+    day: str
+    files: dict[str, str]
+
+
+def pinned(hub: str, cache: Path | None = None) -> Pin | None:
+    """The pin of a repository, or ``None``.
+
+    Raises:
+        InputError: The file with the pins is damaged.
+    """
+    cache = cache or hub_cache()
+    entry = _pins(cache).get(hub) if cache else None
+    return Pin(**entry) if entry else None
+
+
+def pin(hub: str, folder: Path, cache: Path | None = None) -> Pin:
+    """Write down commit and digests of what was fetched; it takes the place of an older pin."""
+    cache = cache or hub_cache()
+    assert cache is not None
+    digests = {name: stored or file_digest(folder / name, "sha256") for name, stored in _stored_digests(folder)}
+    made = Pin(folder.name, time.strftime("%Y-%m-%d"), digests)
+    pins = _pins(cache) | {hub: asdict(made)}
+    with atomic_write(cache / LOCK) as file:
+        file.write(json.dumps({"version": 1, "models": pins}, indent=1, sort_keys=True).encode())
+    return made
+
+
+def _pins(cache: Path) -> dict[str, dict[str, object]]:
+    path = cache / LOCK
+    try:
+        models = json.loads(path.read_text("utf-8"))["models"]
+        for entry in models.values():
+            if not (isinstance(Pin(**entry).files, dict) and isinstance(entry["revision"], str)):
+                raise TypeError("no pin")
+        return dict(models)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{path}, which pins the models, cannot be read ({error}); remove it and pull again"
+        ) from error
+
+
+def _stored_digests(folder: Path) -> Iterator[tuple[str, str | None]]:
+    """Each file of a snapshot and the digest under which the hub's client stored it."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        stored = path.resolve().name
+        known = path.is_symlink() and len(stored) in DIGEST_LENGTHS and all(c in "0123456789abcdef" for c in stored)
+        yield str(path.relative_to(folder)), stored if known else None
 
 
 def complete(folder: Path, card: ModelCard) -> Path:
@@ -121,6 +193,8 @@ def fetch(card: ModelCard, *, token: str | None = None, revision: str | None = N
         token: For gated repositories.
         revision: Instead of the one of the card.
 
+    The commit that came is pinned.
+
     Raises:
         InputError: The model does not come from the hub.
         MissingResourceError: No network, no such revision, or terms that were not accepted.
@@ -133,7 +207,7 @@ def fetch(card: ModelCard, *, token: str | None = None, revision: str | None = N
 
     wanted = list(FETCHED_PARTS if card.library == "diffusers" else FETCHED)
     try:
-        return Path(
+        folder = Path(
             snapshot_download(card.hub, revision=revision or card.revision, allow_patterns=wanted, token=token or False)
         )
     except GatedRepoError as error:
@@ -143,18 +217,27 @@ def fetch(card: ModelCard, *, token: str | None = None, revision: str | None = N
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise MissingResourceError(f"{card.hub} cannot be fetched: {first}") from error
+    pin(card.hub, folder)
+    return folder
 
 
-def check_files(folder: Path) -> Iterator[tuple[str, bool | None]]:
-    """Each file of a snapshot and whether it has the digest that it is stored under; ``None``: nothing to compare with.
+def check_files(folder: Path, pin: Pin | None = None) -> Iterator[tuple[str, bool | None]]:
+    """Each file of a snapshot and whether it is what it should be; ``None``: nothing to compare with.
 
-    The hub's client stores a file under its git or SHA-256 digest, so damage is found without the network.
+    Args:
+        pin: What was there when it was fetched; a file of it that is gone counts as damaged. Without a pin a file is
+            compared with the digest that the hub's client stored it under.
     """
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        stored = path.resolve().name
-        kind = DIGEST_LENGTHS.get(len(stored))
-        known = path.is_symlink() and kind is not None and all(c in "0123456789abcdef" for c in stored)
-        yield str(path.relative_to(folder)), file_digest(path, kind or "sha256") == stored if known else None
+    stored = dict(_stored_digests(folder))
+    wanted = pin.files if pin is not None and pin.revision == folder.name else {}
+    for name in sorted({*stored, *wanted}):
+        expected = wanted.get(name) or stored.get(name)
+        if name not in stored:
+            yield name, False
+        elif expected is None:
+            yield name, None
+        else:
+            yield name, file_digest(folder / name, DIGEST_LENGTHS[len(expected)]) == expected
 
 
 def file_digest(path: Path, kind: str) -> str:

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from lgvsc.core.interfaces import Captioner
-from lgvsc.core.message import MAX_CAPTION_BYTES, Segment
+from lgvsc.core.message import MAX_CAPTION_BYTES, Motion, Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat, with_frames
 from lgvsc.errors import ConfigError, InputError
+from lgvsc.semantics.caption_text import clean_caption
 from lgvsc.semantics.cuts import CutConfig, CutDetector
 from lgvsc.semantics.keyframes import Choice, KeyframeConfig, Scorer, choose_keyframes
 from lgvsc.semantics.motion import MotionConfig, MotionMeter
@@ -149,7 +150,7 @@ class SemanticEncoder:
             video=video,
             start=keyframe.index,
             stop=stop,
-            caption=self._captioner.caption(segment.seen(), motion, limit) if self._config.send_captions else None,
+            caption=self._captioned(segment, motion, limit) if self._config.send_captions else None,
             keyframe=keyframe.pixels if pictures else None,
             closing_keyframe=(
                 closing.pixels if pictures and self._config.send_closing and last and closing is not keyframe else None
@@ -160,6 +161,10 @@ class SemanticEncoder:
             last=last,
             divergence=segment.divergence,
         )
+
+    def _captioned(self, segment: OpenSegment, motion: Motion, limit: int) -> str:
+        """The captioner's words, whoever it is: cleaned and within the bytes, "" where nothing of them can be sent."""
+        return clean_caption(self._captioner.caption(segment.seen(), motion, limit), limit)
 
     def _drawn(self, small: Pixels, video: VideoFormat) -> Pixels:
         """A sketch of the video's size."""

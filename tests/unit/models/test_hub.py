@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from lgvsc.cli import model_commands
 from lgvsc.cli.main import app
-from lgvsc.errors import MissingResourceError, UnknownModelError
+from lgvsc.errors import InputError, MissingResourceError, UnknownModelError
 from lgvsc.models import catalog as catalog_module
 from lgvsc.models import hub
 from lgvsc.models.catalog import catalog, find
@@ -91,6 +91,51 @@ def test_verify_finds_damage_in_large_and_small_files(cache):
     assert isinstance(failed.exception, MissingResourceError) and "model.safetensors" in str(failed.exception)
     (folder / "own.txt").write_text("a plain file has no digest to compare with")
     assert dict(hub.check_files(folder))["own.txt"] is None
+
+
+def test_the_first_fetch_pins_the_commit_and_later_ones_keep_to_it(cache, monkeypatch):
+    """Trust on first use: main moves on, the pinned commit stays in use."""
+    first = stored(cache, {"config.json": CONFIG, "model.safetensors": b"weights"})
+    hub.pin("OpenGVLab/InternVL3-1B-hf", first)
+    newer = first.with_name("f" * 40)
+    newer.mkdir()
+    (newer / "config.json").write_bytes(CONFIG)
+    (first.parents[1] / "refs" / "main").write_text("f" * 40)
+    assert hub.weights_folder(find("internvl3-1b")) == first and hub.revision_here(find("internvl3-1b")) == COMMIT
+    assert hub.weights_folder(find(f"OpenGVLab/InternVL3-1B-hf@{'f' * 40}")) == newer
+
+    asked = []
+    monkeypatch.setattr(model_commands, "this_machine", lambda: Machine(gpu_gb=80, ram_gb=64, disk_gb=500))
+    monkeypatch.setattr(hub, "fetch", lambda card, *, token, revision: asked.append(revision) or newer)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for more in ([], ["--newest"], ["--revision", "abc"]):
+        assert runner.invoke(app, ["models", "pull", "internvl3-1b", *more]).exit_code == 0
+    assert asked == [COMMIT, None, "abc"]
+    assert COMMIT in runner.invoke(app, ["models", "card", "internvl3-1b"]).output
+
+
+def test_verify_compares_with_what_came_at_the_first_fetch(cache):
+    """A file that was exchanged together with the name of its blob, or removed, does not pass."""
+    folder = stored(cache, {"config.json": CONFIG, "model.safetensors": b"weights", "tokenizer.json": b"{}"})
+    hub.pin("OpenGVLab/InternVL3-1B-hf", folder)
+    assert runner.invoke(app, ["models", "verify", "internvl3-1b"]).exit_code == 0
+    other = folder.parents[1] / "blobs" / hashlib.sha256(b"others").hexdigest()
+    other.write_bytes(b"others")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to(other)
+    (folder / "tokenizer.json").unlink()
+    found = dict(hub.check_files(folder, hub.pinned("OpenGVLab/InternVL3-1B-hf")))
+    assert found == {"config.json": True, "model.safetensors": False, "tokenizer.json": False}
+    assert dict(hub.check_files(folder))["model.safetensors"] is True  # the name of the blob alone would not tell
+    failed = runner.invoke(app, ["models", "verify", "internvl3-1b"])
+    assert "model.safetensors" in str(failed.exception) and "tokenizer.json" in str(failed.exception)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"models": {"a/b": {}}}', '{"models": {"a/b": 3}}'])
+def test_a_damaged_list_of_pins_is_named_and_not_passed_over(cache, content):
+    (cache / hub.LOCK).write_text(content)
+    with pytest.raises(InputError, match="pins the models"):
+        hub.pinned("a/b")
 
 
 def test_a_folder_works_where_a_name_does(tmp_path):
