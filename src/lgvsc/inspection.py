@@ -48,7 +48,8 @@ class Keyframes:
         fps, frames: Of the video.
         cost: What captioner and judge did for it.
         spared: Samples that the filter of still frames left out.
-        seconds: Wall time of all of it, reading the file included and loading models not.
+        seconds, processor_seconds: Wall time and processor time of all of it, reading the file included and loading
+            models not.
     """
 
     keyframes: list[Keyframe]
@@ -59,11 +60,17 @@ class Keyframes:
     spared: int = 0
     frames: int = 0
     seconds: float = 0.0
+    processor_seconds: float = 0.0
 
     @property
     def seconds_per_minute(self) -> float:
         """Seconds that a minute of video takes."""
         return 60.0 * self.seconds * self.fps / self.frames if self.frames else 0.0
+
+    @property
+    def processor_seconds_per_minute(self) -> float:
+        """The same in processor time, which other programs on the machine change little."""
+        return 60.0 * self.processor_seconds * self.fps / self.frames if self.frames else 0.0
 
     @property
     def indices(self) -> list[int]:
@@ -75,7 +82,11 @@ class Keyframes:
         return self.cost.wasted_share(len(self.curve))
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"wasted_share": self.wasted_share, "seconds_per_minute": self.seconds_per_minute}
+        return asdict(self) | {
+            "wasted_share": self.wasted_share,
+            "seconds_per_minute": self.seconds_per_minute,
+            "processor_seconds_per_minute": self.processor_seconds_per_minute,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +144,7 @@ def find_keyframes(
     similarity = similarity or build.psss(config)
     similarity.start_ledger()
     build.check_threshold(config, similarity)
-    started = time.perf_counter()
+    started, at_work = time.perf_counter(), time.process_time()
     score = build.divergence_of(similarity, config)
     with VideoReader(source) as reader:
         is_cut = CutDetector(config.message.cuts)
@@ -149,8 +160,17 @@ def find_keyframes(
         keyframes.append(Keyframe(last, None, "last frame"))
     spared = score.spared if isinstance(score, StillFilter) else 0
     fps = float(reader.format.fps)
-    seconds = time.perf_counter() - started
-    return Keyframes(keyframes, curve, config.keyframes.threshold, fps, similarity.cost, spared, last + 1, seconds)
+    return Keyframes(
+        keyframes,
+        curve,
+        config.keyframes.threshold,
+        fps,
+        similarity.cost,
+        spared,
+        frames=last + 1,
+        seconds=time.perf_counter() - started,
+        processor_seconds=time.process_time() - at_work,
+    )
 
 
 def why(choice: Choice, threshold: float) -> str:

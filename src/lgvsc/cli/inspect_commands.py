@@ -151,7 +151,10 @@ def keyframes(
     typer.echo(f"\n{len(rows)} keyframes, {len(found.curve)} pairs scored, threshold {found.threshold:g}")
     if cost:
         typer.echo("\n" + cost_table(found.cost, found.wasted_share))
-        typer.echo(f"\n{found.seconds_per_minute:.2f} s for a minute of video, reading the file included")
+        typer.echo(
+            f"\na minute of video takes {found.seconds_per_minute:.2f} s, {found.processor_seconds_per_minute:.2f} s of "
+            "processor time, reading the file included"
+        )
 
 
 def cost_table(cost: Cost, wasted_share: float) -> str:

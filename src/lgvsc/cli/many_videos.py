@@ -39,10 +39,15 @@ def keyframes_of_many(
                 str(len(o.result["curve"])),
                 f"{o.result['seconds']:.2f}",
                 f"{o.result['seconds_per_minute']:.2f}",
+                f"{o.result['processor_seconds_per_minute']:.2f}",
             ]
             for o in found
         ]
-        typer.echo(table(["video", "frames", "keyframes", "pairs", "seconds", "s per minute of video"], rows))
+        header = ["video", "frames", "keyframes", "pairs", "seconds", "s per minute of video", "processor s per minute"]
+        typer.echo(table(header, rows))
+        minutes = sum(o.result["frames"] / o.result["fps"] for o in found) / 60
+        work = sum(o.result["processor_seconds"] for o in found) / minutes
+        typer.echo(f"\na minute of video takes {work:.2f} s of processor time in the mean, reading the file included")
         if show_cost:
             total = Cost.together([Cost(**o.result["cost"]) for o in found])
             typer.echo("\n" + cost_table(total, total.wasted_share(sum(len(o.result["curve"]) for o in found))))

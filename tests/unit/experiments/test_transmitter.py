@@ -15,7 +15,7 @@ from lgvsc.errors import ConfigError, MissingResourceError
 from lgvsc.experiments import transmitter
 from lgvsc.experiments.transmitter import Job, Transmitter, Workers, run_jobs
 
-TIMES = ("seconds", "seconds_per_minute")
+TIMES = ("seconds", "seconds_per_minute", "processor_seconds", "processor_seconds_per_minute")
 
 
 @pytest.fixture(scope="module")
