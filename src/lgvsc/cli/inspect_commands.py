@@ -152,7 +152,8 @@ def keyframes(
     if cost:
         typer.echo("\n" + cost_table(found.cost, found.wasted_share))
         typer.echo(
-            f"\na minute of video takes {found.seconds_per_minute:.2f} s, {found.processor_seconds_per_minute:.2f} s of "
+            f"\na minute of video takes {found.seconds_per_minute:.2f} s, "
+            f"{found.processor_seconds_per_minute:.2f} s of "
             "processor time, reading the file included"
         )
 
