@@ -131,6 +131,14 @@ def test_keyframes_of_several_videos_on_the_command_line(videos, tmp_path):
     assert mixed.exit_code == 1 and videos[0].name in mixed.stdout and "absent.mp4" in mixed.stderr
 
 
+def test_the_filter_of_still_frames_reports_its_agreement(videos):
+    ran = CliRunner().invoke(app, ["keyframes", str(videos[0]), "--agreement", "--json", "-q"])
+    found = json.loads(ran.stdout)
+    assert set(found["shared"]) == set(found["filtered"]) & set(found["full"])
+    assert 0 <= found["pairs_spared"] < 1 and 0 < found["score"] <= 1
+    assert CliRunner().invoke(app, ["keyframes", *map(str, videos[:2]), "--agreement", "-q"]).exit_code == 2
+
+
 @pytest.mark.slow
 def test_several_videos_are_sent_into_one_folder(videos, tmp_path):
     runner = CliRunner()

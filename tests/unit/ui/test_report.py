@@ -159,3 +159,11 @@ def test_keyframe_pictures_pair_sent_with_received():
     assert pictures[132][0] is not None and pictures[132][1] is None
     placeholder = record.sent_segments[0].changed(keyframe=np.zeros((1, 1, 3), np.uint8))
     assert keyframe_pictures([placeholder], {})[0] == (None, None)
+
+
+def test_what_captioner_and_judge_cost_is_shown_where_they_did_something():
+    report = {"cost": {"model_calls": 3, "prefill_tokens": 1234, "flops": 5.6e9, "seconds": 1.5, "wasted_share": 0.25}}
+    text = " ".join(Page(render(report)).text)
+    assert "What captioner and judge cost" in text and "1\u202f234" in text and "5.6 GFLOP" in text
+    assert "25 % of the pairs were scored in vain" in text
+    assert "What captioner and judge cost" not in " ".join(Page(render({"cost": {"model_calls": 0}})).text)

@@ -1,5 +1,7 @@
 """Every fast path of the large models against one plain forward pass of the library, in float32."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -65,8 +67,11 @@ def test_looking_equals_a_plain_forward_pass_for_every_batch_size(model, clip):
     candidates = clip[1:6]
     texts = [model.chat.opening(spelled(model, "Image-1: ", clip[0], "Image-2: ", c, QUESTION)) for c in candidates]
     expected = [plain(model, text, [clip[0], c]) for text, c in zip(texts, candidates, strict=True)]
-    for count in (1, 2, 3, 5):
-        close(model.look(QUESTION, clip[0], candidates[:count]), expected[:count])
+    for batch in range(1, 7):
+        model.config = replace(CONFIG, batch=batch)
+        for count in (1, 2, 3, 5):
+            close(model.look(QUESTION, clip[0], candidates[:count]), expected[:count])
+    model.config = CONFIG
     assert len({round(yes, 12) for yes, _ in expected}) == 5  # the candidate matters
 
 
@@ -84,8 +89,10 @@ def test_the_second_round_equals_a_plain_forward_pass_over_the_whole_conversatio
         assert prompt.ids == tuple(model._ids(opening))
         whole = [*prompt.ids, *ids, *model._ids(model.chat.following(QUESTION))]
         expected.append(plain_ids(model, torch.tensor([whole]), [clip[0], candidate]))
-    for count in (1, 4):
-        close([c.answer for c in model.compare(QUESTION, clip[0], candidates[:count])], expected[:count])
+    for batch in range(1, 5):
+        model.config = replace(CONFIG, batch=batch)
+        close([c.answer for c in model.compare(QUESTION, clip[0], candidates)], expected)
+    model.config = CONFIG
 
 
 def test_what_is_written_equals_the_librarys_own_greedy_search(model, clip):
@@ -122,7 +129,10 @@ def test_answers_about_texts_equal_a_plain_forward_pass(model):
     texts = [model.chat.opening(f"Image-1: {a}\nImage-2: {b}\n{QUESTION}") for a, b in pairs]
     expected = [plain(model, text, []) for text in texts]
     close(model.answer(QUESTION, pairs[:1]), expected[:1])
-    close(model.answer(QUESTION, pairs), expected)  # now the first text is known already
+    for batch in range(1, 7):
+        model.config = replace(CONFIG, batch=batch)
+        close(model.answer(QUESTION, pairs), expected)  # now the first text is known already
+    model.config = CONFIG
     mixed = [("Other.", "words"), *pairs]
     close(model.answer(QUESTION, mixed)[1:], expected)
 
