@@ -20,7 +20,9 @@ LAYERS = {
     "channel": 1, "metrics": 1, "models": 1, "nets": 1,
     "core": 0, "errors": -1,
 }  # fmt: skip
-SIDEWAYS = {("metrics", "models"), ("metrics", "nets"), ("cli", "ui")}  # besides layer 4, whose files know each other
+SIDEWAYS = {  # besides layer 4, whose files know each other
+    ("metrics", "models"), ("metrics", "nets"), ("cli", "ui"), ("experiments", "training"),
+}  # fmt: skip
 LAZY = {"torch", "sionna", "transformers", "diffusers", "ray", "gradio", "matplotlib"}
 
 

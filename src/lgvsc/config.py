@@ -24,6 +24,7 @@ from lgvsc.schemes.auto import AutoConfig
 from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.schemes.djscc_rgb import DjsccConfig
 from lgvsc.schemes.dvst import DvstSchemeConfig
+from lgvsc.schemes.gvsc_rates import Accounting
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.backends.openai_server import ServerConfig
 from lgvsc.semantics.backends.vision_language import LargeModelConfig
@@ -85,6 +86,7 @@ class LinkConfig(BaseModel):
 
     symbol_rate_hz: float = Field(default=10_000.0, gt=0)  # for airtime only
     metrics_every: int = Field(default=1, ge=1)  # measure one frame in so many
+    accounting: Accounting = "measured"  # "paper" says beside it what GVSC would have counted
     badge: bool = False  # write on each frame that was not received how it was made
     threads: int = Field(default=0, ge=0)  # of PyTorch, on the command line; 0 leaves it to PyTorch
 

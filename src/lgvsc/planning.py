@@ -187,6 +187,9 @@ def choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
 def conventional_choices(config: Config) -> list[str]:
     """What a conventional scheme goes by, in words. It looks at the pictures themselves while it codes them."""
     settings, channel = config.conventional, config.channel
+    if settings.mode == "gvsc":
+        budget = config.coding.budget or settings.budget
+        return [f"budget {budget}, filled by the quantiser alone under 4-QAM and LDPC of rate 3/4"]
     if settings.mode == "adaptive":
         return [f"budget {config.coding.budget or settings.budget}; size, frame rate and quantiser are searched"]
     row = paper_row(settings.codec, config.believed_snr_db)

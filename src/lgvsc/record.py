@@ -27,6 +27,7 @@ from lgvsc.metrics.quality import Quality
 from lgvsc.metrics.vmaf import Vmaf
 from lgvsc.models.catalog import find
 from lgvsc.models.hub import revision_here
+from lgvsc.schemes.gvsc_rates import paper_symbols
 from lgvsc.semantics.keyframes import Choice
 
 REPORT_VERSION = 1
@@ -129,6 +130,7 @@ class Record:
             "output": self.output.name if self.output else None,
             "symbols": ledger.symbols,
             "cbr": ledger.cbr,
+            "paper_accounting": self._paper_accounting(ledger),
             "symbols_per_s": ledger.symbols_per_s,
             "kbit_per_s": ledger.kbit_per_s,
             "airtime_s": ledger.airtime_s(config.link.symbol_rate_hz),
@@ -148,6 +150,14 @@ class Record:
             "config": config.model_dump(mode="json"),
             "environment": environment(),
         }
+
+    def _paper_accounting(self, ledger: Ledger) -> dict[str, Any] | None:
+        """What GVSC would have counted, where ``link.accounting`` asks for it."""
+        if self.config.link.accounting != "paper":
+            return None
+        symbols = paper_symbols(ledger, (segment.caption for segment in self.sent_segments))
+        total = ledger.symbols["total"]
+        return {"symbols": symbols, "cbr": ledger.cbr * symbols["total"] / total if total else 0.0}
 
     def _segment_row(self, index: int, sent: Segment) -> dict[str, Any]:
         got = self.received_segments.get(sent.start)

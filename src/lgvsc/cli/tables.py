@@ -39,6 +39,12 @@ def run_table(reports: Sequence[dict[str, Any]]) -> str:
             "seconds by stage\n" + table(["SNR dB", *stages], seconds),
         ]
         + [coding_table(r) for r in reports if any(row.get("coding") for row in r["segments"])]
+        + [
+            f"as GVSC counts at {r['channel']['snr_db']:g} dB: "
+            f"{r['paper_accounting']['symbols']['total']:.2f} symbols, CBR {r['paper_accounting']['cbr']:.2e}"
+            for r in reports
+            if r.get("paper_accounting")
+        ]
         + [f"choices at {r['channel']['snr_db']:g} dB: " + "; ".join(r["choices"]) for r in reports if r["choices"]]
     )
 

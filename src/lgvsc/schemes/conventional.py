@@ -1,9 +1,10 @@
 """The conventional schemes: a standard video codec, 5G LDPC and QAM, as an engineer would build it.
 
-One burst for each group of pictures: preamble, control block, and the coded pictures as one payload. Two modes.
+One burst for each group of pictures: preamble, control block, and the coded pictures as one payload. Three modes.
 ``paper`` takes quantiser, group length, code rate and modulation from Table I of LGVSC, whatever rate comes of it.
 ``adaptive`` fills a budget with the best of size, frame rate and quantiser, under the modulation and code that the
-channel carries. Neither knows at the receiver what was not sent and charged.
+channel carries. ``gvsc`` fills it as GVSC does, by the quantiser alone under 4-QAM. None knows at the receiver what was
+not sent and charged.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from lgvsc.coding.video_control import (
     unpack_video_control,
     video_mcs,
 )
-from lgvsc.coding.video_road import CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
+from lgvsc.coding.video_road import COARSEST, CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
 from lgvsc.coding.video_search import STEPS, Choice, Format, FormatSearch, Gop, Objective, picture_at, picture_count
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
@@ -46,6 +47,7 @@ from lgvsc.schemes.table_1 import PaperRow, SnrDef, paper_row
 from lgvsc.world.spans import in_order
 
 MAX_GOP_BYTES = 256 << 20  # of pictures in 4:2:0 that the transmitter holds at once
+GVSC_SCHEME = (2, 3 / 4)  # bits per symbol and code rate
 TYPICAL_BITS = 8000  # fixes the spectral efficiency by which a budget in bit/s becomes symbols
 
 
@@ -55,14 +57,15 @@ class ConventionalConfig:
 
     Attributes:
         codec: H.264, H.265, AV1, or VVC where the extra ``bench`` is installed.
-        mode: ``"adaptive"`` fills ``budget``; ``"paper"`` follows Table I.
-        budget: Limit on all symbols in adaptive mode, for example ``"6e-4cbr"``.
+        mode: ``"adaptive"`` fills ``budget``; ``"paper"`` follows Table I of LGVSC; ``"gvsc"`` fills ``budget`` by the
+            quantiser alone, under 4-QAM and LDPC of rate 3/4 (GVSC, section IV-B, which gives no rate).
+        budget: Limit on all symbols, for example ``"6e-4cbr"``; not in paper mode.
         gop_frames: Longest group of pictures in adaptive mode; the generative scheme's longest segment by default.
         objective: What the search makes large, at the source's size and rate.
     """
 
     codec: CodecName = "h265"
-    mode: Literal["adaptive", "paper"] = "adaptive"
+    mode: Literal["adaptive", "paper", "gvsc"] = "adaptive"
     budget: str = "6e-4cbr"
     gop_frames: int = 240
     objective: Objective = "ssim"
@@ -73,8 +76,10 @@ class ConventionalConfig:
         Budget.parse(self.budget)
         if not 1 <= self.gop_frames <= MAX_GOP_FRAMES:
             raise ConfigError(f"conventional.gop_frames is {self.gop_frames}; control carries 1 to {MAX_GOP_FRAMES}")
-        if self.mode not in ("adaptive", "paper"):
-            raise ConfigError(f"conventional.mode is {self.mode!r}; there are adaptive and paper")
+        if self.mode not in ("adaptive", "paper", "gvsc"):
+            raise ConfigError(f"conventional.mode is {self.mode!r}; there are adaptive, paper and gvsc")
+        if self.mode == "gvsc" and self.codec not in ("h264", "h265"):
+            raise ConfigError(f"conventional.mode = 'gvsc' is there for h264 and h265, not for {self.codec}")
 
 
 class ConventionalScheme:
@@ -172,7 +177,10 @@ class _Sender:
     def send(self, gop: Gop, last: bool) -> tuple[Segment, Burst]:
         """The next group as a burst."""
         self._credit += self._per_frame * len(gop) - self._head_symbols
-        choice, mcs = self._by_table(gop, self._row) if self._row else self._adapted(gop)
+        if self._row:
+            choice, mcs = self._by_table(gop, self._row)
+        else:
+            choice, mcs = self._by_quantiser(gop) if self._config.mode == "gvsc" else self._adapted(gop)
         coded = choice.coded
         control = VideoControl(
             height=gop.height,
@@ -209,6 +217,23 @@ class _Sender:
         coded = encode_gop(self._config.codec, gop.pictures(whole), quantiser)
         index = len(LADDER) + PAPER_SCHEMES.index((row.bits_per_symbol, row.code_rate))
         return Choice(whole, quantiser, coded, 1), video_mcs(index, 8 * len(coded.payload))
+
+    def _by_quantiser(self, gop: Gop) -> tuple[Choice, Mcs]:
+        """All pictures at their own size with the finest constant QP that fits; the coarsest where none does."""
+        index, whole = len(LADDER) + PAPER_SCHEMES.index(GVSC_SCHEME), Format(8, 1)
+        low, high = 0, int(COARSEST[self._config.codec])
+        best: Choice | None = None
+        codings = 0
+        while low < high or best is None:
+            qp = (low + high) // 2
+            coded = encode_gop(self._config.codec, gop.pictures(whole), Quantiser(qp, constant_qp=True))
+            codings += 1
+            bits = 8 * len(coded.payload)
+            if symbol_count(bits, video_mcs(index, bits)) <= self._credit or qp == int(COARSEST[self._config.codec]):
+                best, high = Choice(whole, Quantiser(qp, constant_qp=True), coded, codings), qp
+            else:
+                low = qp + 1
+        return best, video_mcs(index, 8 * len(best.coded.payload))
 
     def _adapted(self, gop: Gop) -> tuple[Choice, Mcs]:
         room, index = most_bytes(int(self._credit), self._snr_db)
