@@ -17,7 +17,7 @@ from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.coding.sketch_road import SketchRoad
-from lgvsc.config import AUTO, DJSCC, DVST, Config, with_chosen_scheme
+from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, Scheme, WorldModel
@@ -67,6 +67,8 @@ def without_pilots(
     if config.scheme == AUTO:
         kinds: dict[Family, str] = {"generative": "skem-dsa", "conventional": "h265-ldpc"}  # each reads all of its kind
         return AutoReceiver(lambda kind: without_pilots(with_chosen_scheme(config, kinds[kind]), clock))
+    if config.scheme == GVSC_ADAPTIVE:  # a receiver alone: any of its kind reads what each burst says that it has
+        return without_pilots(with_chosen_scheme(config, "gvsc-first-frame"), clock)
     if config.is_conventional:
         return conventional(config, clock)
     if config.scheme == DJSCC:

@@ -25,6 +25,7 @@ from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.schemes.djscc_rgb import DjsccConfig
 from lgvsc.schemes.dvst import DvstSchemeConfig
 from lgvsc.schemes.gvsc_rates import Accounting
+from lgvsc.schemes.ladder import LadderConfig
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.backends.openai_server import ServerConfig
 from lgvsc.semantics.backends.vision_language import LargeModelConfig
@@ -41,7 +42,8 @@ CONVENTIONAL = tuple(f"{codec}-ldpc" for codec in CODECS)
 DJSCC = "djscc-rgb"
 DVST = "dvst"
 AUTO = "auto"
-SCHEMES = (*GENERATIVE, *CONVENTIONAL, DJSCC, DVST, AUTO)
+GVSC_ADAPTIVE = "gvsc-adaptive"
+SCHEMES = (*GENERATIVE, GVSC_ADAPTIVE, *CONVENTIONAL, DJSCC, DVST, AUTO)
 
 
 class ModelRoles(BaseModel):
@@ -115,7 +117,8 @@ class Config(BaseModel):
     djscc: DjsccConfig = DjsccConfig()
     dvst: DvstSchemeConfig = DvstSchemeConfig()
     auto: AutoConfig = AutoConfig()
-    chosen_by: Literal["", "auto"] = ""  # who chose the scheme, where the user did not
+    ladder: LadderConfig = LadderConfig()
+    chosen_by: Literal["", "auto", "gvsc-adaptive"] = ""  # who chose the scheme, where the user did not
 
     @property
     def is_conventional(self) -> bool:
@@ -154,8 +157,11 @@ class Config(BaseModel):
 
 
 def with_chosen_scheme(config: Config, scheme: str) -> Config:
-    """The configuration under the scheme that ``auto`` chose. What the scheme's own file sets comes before the rest."""
-    data = config.model_dump() | {"scheme": scheme, "chosen_by": AUTO}
+    """The configuration under the scheme that ``auto`` or ``gvsc-adaptive`` chose.
+
+    What the scheme's own file sets comes before the rest.
+    """
+    data = config.model_dump() | {"scheme": scheme, "chosen_by": config.scheme}
     _merge(data, _scheme(scheme))
     return Config.model_validate(data)
 

@@ -17,11 +17,12 @@ from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.side import SIDE_BITS
 from lgvsc.coding.snr import choose_mcs
-from lgvsc.config import AUTO, DJSCC, DVST, Config, with_chosen_scheme
+from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.auto import choose_scheme
 from lgvsc.schemes.djscc_rgb import REALS
+from lgvsc.schemes.ladder import choose_rung
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.calibration import ClipCurve, Prices, calibrate_threshold, clip_curve
 
@@ -40,6 +41,7 @@ NOT_OF_THE_CURVE = {
     "conventional",
     "dvst",
     "auto",
+    "ladder",
     "chosen_by",
 }
 BITS_PER_CAPTION_BYTE = 2.0  # what the entropy coder takes for plain words, on the safe side
@@ -53,6 +55,10 @@ def fit_to_budget(source: VideoReader, config: Config) -> tuple[Config, list[str
     """
     if config.scheme == AUTO:
         config, reason = choose(source.format, config)
+        config, choices = fit_to_budget(source, config)
+        return config, [reason, *choices]
+    if config.scheme == GVSC_ADAPTIVE:
+        config, reason = climb(source.format, config)
         config, choices = fit_to_budget(source, config)
         return config, [reason, *choices]
     config, choices = pay_for_pilots(config)
@@ -182,6 +188,16 @@ def choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
     per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, bits_per_symbol(snr_db))
     verdict = choose_scheme(snr_db, per_frame / (3 * video.height * video.width), config.auto.objective)
     return with_chosen_scheme(config, verdict.scheme), verdict.reason
+
+
+def climb(video: VideoFormat, config: Config) -> tuple[Config, str]:
+    """The scheme that ``gvsc-adaptive`` takes at the SNR that the transmitter believes, and why."""
+    snr_db, max_cbr = config.believed_snr_db, None
+    if config.coding.budget:
+        per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, bits_per_symbol(snr_db))
+        max_cbr = per_frame / (3 * video.height * video.width)
+    scheme, reason = choose_rung(snr_db, config.ladder, max_cbr=max_cbr)
+    return with_chosen_scheme(config, scheme), reason
 
 
 def conventional_choices(config: Config) -> list[str]:

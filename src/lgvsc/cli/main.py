@@ -22,6 +22,7 @@ from lgvsc.cli import (
     model_commands,
     picture_commands,
     project_commands,
+    recipe_commands,
 )
 from lgvsc.errors import LgvscError
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 link_commands.register(app)
 compare_commands.register(app)
+recipe_commands.register(app)
 inspect_commands.register(app)
 case_commands.register(app)
 picture_commands.register(app)

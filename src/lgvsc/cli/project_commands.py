@@ -36,6 +36,7 @@ TRAININGS = {
     "world": "lgvsc.training.compact_world",
     "link-adaptation": "lgvsc.training.link_adaptation",
     "auto": "lgvsc.experiments.scheme_choice",
+    "ladder": "lgvsc.experiments.ladder_choice",
 }
 
 

@@ -150,7 +150,7 @@ def _recipe(name: str, own: dict[str, Any]) -> Recipe:
     lines = data.pop("line", [])
     clips = data.pop("clips", {})
     known = {f.name for f in fields(Recipe)} - {"name", "lines", "clips"}
-    _check(data, sorted(known) + ["base", "clips", "line"], f"recipe {name}")
+    _check(data, [*sorted(known), "base", "clips", "line"], f"recipe {name}")
     _check(clips, [f.name for f in fields(ClipPlan)], f"recipe {name}, clips")
     for line in lines:
         _check(line, [f.name for f in fields(Line)], f"recipe {name}, line")

@@ -1,0 +1,92 @@
+"""``reproduce`` and ``sweep``: figures and tables of the papers, and of anybody else, from recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lgvsc.cli.compare_commands import said
+from lgvsc.cli.options import QuietOption, note
+from lgvsc.cli.tables import table
+
+if TYPE_CHECKING:
+    from lgvsc.experiments.recipe import Recipe
+
+ClipsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--clips",
+        help="Videos, or folders of them (repeatable).  [default: pieces of the demo's clip]",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder of clips, transmissions and figures; taken up where it stopped.")
+]
+CountOption = Annotated[
+    int | None, typer.Option("--count", help="So many clips, evenly spread; 0 takes all.  [default: the recipe's]")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Processes.")]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (sweep, reproduce):
+        app.command()(command)
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help="Name of a recipe; `list` prints them.", show_default=False)],
+    clips: ClipsOption = None,
+    output: OutputOption = Path("lgvsc-reproduce"),
+    count: CountOption = None,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a figure or a table of a paper again, with what is here.
+
+    Example: lgvsc reproduce gvsc-fig-6 --clips ~/clips -o out
+    """
+    from lgvsc.experiments.recipe import recipes, shipped_recipe
+
+    if name == "list":
+        rows = [[known, (recipe := shipped_recipe(known)).title, recipe.source] for known in recipes()]
+        typer.echo(table(["recipe", "title", "source"], rows))
+        return
+    follow(shipped_recipe(name), clips, output, count, jobs, quiet)
+
+
+def sweep(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, TOML.", show_default=False)],
+    clips: ClipsOption = None,
+    output: OutputOption = Path("lgvsc-sweep"),
+    count: CountOption = None,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+) -> None:
+    """Send clips by the schemes of a recipe of your own, and draw its figure.
+
+    Example: lgvsc sweep mine.toml --clips ~/clips -o out
+    """
+    from lgvsc.experiments.recipe import read_recipe
+
+    follow(read_recipe(recipe), clips, output, count, jobs, quiet)
+
+
+def follow(recipe: Recipe, clips: list[Path] | None, output: Path, count: int | None, jobs: int, quiet: bool) -> None:
+    """Do what a recipe says, and print what came of it."""
+    from dataclasses import replace
+
+    from lgvsc.experiments.reproduce import reproduce as run_recipe
+
+    if count is not None:
+        recipe = replace(recipe, clips=replace(recipe.clips, count=count))
+    done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=None if quiet else said)
+    typer.echo(f"{recipe.title}\n{recipe.source}\n")
+    typer.echo(table(done.header, done.cells))
+    typer.echo("\n" + "\n".join(done.notes + [str(path) for path in done.files]))
+    for row in done.failed:
+        note(f"failed: {row.clip}, {row.name}, {row.snr_db:g} dB: {row.error}")
+    if done.failed:
+        raise typer.Exit(1)

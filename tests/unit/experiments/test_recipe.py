@@ -1,0 +1,135 @@
+"""Recipes: what ships can be read, what a user writes is checked, and clips are cut to a paper's setting."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lgvsc.config import SCHEMES
+from lgvsc.core.video import Video, read_video, write_video
+from lgvsc.errors import ConfigError, InputError
+from lgvsc.experiments.compare_table import Row
+from lgvsc.experiments.excerpts import sampled
+from lgvsc.experiments.recipe import ClipPlan, read_recipe, recipes, shipped_recipe
+from lgvsc.experiments.reproduce import (
+    cells_of,
+    chosen,
+    found,
+    means_over_snr,
+    orderings,
+    quality_table,
+)
+from lgvsc.training.pictures import held_out
+
+
+def test_every_figure_of_gvsc_has_a_recipe_and_they_share_their_transmissions():
+    assert {"gvsc-rates", *(f"gvsc-fig-{figure}" for figure in (3, 4, 5, 6, 7))} <= set(recipes())
+    figures = [shipped_recipe(f"gvsc-fig-{figure}") for figure in (3, 4, 5, 6)]
+    assert all((f.lines, f.clips, f.snr_db) == (figures[0].lines, figures[0].clips, figures[0].snr_db) for f in figures)
+    assert [f.metric for f in figures] == ["clip_score", "bert_score", "psnr_db", "ssim"]
+    assert [f.drawn for f in figures] == ["ms_ssim", "", "psnr_db", "ssim"]
+    assert [bool(f.absent) for f in figures] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_what_a_shipped_recipe_sends_is_known(name):
+    recipe = shipped_recipe(name)
+    assert recipe.source and recipe.title
+    assert all(line.scheme in SCHEMES or line.scheme == "dvst" for line in recipe.lines)
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+PLAIN = 'title = "mine"\nmetric = "ssim"\nsnr_db = [0]\n[[line]]\nlabel = "a"\nscheme = "text-only"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PLAIN.replace("metric", "metrics"), "did you mean metric"),
+        (PLAIN.replace('"ssim"', '"fvd"'), "metric is 'fvd'"),
+        (PLAIN.replace("[0]", "[]"), "no SNR"),
+        (PLAIN + "mod = 3\n", "did you mean mode"),
+        (PLAIN.replace('[[line]]\nlabel = "a"\nscheme = "text-only"\n', ""), "no line"),
+        (PLAIN.replace("title", 'base = "nothing"\ntitle'), "based on 'nothing'"),
+        (PLAIN.replace("title", 'order = ["b"]\ntitle'), "order"),
+        ("title = [", "not valid TOML"),
+        ("snr_db = [0]\nmetric = 'ssim'\n", "title"),
+    ],
+)
+def test_mistakes_in_a_recipe_are_named(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(write(tmp_path / "mine.toml", text))
+    with pytest.raises(ConfigError, match="gvsc-fig-5"):
+        shipped_recipe("gvsc-fig-55")
+
+
+def test_a_line_changes_what_all_lines_share(tmp_path):
+    text = PLAIN.replace("[[line]]", '[settings]\n"message.send_motion" = false\n"seed" = 3\n[[line]]')
+    text += 'settings = { "message.send_motion" = true }\n'
+    text += '[[line]]\nlabel = "b"\nscheme = "h264-ldpc"\nmode = "gvsc"\ncbr = 0.008\n'
+    recipe = read_recipe(write(tmp_path / "mine.toml", text))
+    clip = tmp_path / "c.mp4"
+    clip.write_bytes(b"c")
+    first, second = (cells_of(recipe, line, [clip])[0] for line in recipe.lines)
+    assert first.config.message.send_motion and not second.config.message.send_motion
+    assert (first.mode, first.cbr_target) == ("free", None) and first.config.channel.snr_db == 0
+    assert (second.mode, second.cbr_target) == ("gvsc", 0.008)
+    assert second.config.conventional.mode == "gvsc" and second.config.coding.budget == "0.008cbr"
+
+
+def test_clips_are_cut_to_frames_rate_and_a_square(tmp_path):
+    frames = np.full((30, 40, 60, 3), 7, np.uint8) * np.arange(1, 31, dtype=np.uint8)[:, None, None, None]
+    write_video(tmp_path / "long.mp4", Video(frames, Fraction(12)))
+    made = sampled(tmp_path / "long.mp4", tmp_path / "clips", frames=8, fps=4, side=32)
+    got = read_video(made)
+    assert got.frames.shape == (8, 32, 32, 3) and got.fps == 4
+    levels = got.frames.mean(axis=(1, 2, 3)) / 7
+    assert np.allclose(levels, [1, 4, 7, 10, 13, 16, 19, 22], atol=0.8)  # every third frame
+    assert sampled(tmp_path / "long.mp4", tmp_path / "clips", frames=8, fps=4, side=32) == made
+    with pytest.raises(InputError, match="has 6 of 8 frames"):
+        sampled(tmp_path / "long.mp4", tmp_path / "clips", frames=8, fps=4, side=32, start_s=1.0)
+
+
+def test_of_a_folder_only_held_out_clips_are_taken_and_spread_evenly(tmp_path):
+    for index in range(40):
+        (tmp_path / f"{index:02}.mp4").write_bytes(b"")
+    every = list(found([tmp_path], False))
+    kept = list(found([tmp_path], True))
+    assert len(every) == 40 and 0 < len(kept) < 20 and all(held_out(path) for path in kept)
+    assert chosen(range(10), 3) == [1, 5, 8] and chosen(range(3), 0) == [0, 1, 2] and chosen([1], 5) == [1]
+
+
+def rows_of(label, values):
+    return [
+        Row(
+            key=f"{label}{i}{snr}", clip=f"clip{i}", scheme=label, mode="free", channel="awgn", snr_db=snr,
+            snr_def="esn0", cbr_target=None, cbr=1e-3, ssim=value, psnr_db=20.0, ms_ssim=0.5,
+            lost="1 caption" * (snr < 0),
+        )
+        for snr, of_clips in values.items()
+        for i, value in enumerate(of_clips)
+    ]  # fmt: skip
+
+
+def test_the_table_has_intervals_and_stars_and_the_order_is_counted_clip_by_clip(tmp_path):
+    text = PLAIN.replace("[0]", "[-2, 10]").replace("metric", 'order = ["a", "b"]\nmetric')
+    recipe = read_recipe(write(tmp_path / "m.toml", text + '[[line]]\nlabel = "b"\nscheme = "gvsc-sketch"\n'))
+    results = {
+        "a": rows_of("a", {-2: [0.5, 0.6, 0.7], 10: [0.8, 0.8, 0.8]}),
+        "b": rows_of("b", {-2: [0.4, 0.65, 0.6], 10: [0.5, 0.5, 0.5]}),
+    }
+    header, cells = quality_table(recipe, {label: means_over_snr(label, rows) for label, rows in results.items()})
+    assert header == ["SSIM of", "n", "CBR", "-2 dB", "10 dB"]
+    assert cells[0] == ["a", "3", "1.00e-03", "0.600±0.248*", "0.800±0.000"]
+    said = orderings(recipe, results)
+    assert said[0].startswith("a above b at -2 dB in 2 of 3, by +0.050") and "in 3 of 3, by +0.300" in said[1]
+
+
+def test_the_plan_of_gvsc_is_its_own():
+    assert shipped_recipe("gvsc-grid").clips == ClipPlan(count=4, frames=8, fps=4, side=256, held_out=True)
