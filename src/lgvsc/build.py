@@ -68,7 +68,7 @@ def without_pilots(
         kinds: dict[Family, str] = {"generative": "skem-dsa", "conventional": "h265-ldpc"}  # each reads all of its kind
         return AutoReceiver(lambda kind: without_pilots(with_chosen_scheme(config, kinds[kind]), clock))
     if config.scheme == GVSC_ADAPTIVE:  # a receiver alone: any of its kind reads what each burst says that it has
-        return without_pilots(with_chosen_scheme(config, "gvsc-first-frame"), clock)
+        return without_pilots(with_chosen_scheme(config, "gvsc-sketch"), clock)
     if config.is_conventional:
         return conventional(config, clock)
     if config.scheme == DJSCC:
@@ -218,7 +218,7 @@ def world_model(config: Config) -> WorldModel:
         return world
     if config.message.sketches > 1:
         raise ConfigError(
-            f"{config.scheme} sends sketches of many frames, but {config.models.world_model} goes on from one picture, "
+            f"{config.scheme} sends sketches of many frames, but {config.world_model} goes on from one picture, "
             f"which {to_frame} makes of one sketch. GVSC takes VideoComposer, which is not part of lgvsc; take "
             "--preset gvsc-modern (Wan VACE), or --scheme gvsc-sketch"
         )
@@ -227,7 +227,7 @@ def world_model(config: Config) -> WorldModel:
 
 def video_model(config: Config) -> WorldModel:
     """What makes frames. A large one reads its weights when it makes its first segment, and stays."""
-    name = config.models.world_model
+    name = config.world_model
     card = find(name)
     if not card.settings:
         return load(name)

@@ -61,6 +61,7 @@ class ModelRoles(BaseModel):
     sketch_extractor: str = "compact-pidinet"
     sketch_codec: str = "compact-deepjscc-sketch"  # of a segment's first sketch
     sketch_differences: str = "compact-dvst-sketch"  # of the others
+    sketch_world_model: str = ""  # where sketches are sent; else ``world_model``
     sketch_to_frame: str = ""  # makes a first frame of a sketch, for a world model that takes no sketches
 
 
@@ -129,6 +130,15 @@ class Config(BaseModel):
     def is_generative(self) -> bool:
         """Whether words and keyframes are sent, and the receiver makes frames of its own."""
         return not self.is_conventional and self.scheme not in (DJSCC, DVST)
+
+    @property
+    def world_model(self) -> str:
+        """Name of the world model: another one may be there for sketches."""
+        return (
+            self.models.sketch_world_model
+            if self.message.sketches and self.models.sketch_world_model
+            else (self.models.world_model)
+        )
 
     @property
     def believed_snr_db(self) -> float:

@@ -256,7 +256,7 @@ def models(config: Config) -> dict[str, dict[str, Any]]:
         named |= {"sketch_to_frame": roles.sketch_to_frame} if roles.sketch_to_frame else {}
     codecs = roles.picture_codecs
     named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
-    cards = {role: find(name) for role, name in (named | {"world_model": roles.world_model}).items()}
+    cards = {role: find(name) for role, name in (named | {"world_model": config.world_model}).items()}
     return {role: {"name": c.name, "revision": revision_here(c), "sha256": c.sha256} for role, c in cards.items()}
 
 
