@@ -212,3 +212,8 @@ def test_the_command_line_says_what_is_wrong(arguments, says, tmp_path, monkeypa
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, ConfigError) and result.exception.exit_status == 2
     assert says in str(result.exception)
+
+
+def test_sketches_are_refused_as_packets_do_not_carry_them():
+    with pytest.raises(ConfigError, match="sketches"):
+        live._generative(load_config(scheme="gvsc-sketch"))

@@ -113,7 +113,16 @@ def choose_rung(
 
 @lru_cache(maxsize=1)
 def shipped_ladder() -> Ladder:
-    """The ladder that lgvsc ships."""
+    """The ladder that lgvsc ships.
+
+    Raises:
+        ConfigError: None does.
+    """
+    if not resources.files("lgvsc.schemes").joinpath(TABLE).is_file():
+        raise ConfigError(
+            "no measured ladder is here; make one with lgvsc train ladder, or set ladder.threshold_db, below which "
+            "words alone are sent"
+        )
     return parse(resources.files("lgvsc.schemes").joinpath(TABLE).read_text(encoding="utf-8"))
 
 

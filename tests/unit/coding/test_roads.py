@@ -79,3 +79,16 @@ def test_two_roads_with_one_number_are_refused():
         PictureRoads([Digital(), Digital()])
     with pytest.raises(ConfigError):
         PictureRoads([])
+
+
+def test_a_picture_by_a_road_that_is_not_sent_with_is_read_all_the_same():
+    wanted = []
+    roads = PictureRoads([Digital()], lambda number: wanted.append(number) or (Analogue() if number == 1 else None))
+    sent = Analogue().encode(ramp(), max_symbols=100, snr_db=60.0)
+    received = Reception(sent.symbols, torch.zeros(len(sent.symbols)))
+    assert roads.symbol_count(1, 64, 0, 64, 48) == 64
+    assert np.abs(roads.decode(received, 1, 64, 0, 64, 48).astype(int) - ramp()).max() <= 1
+    assert roads.symbol_count(3, 64, 0, 64, 48) == 0 and roads.decode(received, 3, 64, 0, 64, 48) is None
+    assert set(wanted) == {1, 3}
+    wanted.clear()
+    assert roads.symbol_count(1, 0, 0, 64, 48) == 0 and not wanted  # nothing was sent, nothing is loaded

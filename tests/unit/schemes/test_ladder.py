@@ -12,7 +12,7 @@ from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments.compare_table import Row, write_csv
 from lgvsc.experiments.ladder_choice import learn_ladder
 from lgvsc.planning import climb
-from lgvsc.schemes.ladder import LadderConfig, choose_rung, parse, shipped_ladder
+from lgvsc.schemes.ladder import LadderConfig, choose_rung, parse
 
 SNRS_DB = (-6.0, 0.0, 10.0)
 CBR = {"text-only": 4e-4, "gvsc-sketch": 1e-3, "gvsc-sketches": 3e-3, "gvsc-first-frame": 5e-3}
@@ -89,11 +89,3 @@ def test_the_transmitter_climbs_by_the_snr_it_believes_and_any_receiver_of_the_k
     assert config == with_chosen_scheme(
         load_config(scheme="gvsc-adaptive", settings=settings | {"coding.believed_snr_db": 9.0}), "gvsc-first-frame"
     )
-
-
-def test_the_shipped_ladder_begins_with_the_cheapest_it_knows_of():
-    ladder = shipped_ladder()
-    assert ladder.steps[0][0] == float("-inf") and ladder.clips > 1
-    assert [start for start, _ in ladder.steps] == sorted(start for start, _ in ladder.steps)
-    assert {scheme for _, scheme in ladder.steps} <= {rung.scheme for rung in ladder.rungs}
-    assert all(len(rung.cbr) == len(rung.ssim) == len(ladder.snrs_db) for rung in ladder.rungs)

@@ -14,7 +14,7 @@ import pytest
 from lgvsc.core.video import write_video
 from lgvsc.errors import InputError
 from lgvsc.ui.clips import browser_clip
-from lgvsc.ui.report import Material, keyframe_pictures, render, write_html
+from lgvsc.ui.report import Material, keyframe_pictures, render, sketch_pictures, write_html
 
 VOID = {"meta", "img", "input", "br", "line", "path", "circle", "rect", "link", "hr"}
 
@@ -167,3 +167,35 @@ def test_what_captioner_and_judge_cost_is_shown_where_they_did_something():
     assert "What captioner and judge cost" in text and "1\u202f234" in text and "5.6 GFLOP" in text
     assert "25 % of the pairs were scored in vain" in text
     assert "What captioner and judge cost" not in " ".join(Page(render({"cost": {"model_calls": 0}})).text)
+
+
+def test_sketches_are_shown_as_drawn_and_as_received():
+    report = example_run.report()
+    row = report["segments"][1]
+    start = row["start"]
+    row |= {"sketches": [start, start + 4], "sketch_symbols": 1500}
+    row["status"] |= {"keyframe": "absent", "key_sketch": "ok", "other_sketches": "lost"}
+    drawn = np.zeros((40, 40), np.uint8)
+    sketches = {start: (drawn, drawn), start + 4: (drawn, None)}
+    text = render(report, Material(sketches=sketches))
+    page = Page(text)
+    shown = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt") and "sketch" in value]
+    assert shown == [
+        f"sketch of frame {start} as sent",
+        f"sketch of frame {start} as received",
+        f"sketch of frame {start + 4} as sent",
+    ]
+    words = " ".join(page.text)
+    assert "1\u202f500 of them for sketches" in words and "key sketch ok" in words and "other sketches lost" in words
+    card = text[text.index(f"data-frame='{start}'") :]
+    card = card[: card.index("</article>")]
+    assert "class='gap'>lost<" in card and "keyframe sent" not in card  # where none was sent, none is shown
+
+
+def test_sketches_that_were_kept_are_matched_frame_by_frame():
+    record = example_run.record()
+    drawn = np.zeros((9, 9), np.uint8)
+    record.sent_segments[0] = record.sent_segments[0].changed(sketches=((0, drawn), (5, drawn)))
+    record.received_segments[0] = record.received_segments[0].changed(sketches=((0, drawn),))
+    found = sketch_pictures(record.sent_segments, record.received_segments)
+    assert list(found) == [0, 5] and found[0][1] is not None and found[5][1] is None
