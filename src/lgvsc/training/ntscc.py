@@ -184,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=recipe.batch, help="a quarter of the crops take the digital path")
     parser.add_argument("--crop", type=int, default=recipe.crop, help="side in pixels, a multiple of 32")
     parser.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
+    parser.add_argument("--similarity-weight", type=float, default=recipe.similarity_weight, help="of 1 - MS-SSIM")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -197,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         digital=max(1, chosen.batch // 4),
         crop=chosen.crop,
         learning_rate=chosen.learning_rate,
+        similarity_weight=chosen.similarity_weight,
         seed=chosen.seed,
         threads=chosen.threads,
         device=chosen.device,
