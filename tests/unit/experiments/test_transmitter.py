@@ -1,6 +1,8 @@
 """The transmitter over many videos gives the same, whoever does the work."""
 
 import json
+import os
+import sys
 from fractions import Fraction
 
 import cv2
@@ -80,23 +82,54 @@ def test_a_pool_of_processes_gives_what_the_loop_gives(looped, videos, tmp_path)
     assert found[3].error
 
 
+class Deadly:
+    """A path that ends the process that opens it, as a lack of memory would."""
+
+    name = "deadly.mp4"
+
+    def __fspath__(self):
+        os._exit(9)
+
+
 @pytest.mark.slow
-def test_two_ray_actors_give_what_the_loop_gives(looped, videos, tmp_path):
+def test_a_pool_goes_on_where_a_process_dies(looped, videos):
+    found = run_jobs([Job(Deadly()), *(Job(v) for v in videos)], load_config(), Workers(count=2))
+    assert "died" in found[0].error
+    assert same([found[3]], looped[2:])  # those that ran beside it may have died with it
+
+
+@pytest.fixture
+def one_gpu():
+    """Ray on this machine, which is told that there is a GPU: it only counts what is reserved."""
     ray = pytest.importorskip("ray", reason="pip install 'lgvsc[ray]'")
+    ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_two_ray_actors_that_share_a_gpu_give_what_the_loop_gives(one_gpu, looped, videos, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
-    workers = Workers(engine="ray", count=2, cpus=0.4)
-    found = run_jobs([*(Job(v) for v in videos), Job(broken)], load_config(), workers)
+    jobs = [*(Job(v) for v in videos), Job(broken)]
+    found = run_jobs(jobs, load_config(), Workers(engine="ray", count=2, cpus=0.4, gpus=0.5))
     assert same(found[:3], looped) and found[3].error
-    assert not ray.is_initialized()
+    assert one_gpu.is_initialized()  # what was running before goes on
+    with pytest.raises(ConfigError, match=r"2 actors of 0\.6 GPUs want 1\.2, and Ray has 1"):
+        run_jobs(jobs, load_config(), Workers(engine="ray", count=2, cpus=0.4, gpus=0.6))
+
+    one_gpu.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    found = run_jobs([Job(Deadly()), Job(videos[0])], load_config(), Workers(engine="ray", count=1, cpus=0.4))
+    assert "died" in found[0].error and same(found[1:], looped[:1])  # another actor takes its place
 
 
 @pytest.mark.slow
 def test_what_ray_cannot_give_is_refused_and_not_waited_for(videos):
-    pytest.importorskip("ray", reason="pip install 'lgvsc[ray]'")
+    ray = pytest.importorskip("ray", reason="pip install 'lgvsc[ray]'")
     with pytest.raises(ConfigError, match="GPUs"):
         run_jobs([Job(video) for video in videos], load_config(), Workers(engine="ray", count=2, gpus=0.5, cpus=0.1))
     absent = load_config(settings={"models.captioner": "qwen3-vl-4b", "models.judge": "qwen3-vl-4b"})
+    assert not ray.is_initialized()
     with pytest.raises(MissingResourceError, match="models pull"):  # the actor's complaint, as the loop would make it
         run_jobs([Job(video) for video in videos], absent, Workers(engine="ray", count=1, cpus=0.1))
 

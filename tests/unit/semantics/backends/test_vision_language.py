@@ -60,7 +60,7 @@ def spelled(model, *parts):
 
 def close(answers, expected):
     for answer, (yes, no) in zip(answers, expected, strict=True):
-        assert answer.p_yes == pytest.approx(yes, abs=1e-6) and answer.p_no == pytest.approx(no, abs=1e-6)
+        assert answer.p_yes == pytest.approx(yes, abs=1e-7) and answer.p_no == pytest.approx(no, abs=1e-7)
 
 
 def test_looking_equals_a_plain_forward_pass_for_every_batch_size(model, clip):
