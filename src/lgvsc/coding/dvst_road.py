@@ -15,6 +15,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -43,6 +44,8 @@ MAX_SNR_DB = 60.0
 NOT_HEARD = 1e6  # variance of the noise in what did not arrive
 MOST_MOTION = 64.0  # pixels between two frames; more is not looked for
 WORTH = 0.9  # motion is kept where it lowers the difference to this share
+HOLD = 1.1  # parts whose squared error is not this many times as large as if they were coded stay as they are
+INVISIBLE = (0.5 / 255) ** 2
 CHANGE_FLOOR = 0.35  # of the mean change, that also a frame in which nothing changes is worth
 
 
@@ -66,10 +69,12 @@ class DvstCodec:
 
     Args:
         net: Trained network, the same at both ends.
+        holds: Whether the transmitter sends nothing for the parts of a frame that coding would not make better. Always,
+            but for a network that was never trained.
     """
 
-    def __init__(self, net: Dvst) -> None:
-        self._net = net.eval()
+    def __init__(self, net: Dvst, *, holds: bool = True) -> None:
+        self._net, self._holds = net.eval(), holds
         self.colours = net.config.colours
 
     # Transmitter
@@ -91,7 +96,7 @@ class DvstCodec:
             max_symbols: Of all frames together, header not included. Frames in which more changes get more.
             snr_db: Es/N0 that the transmitter believes.
             eta: Reals for each bit of information, as the papers have it (0.2), within ``max_symbols``. ``None``: as
-                many as ``max_symbols`` allows; rates are few, so a fraction of a per cent may be left over.
+                many as ``max_symbols`` allows, fewer only where hardly anything changes.
 
         Raises:
             ShapeError: Frames and reference do not match. ConfigError: too small, or too many frames.
@@ -111,7 +116,14 @@ class DvstCodec:
         for at, frame in enumerate(frames):
             share = int(left * float(worth[at] / worth[at:].sum()))
             sent = transmit_frame(
-                self._net, to_batch(frame, size), flows[at], state, snr_db=snr_db, most_reals=2 * share, eta=eta
+                self._net,
+                to_batch(frame, size),
+                flows[at],
+                state,
+                snr_db=snr_db,
+                most_reals=2 * share,
+                eta=eta,
+                holds=self._holds,
             )
             rates.append(sent.rates)
             streams.append(sent.reals)
@@ -206,6 +218,7 @@ def transmit_frame(
     snr_db: float,
     most_reals: int,
     eta: float | None = None,
+    holds: bool = True,
 ) -> SentFrame:
     """Code one frame, ``(1, colours, H, W)``, against the picture before it.
 
@@ -214,6 +227,7 @@ def transmit_frame(
         reference: The picture before it, as the receiver is reckoned to have it.
         snr_db: Es/N0 as believed.
         most_reals, eta: As of :meth:`DvstCodec.encode`.
+        holds: As of :class:`DvstCodec`.
     """
     blocks = picture.shape[2] * picture.shape[3] // BLOCK**2
     snr = torch.tensor([min(snr_db, MAX_SNR_DB)])
@@ -222,29 +236,37 @@ def transmit_frame(
     motion_bits = net.motion_information(motion)
     context = net.context(reference, net.synthesise_motion(motion, sender))  # as if motion arrived as it is
     bits = entry_sums(net.information(net.analyse(picture, context, sender), context)[0])
-    maps = choose_rates(motion_bits, bits, eta or 0.0, net.config)
-    if eta is None or int(net.reals(*maps)) > most_reals:
-        motion_map, rest = allocate(motion_bits[0], bits[0], most_reals, net.config)
-        maps = motion_map[None], rest[None]
-    motion_map, rest = maps
-    motion_reals = stream_of(net.encode_motion(motion, motion_map, sender), net.motion_sent(motion_map))
-    # The context as the receiver will have it: the motion after its link, without noise. Its own noise comes later.
-    guess = receiver_state(net, snr, motion_map, rest, torch.ones(1))
-    arrived = place(motion_reals, net.motion_sent(motion_map))
-    noise = torch.full((1, 1, 1, 1), 10 ** (-float(snr) / 10)) * mean_power(motion_reals)
-    told = net.decode_motion(arrived, motion_map, guess, noise)
-    context = net.context(reference, net.synthesise_motion(told, guess))
-    rest_reals = stream_of(net.encode(net.analyse(picture, context, sender), rest, sender), net.sent(rest))
-    reals = torch.cat([motion_reals, rest_reals])
-    rates = FrameRates(GAIN.level(math.sqrt(mean_power(reals))), motion_map[0].numpy(), rest[0].numpy())
-    sent = reals / math.sqrt(max(mean_power(reals), 1e-12))
-    n0 = torch.full((len(sent),), 10 ** (-float(snr) / 10))
-    return SentFrame(rates, sent, receive_frame(net, sent, n0, rates, reference))
+
+    def coded(held: Tensor) -> SentFrame:
+        maps = tuple(m.masked_fill(held, 0) for m in choose_rates(motion_bits, bits, eta or 0.0, net.config))
+        if eta is None or int(net.reals(*maps)) > most_reals:
+            maps = tuple(m[None] for m in allocate(motion_bits[0], bits[0], most_reals, net.config, held[0]))
+        motion_map, rest = maps
+        motion_reals = stream_of(net.encode_motion(motion, motion_map, sender), net.motion_sent(motion_map))
+        # The context as the receiver will have it: the motion after its link. Its noise comes later.
+        guess = receiver_state(net, snr, motion_map, rest, torch.ones(1))
+        arrived = place(motion_reals, net.motion_sent(motion_map))
+        noise = torch.full((1, 1, 1, 1), 10 ** (-float(snr) / 10)) * mean_power(motion_reals)
+        told = net.decode_motion(arrived, motion_map, guess, noise)
+        context = net.context(reference, net.synthesise_motion(told, guess))
+        rest_reals = stream_of(net.encode(net.analyse(picture, context, sender), rest, sender), net.sent(rest))
+        reals = torch.cat([motion_reals, rest_reals])
+        rates = FrameRates(GAIN.level(math.sqrt(mean_power(reals))), motion_map[0].numpy(), rest[0].numpy())
+        sent = reals / math.sqrt(max(mean_power(reals), 1e-12))
+        n0 = torch.full((len(sent),), 10 ** (-float(snr) / 10))
+        return SentFrame(rates, sent, receive_frame(net, sent, n0, rates, reference))
+
+    made = coded(torch.zeros_like(bits, dtype=torch.bool))
+    if not holds:
+        return made
+    error, still = (F.avg_pool2d((picture - p).square().mean(1), ENTRY) for p in (made.expected, reference))
+    held = still < HOLD * error + INVISIBLE
+    return coded(held) if bool(held.any()) else made
 
 
 @torch.inference_mode()
 def receive_frame(net: Dvst, reals: Tensor, n0: Tensor, rates: FrameRates, reference: Tensor) -> Tensor:
-    """Rebuild one frame.
+    """Rebuild one frame. Entries for which nothing was sent stay as they were.
 
     Args:
         reals: As they arrived, sent with mean power one, ``(n,)``.
@@ -265,7 +287,9 @@ def receive_frame(net: Dvst, reals: Tensor, n0: Tensor, rates: FrameRates, refer
     motion = net.decode_motion(place(values[:cut], motion_sent), motion_map, state, place(noise[:cut], motion_sent))
     context = net.context(reference, net.synthesise_motion(motion, state))
     latent = net.decode(place(values[cut:], sent), rest, state, place(noise[cut:], sent))
-    return net.synthesise(latent, context, state).float().clamp(0, 1)
+    made = net.synthesise(latent, context, state).float().clamp(0, 1)
+    held = ((motion_map == 0) & (rest == 0))[:, None].repeat_interleave(ENTRY, -2).repeat_interleave(ENTRY, -1)
+    return torch.where(held, reference, made)
 
 
 def receiver_state(net: Dvst, snr_db: Tensor, motion_map: Tensor, rest: Tensor, gain: Tensor) -> Tensor:

@@ -393,15 +393,23 @@ def middles(rates: Sequence[int]) -> Tensor:
     return torch.tensor([math.sqrt(a * b) if a else b / 2 for a, b in pairwise(rates)])
 
 
-def allocate(motion_bits: Tensor, bits: Tensor, reals: int, config: DvstConfig) -> tuple[Tensor, Tensor]:
+def allocate(
+    motion_bits: Tensor, bits: Tensor, reals: int, config: DvstConfig, held: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Rate maps of one frame, ``(m, n)`` each, that spend at most so many reals, in proportion to the information.
 
     Args:
         motion_bits, bits: As of :func:`choose_rates`, ``(m, n)``.
         reals: The limit.
+        held: Entries that are to get none, bool ``(m, n)``.
     """
+    held = torch.zeros_like(bits, dtype=torch.bool) if held is None else held
     motion_bits, bits = motion_bits.double().clamp(min=1e-6), bits.double().clamp(min=1e-6)
     tables = torch.tensor(config.motion_rates), BLOCKS * torch.tensor(config.rates)
+
+    def wanted(eta: float) -> tuple[Tensor, Tensor]:
+        motion, rest = choose_rates(motion_bits, bits, eta, config)
+        return motion.masked_fill(held, 0), rest.masked_fill(held, 0)
 
     def spent(maps: tuple[Tensor, Tensor]) -> int:
         return sum(int(table[indices].sum()) for table, indices in zip(tables, maps, strict=True))
@@ -409,18 +417,19 @@ def allocate(motion_bits: Tensor, bits: Tensor, reals: int, config: DvstConfig) 
     low, high = -40.0, 40.0  # log2 of eta
     for _ in range(32):
         middle = (low + high) / 2
-        fits = spent(choose_rates(motion_bits, bits, 2**middle, config)) <= reals
+        fits = spent(wanted(2**middle)) <= reals
         low, high = (middle, high) if fits else (low, middle)
-    maps = choose_rates(motion_bits, bits, 2**low, config)
+    maps = wanted(2**low)
     # Rates are few: many entries step up together at the next factor. Raise as many of them as still fit.
     left = reals - spent(maps)
     wishes = [
-        (2**high * wish / table[indices].clamp(min=1)).flatten()
+        (wish / table[indices].clamp(min=1)).masked_fill(held, -1).flatten()
         for wish, table, indices in zip((motion_bits, bits), tables, maps, strict=True)
     ]
     flat = [indices.flatten() for indices in maps]
     count = len(flat[0])
-    for place in torch.cat(wishes).argsort(descending=True, stable=True).tolist():
+    order = torch.cat(wishes).argsort(descending=True, stable=True)
+    for place in order[: int(2 * (~held).sum())].tolist():
         which, at = divmod(place, count)
         here = int(flat[which][at])
         if here + 1 < len(tables[which]):

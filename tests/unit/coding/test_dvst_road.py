@@ -21,7 +21,7 @@ SIZE = (50, 70)
 def codec(colours: int = 3) -> DvstCodec:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return DvstCodec(Dvst.tiny(colours))
+        return DvstCodec(Dvst.tiny(colours), holds=False)
 
 
 def frames(count: int, colours: int = 3, size: tuple[int, int] = SIZE) -> list[np.ndarray]:

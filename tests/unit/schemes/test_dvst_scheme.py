@@ -37,7 +37,7 @@ def clip(frames: int = 10) -> Video:
 def scheme(believed_snr_db: float = 10.0, **more) -> DvstScheme:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        roads, codec = PictureRoads([NtsccPictureCodec(Ntscc.tiny())]), DvstCodec(Dvst.tiny())
+        roads, codec = PictureRoads([NtsccPictureCodec(Ntscc.tiny())]), DvstCodec(Dvst.tiny(), holds=False)
     config = DvstSchemeConfig(**{"gop_frames": 4, "budget": "0.04cbr"} | more)
     return DvstScheme(roads, codec, believed_snr_db, config)
 
