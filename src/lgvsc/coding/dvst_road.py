@@ -44,7 +44,7 @@ MAX_SNR_DB = 60.0
 NOT_HEARD = 1e6  # variance of the noise in what did not arrive
 MOST_MOTION = 64.0  # pixels between two frames; more is not looked for
 WORTH = 0.9  # motion is kept where it lowers the difference to this share
-HOLD = 1.1  # parts whose squared error is not this many times as large as if they were coded stay as they are
+HOLD = 1.25  # parts whose squared error is not this many times as large as if they were coded stay as they are
 INVISIBLE = (0.5 / 255) ** 2
 CHANGE_FLOOR = 0.35  # of the mean change, that also a frame in which nothing changes is worth
 

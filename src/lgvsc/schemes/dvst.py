@@ -39,8 +39,8 @@ from lgvsc.world.spans import in_order
 MAX_BURST_BYTES = 64 << 20  # of pictures that the transmitter holds at once
 UNKNOWN_GOP = 240  # frames over which the first keyframe's cost is spread where neither GOP nor video has an end
 TYPICAL_BITS = 2000  # fixes the spectral efficiency by which a budget in bit/s becomes symbols
-HEADER_BITS_PER_ENTRY = 0.7  # of both rate maps, before any was coded
-CLOSE = 0.96  # of the budget: a burst that spends less is coded once more
+HEADER_BITS_PER_ENTRY = 3.0  # of both rate maps, before any was coded
+CLOSE = 0.975  # of the budget: a burst that spends less is coded once more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

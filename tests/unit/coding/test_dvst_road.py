@@ -151,3 +151,14 @@ def test_weights_load_and_foreign_ones_are_refused():
         load(save({"a": torch.zeros(1)}, {"config": DvstConfig().to_json()}))
     with pytest.raises(InputError):
         load(b"nothing")
+
+
+def test_nothing_is_sent_for_what_coding_would_not_make_better():
+    """This network was never trained, so that is everything; and what nothing was sent for stays as it is."""
+    pictures = frames(3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = DvstCodec(Dvst.tiny()).encode(pictures[1:], pictures[0], max_symbols=200, snr_db=10.0)
+    assert len(made.symbols) == 0 and all(np.array_equal(picture, pictures[0]) for picture in made.expected)
+    shown = codec().decode(clean(made), made.header, pictures[0], 2, *SIZE)
+    assert all(np.array_equal(picture, pictures[0]) for picture in shown)
