@@ -75,8 +75,8 @@ def test_a_burst_for_each_gop_and_everything_is_charged():
 def test_the_budget_is_met(gop_frames):
     """Nearly all of it and no more: also where the video ends within a GOP."""
     video = clip(15)
-    spent = sum(len(burst.symbols) for _, burst in sent(video, gop_frames=gop_frames, budget="0.022cbr"))
-    budget = 0.022 * 3 * HEIGHT * WIDTH * 15
+    spent = sum(len(burst.symbols) for _, burst in sent(video, gop_frames=gop_frames, budget="0.018cbr"))
+    budget = 0.018 * 3 * HEIGHT * WIDTH * 15
     assert spent <= budget
     assert spent >= 0.95 * budget
 
