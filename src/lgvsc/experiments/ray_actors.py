@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lgvsc.errors import ConfigError, LgvscError, MissingResourceError
@@ -71,11 +72,11 @@ def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator
             while waiting and idle:
                 actor, (place, job) = idle[0], waiting.pop()
                 idle = idle[1:]
-                running[actor.work.remote(job)] = place, actor
+                running[actor.work.remote(elsewhere(job))] = place, actor
             (ended, *_), _ = ray.wait(list(running))
             place, actor = running.pop(ended)
             try:
-                outcome = ray.get(ended)
+                outcome = replace(ray.get(ended), job=jobs[place])
                 deaths = 0
             except ray.exceptions.RayActorError as error:
                 outcome, deaths = died(jobs[place]), deaths + 1
@@ -90,6 +91,11 @@ def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator
             ray.kill(actor)
         if started:
             ray.shutdown()
+
+
+def elsewhere(job: Job) -> Job:
+    """A job for somebody who works in another folder."""
+    return replace(job, video=job.video.absolute(), target=job.target.absolute() if job.target else None)
 
 
 def start(ray: Any, workers: Workers) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lgvsc import build, inspection, link
-from lgvsc.config import Config
+from lgvsc.config import AUTO, Config
 from lgvsc.errors import ConfigError, LgvscError
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,8 @@ class Transmitter:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._similarity = build.psss(config)
+        asks = config.is_generative and config.scheme != AUTO
+        self._similarity = build.psss(config) if asks else None  # large models stay for whoever builds them again
 
     def __call__(self, job: Job) -> Outcome:
         """Do a job. What goes wrong with a video is in the outcome."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError, MissingResourceError
@@ -144,7 +145,7 @@ def pin(hub: str, folder: Path, cache: Path | None = None) -> Pin:
     return made
 
 
-def _pins(cache: Path) -> dict[str, dict[str, object]]:
+def _pins(cache: Path) -> dict[str, dict[str, Any]]:
     path = cache / LOCK
     try:
         models = json.loads(path.read_text("utf-8"))["models"]

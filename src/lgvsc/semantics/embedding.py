@@ -44,14 +44,14 @@ def described(pixels: Pixels) -> NDArray[np.float32]:
     """The vector of one picture; both halves have the same length before they are put together."""
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)  # L* in 0..100, a* and b* about -100..100
-    colours = lab - np.array([50.0, 0.0, 0.0], np.float32)
+    colours = np.asarray(lab - np.array([50.0, 0.0, 0.0]), dtype=np.float32)
     grey = cv2.GaussianBlur(lab[..., 0], (0, 0), 2.0)
     dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     strength, angle = np.hypot(dx, dy), np.mod(np.arctan2(dy, dx), np.pi)
     direction = np.minimum((angle / np.pi * DIRECTIONS).astype(np.int64), DIRECTIONS - 1)
     edges = strength[..., None] * np.eye(DIRECTIONS, dtype=np.float32)[direction]
     halves = [cells(colours), cells(edges)]
-    return np.concatenate([unit(half) for half in halves]) / np.float32(np.sqrt(2.0))
+    return np.asarray(np.concatenate([unit(half) for half in halves]) / np.sqrt(2.0), dtype=np.float32)
 
 
 def cells(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from lgvsc.config import load_config
 from lgvsc.core.video import VideoFormat, VideoWriter
 from lgvsc.errors import ConfigError, MissingResourceError
 from lgvsc.experiments import transmitter
+from lgvsc.experiments.ray_actors import elsewhere
 from lgvsc.experiments.transmitter import Job, Transmitter, Workers, run_jobs
 
 TIMES = ("seconds", "seconds_per_minute", "processor_seconds", "processor_seconds_per_minute")
@@ -90,6 +92,9 @@ class Deadly:
     def __fspath__(self):
         os._exit(9)
 
+    def absolute(self):
+        return self
+
 
 @pytest.mark.slow
 def test_a_pool_goes_on_where_a_process_dies(looped, videos):
@@ -140,6 +145,20 @@ def test_what_ray_cannot_give_is_refused_and_not_waited_for(videos):
 def test_workers_that_cannot_be_are_refused(wrong):
     with pytest.raises(ConfigError):
         Workers(**wrong)
+
+
+def test_actors_elsewhere_get_whole_paths(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    job = elsewhere(Job(Path("a.mp4"), Path("out") / "a"))
+    assert (job.video, job.target) == (tmp_path / "a.mp4", tmp_path / "out" / "a")
+
+
+def test_a_codec_needs_no_captioner():
+    """Sending by a codec must not ask for the weights of models that it does not use."""
+    absent = {"models.captioner": "qwen3-vl-4b", "models.judge": "qwen3-vl-4b"}
+    assert Transmitter(load_config(scheme="h264-ldpc", settings=absent)).config.is_conventional
+    with pytest.raises(MissingResourceError):
+        Transmitter(load_config(settings=absent))
 
 
 def test_without_ray_the_engine_says_what_to_install(monkeypatch, videos):
