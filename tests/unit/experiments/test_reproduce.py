@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -74,3 +76,29 @@ def test_the_command_lists_recipes_and_names_near_misses():
     assert ran.exit_code == 0 and "gvsc-fig-7" in ran.output and "gvsc-rates" in ran.output
     ran = CliRunner().invoke(app, ["reproduce", "gvsc-fig-66"])
     assert isinstance(ran.exception, ConfigError) and "did you mean gvsc-fig-6" in str(ran.exception)
+
+
+def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeypatch):
+    from lgvsc.training import deepjscc
+
+    trained = []
+
+    def ablate(config, kind, pool, out, held_back):
+        trained.append((config.steps, config.measured, kind))
+        rows = [
+            {"k": k, "steps": config.steps, "snr_db": snr, "psnr_db": 15 + k, "ms_ssim": 0.6 + k / 10, "contour_f": 0.7}
+            for k in deepjscc.ABLATED_K
+            for _, snr in config.measured
+        ]
+        (out / "ablation.json").write_text(json.dumps(rows))
+        return rows
+
+    monkeypatch.setattr(deepjscc, "material", lambda *_: SimpleNamespace(pool=None, held_back=[]))
+    monkeypatch.setattr(deepjscc, "ablate", ablate)
+    for _ in range(2):
+        done = reproduce(shipped_recipe("gvsc-fig-7"), [tmp_path], tmp_path / "out")
+    assert trained == [(100, ((2, 0), (2, 5), (2, 10)), "sketch")]  # what is there whole is not trained again
+    assert done.header == ["k", "0 dB", "5 dB", "10 dB"]
+    assert done.cells[1] == ["0.3", *["15.30 / 0.630 / 0.700"] * 3] and len(done.cells) == 5
+    assert "CLIP score is absent" in done.notes[0] and "after 100 steps" in done.notes[1]
+    assert "k = 0.3" in (tmp_path / "out" / "gvsc-fig-7.svg").read_text()
