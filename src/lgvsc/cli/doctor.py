@@ -202,12 +202,13 @@ def check_weights() -> Check:
 
 
 def check_extras() -> list[Check]:
-    """What comes with ``lgvsc[demo]`` and ``lgvsc[bench]``."""
+    """What comes with ``lgvsc[demo]``, ``lgvsc[bench]`` and ``lgvsc[ray]``."""
     wanted = [
         ("skimage", "scikit-image", "demo", "the sample clip"),
         ("imageio_ffmpeg", "imageio-ffmpeg", "bench", "VMAF"),
         ("matplotlib", "matplotlib", "bench", "the plots of lgvsc compare"),
         ("pyarrow", "pyarrow", "bench", "the Parquet table of lgvsc compare"),
+        ("ray", "ray", "ray", "--engine ray for several videos"),
     ]
     checks = []
     for module, package, extra, use in wanted:
