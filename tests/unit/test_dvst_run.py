@@ -23,7 +23,10 @@ def clip(frames: int = 6) -> Video:
     return Video(np.stack([texture[:, 2 * i : 2 * i + 128] for i in range(frames)]), Fraction(25))
 
 
-@pytest.mark.parametrize("settings", [{}, {"channel.kind": "rayleigh", "channel.csi": "estimated"}])
+FADING = {"channel.kind": "rayleigh", "channel.csi": "estimated", "channel.snr_db": 25.0, "coding.believed_snr_db": 8.0}
+
+
+@pytest.mark.parametrize("settings", [{}, FADING])
 def test_shipped_weights_follow_what_moves(settings):
     video = clip()
     config = load_config(scheme="dvst", settings={"coding.budget": "0.03cbr", "dvst.gop_frames": 0} | settings)
