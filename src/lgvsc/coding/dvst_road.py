@@ -322,8 +322,10 @@ def motion_of(pictures: Sequence[Pixels], size: tuple[int, int]) -> tuple[list[T
     coarse = (size[1] // FLOW_GRID, size[0] // FLOW_GRID)
     flows, changes = list[Tensor](), list[float]()
     for before, now in pairwise(grey):
-        found = np.zeros((*size, 2), np.float32) if np.array_equal(before, now) else search.calc(now, before, None)
-        found = np.clip(np.nan_to_num(found), -MOST_MOTION, MOST_MOTION)
+        found = np.zeros((*size, 2), np.float32)
+        if not np.array_equal(before, now):
+            dense = np.asarray(search.calc(now, before, found))
+            found = np.clip(np.nan_to_num(dense), -MOST_MOTION, MOST_MOTION)
         moved = cv2.remap(
             before, columns + found[..., 0], rows + found[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )

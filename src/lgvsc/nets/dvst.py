@@ -512,4 +512,5 @@ def start_linear(net: Dvst, differences: Tensor, flows: Tensor, lambda_: float) 
             fill(decoder.linear, torch.eye(size, reals) * deviation.sqrt()[:, None])
     with torch.no_grad():  # the branches beside them take latents too, and must speak as softly
         for layer, unit in ((net.synthesis_quarter[-2], step), (net.motion_synthesis[-1], motion_step)):
+            assert isinstance(layer, nn.Conv2d)
             layer.weight.mul_(unit)

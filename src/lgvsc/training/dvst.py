@@ -18,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -49,6 +50,7 @@ from lgvsc.training.loop import LoopConfig, TrainingRun
 from lgvsc.training.ntscc_batch import through_channel, training_ms_ssim
 
 WEIGHTS: Mapping[Kind, str] = {"rgb": "compact-dvst.safetensors", "sketch": "compact-dvst-sketch.safetensors"}
+Tensors = TypeVar("Tensors", "Crops", "Asked")
 BLOCK_VALUES = 3 * BLOCK**2  # also of sketches: GVSC relates their symbols to pictures
 
 VALIDATED = ((0.002, 10.0), (0.002, 2.0), (0.004, 10.0))  # CBR of a frame after the keyframe, SNR in dB
@@ -112,7 +114,7 @@ class Asked:
 def ask(config: DvstTraining, keyframe_snr_db: Tensor, choice: np.random.Generator) -> Asked:
     """Rates log-uniform, SNR about that of the keyframe."""
     count = len(keyframe_snr_db)
-    cbr = np.exp(choice.uniform(*np.log(config.cbr), count))
+    cbr = np.exp(choice.uniform(math.log(config.cbr[0]), math.log(config.cbr[1]), count))
     snr_db = np.clip(keyframe_snr_db.numpy() + choice.normal(0, 1, count), -2, 22)
     off = np.where(choice.random(count) < config.mismatched, choice.normal(0, 5, count), 0.0)
     return Asked(
@@ -305,7 +307,7 @@ def last(pictures: Tensor) -> Tensor:
     return pictures.contiguous(memory_format=torch.channels_last)
 
 
-def on(values: Crops | Asked, device: str) -> Crops | Asked:
+def on(values: Tensors, device: str) -> Tensors:
     """The same on a device."""
     return type(values)(*(getattr(values, name).to(device) for name in values.__slots__))
 

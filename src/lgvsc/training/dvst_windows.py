@@ -158,9 +158,9 @@ def keyframe_rebuilder(kind: Kind) -> Rebuilder:
         if kind == "rgb":
             cbr = float(np.exp(choice.uniform(*np.log(KEYFRAME_CBR))))
             coded = codec.encode(picture, max_symbols=int(cbr * 3 * height * width), snr_db=snr_db)
-            symbols, told = coded.symbols, (coded.length, coded.mode, height, width)
+            symbols, told = coded.symbols, [coded.length, coded.mode, height, width]
         else:
-            symbols, told = codec.encode(picture, snr_db), (height, width)
+            symbols, told = codec.encode(picture, snr_db), [height, width]
         quiet = Reception(symbols, torch.full((len(symbols),), 10 ** (-snr_db / 10)))
         noisy = AwgnChannel(snr_db, child_generator(0, "windows", name, variant, snr_db))(symbols)
         expected, received = (codec.decode(one, *told) for one in (quiet, noisy))
