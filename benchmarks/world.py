@@ -47,6 +47,7 @@ from world_speed import speed
 from world_words import sketched, words
 
 SAMPLES = 8
+SHEET_HEIGHT = 128  # pixels of a picture on a contact sheet
 WORSE = 0.005  # of SSIM: a clip counts as worse than the simple methods from here on
 
 
@@ -273,10 +274,17 @@ def flicker(frames: Sequence[Pixels] | np.ndarray) -> float:
 
 
 def sheet(path: Path, pictures: dict[str, list[Pixels]]) -> None:
-    """One row for each method, every other sample."""
+    """One named row for each method, every other sample, small enough for a page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [np.hstack(row[::2]) for row in pictures.values()]
-    Image.fromarray(np.vstack(rows)).save(path)
+    height, width = pictures["source"][0].shape[:2]
+    size = (round(SHEET_HEIGHT * width / height), SHEET_HEIGHT)
+    rows = []
+    for name, row in pictures.items():
+        cells = np.hstack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in row[::2]])
+        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(cells, name, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness, cv2.LINE_AA)
+        rows.append(cells)
+    Image.fromarray(np.vstack(rows)).quantize(192).save(path, optimize=True)
 
 
 if __name__ == "__main__":

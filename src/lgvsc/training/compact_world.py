@@ -52,7 +52,8 @@ class WorldTraining(LoopConfig):
         guessing: Share of the single frames that the painter makes without a latent.
         latent_weight: Price of a nat in the latent.
         sharpness_weight: Of the squared log ratio of gradient energies, where the painter has the observer's latent.
-        guess_sharpness_weight: The same where it has not.
+        guess_sharpness_weight: The same where it has not, but a keyframe. Words and sketches alone may be as soft as
+            they like.
         clips: Clips, at most, the first by name.
         windows_per_clip: Drawn from each clip at the beginning.
         stills: Still pictures, at most, evenly spread, that a window each is made of.
@@ -63,7 +64,7 @@ class WorldTraining(LoopConfig):
     guessing: float = 0.5
     latent_weight: float = 0.004
     sharpness_weight: float = 0.03
-    guess_sharpness_weight: float = 0.01
+    guess_sharpness_weight: float = 0.004
     clips: int = 1000
     windows_per_clip: int = 4
     stills: int = 160
@@ -113,7 +114,7 @@ class WorldRun(TrainingRun[WorldTraining]):
             latent = torch.cat([latent[: -len(windows)], latents])
             frames = net.painter.paint(scene, seen, latent)
             with torch.autocast("cpu", enabled=False):
-                painting, painted = painting_loss(frames, truth, observed, told, config)
+                painting, painted = painting_loss(frames, truth, scene, observed, told, config)
         return painting + dreaming, painted | dreamt
 
     def measure(self) -> object:
@@ -197,12 +198,18 @@ def train(
 
 
 def painting_loss(
-    frames: Tensor, truth: Tensor, observed: tuple[Tensor, Tensor], told: Tensor, config: WorldTraining
+    frames: Tensor,
+    truth: Tensor,
+    scene: Scene,
+    observed: tuple[Tensor, Tensor],
+    told: Tensor,
+    config: WorldTraining,
 ) -> tuple[Tensor, dict[str, float]]:
     """Frames as they should be, and no more in the latent than it is worth.
 
     Args:
         frames, truth: ``(B, 3, H, W)``.
+        scene: What was known of them.
         observed: Mean and log variance of the latent.
         told: Which frames were made with the observer's latent, bool ``(B,)``.
         config: The weights of the parts.
@@ -212,7 +219,8 @@ def painting_loss(
     similarity = training_ssim(truth, frames).mean()
     multi_scale = training_ms_ssim(truth, frames).mean()
     sharpness = (gradient_energy(frames) / gradient_energy(truth)).log()
-    sharpness_weight = torch.where(told, config.sharpness_weight, config.guess_sharpness_weight)
+    with_keyframe = scene.situation[:, 7:9].amax(1)
+    sharpness_weight = torch.where(told, config.sharpness_weight, config.guess_sharpness_weight * with_keyframe)
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
     total = 4 * error + 0.7 * (1 - similarity) + 0.7 * (1 - multi_scale)
     total = total + (sharpness_weight * sharpness.square()).mean()

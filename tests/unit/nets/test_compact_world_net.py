@@ -25,10 +25,10 @@ def net():
     return CompactWorld.tiny().eval()
 
 
-def scene(batch=2, height=32, width=48, time=0.5, first=1.0, last=1.0):
+def scene(batch=2, height=32, width=48, time=0.5, first=1.0, last=1.0, frames=32):
     generator = torch.Generator().manual_seed(1)
     situation = torch.zeros(batch, SITUATION)
-    situation[:, 0], situation[:, 7], situation[:, 8] = time, first, last
+    situation[:, 0], situation[:, 1], situation[:, 7], situation[:, 8] = time, frames / 64, first, last
     return Scene(
         torch.rand(batch, 3 * CANDIDATES, height, width, generator=generator),
         torch.rand(batch, MAPS, height, width, generator=generator),
@@ -77,6 +77,17 @@ def test_pixels_need_not_be_gathered():
     x = torch.randn(2, 3, 16, 24)
     gathered = torch.nn.functional.pixel_unshuffle(x, 2)
     torch.testing.assert_close(on_pixels(conv, x), conv(gathered), atol=1e-5, rtol=1e-5)
+
+
+def test_between_near_keyframes_the_painter_says_less(net):
+    known = scene(frames=64)
+    changes = []
+    for frames in (6, 12, 24, 64):
+        near = known._replace(situation=scene(frames=frames).situation)
+        changes.append(float((net.painter(near, latent(net, near)) - mixture(near)).detach().abs().mean()))
+    assert changes[0] < 0.8 * changes[1] < 0.8 * 0.8 * changes[2]
+    alone = scene(frames=6, last=0.0)
+    assert (net.painter(alone, latent(net, alone)) - mixture(alone)).abs().mean() > 1.5 * changes[0]
 
 
 def test_the_latent_matters(net):

@@ -68,6 +68,16 @@ def test_every_length_is_made_exactly(net, frames):
     assert video.shape == (frames, 40, 56, 3) and video.dtype == np.uint8
 
 
+def test_half_precision_stays_near_and_leaves_keyframes_alone(net):
+    videos = [
+        np.stack(list(CompactWorldModel(net, 0.5, precision).generate(conditions())))
+        for precision in ("float32", "bfloat16")
+    ]
+    difference = np.abs(videos[0].astype(int) - videos[1])
+    assert difference.max() <= 8 and difference.mean() < 0.6
+    assert not difference[0].any()
+
+
 def test_the_keyframe_is_shown_where_it_stands(net):
     assert np.array_equal(made(net)[0], noise_picture(1))
     assert np.array_equal(made(net, last_index=7)[7], noise_picture(2))
