@@ -137,8 +137,8 @@ def trained(shipped: CompactWorldModel) -> dict[str, Callable[[Window], list[Pix
     """The trained model, at several temperatures of its dreams; its own first."""
     temperatures = sorted({shipped.temperature, 0.0, 1.0}, key=lambda t: (t != shipped.temperature, t))
     models = {t: CompactWorldModel(shipped.net, t) for t in temperatures}
-    named = {f"compact world, {t:g}": lambda window, m=model: ours(window, model=m) for t, model in models.items()}
-    return named | {"last lost, compact": lambda window: ours(window, last_lost=True, model=shipped)}
+    named = {f"compact world at {t:g}": lambda window, m=model: ours(window, model=m) for t, model in models.items()}
+    return named | {"compact world, last lost": lambda window: ours(window, last_lost=True, model=shipped)}
 
 
 def main() -> None:

@@ -29,9 +29,9 @@ MAPS = 3  # trust, sketch before, sketch after
 SITUATION = 11  # numbers that describe where a frame stands: see ``Scene.situation``
 WORDS = 4096  # hashed words
 RAMP = 8.0  # an eighth of a segment away from a keyframe, the painter has its full say ...
-# ... if the keyframes lie far apart. Nearer, motion compensation is hard to beat, and the painter has half its say at 8
-# frames, chosen on clips that the weights had been trained on before.
-SHORT_SAY, FULL_SAY = 0.25, 32.0
+# ... if the keyframes lie far apart. Motion compensation is hard to beat over a few frames: the painter has no say
+# between keyframes 4 frames apart, a quarter at 8, three quarters at 16 and all of it from 20 on.
+NO_SAY, FULL_SAY = 4.0, 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class Painter(nn.Module):
         # Nothing changes at a keyframe itself, so that nothing jumps there.
         time, frames, has_first, has_last = scene.situation[:, [0, 1, 7, 8]].float().unbind(1)
         away = torch.minimum(time + 1 - has_first, 2 - time - has_last)
-        say = torch.where(has_first * has_last > 0, SHORT_SAY + 64 * frames / FULL_SAY, 1.0).clamp(max=1)
+        say = torch.where(has_first * has_last > 0, (64 * frames - NO_SAY) / (FULL_SAY - NO_SAY), 1.0).clamp(0, 1)
         room = (say * (RAMP * away).clamp(0, 1))[:, None, None, None]
         return torch.lerp(pictures[MIXTURE], made, room)
 

@@ -15,11 +15,14 @@ from lgvsc.core.video import VideoFormat
 from lgvsc.errors import InputError
 from lgvsc.nets.compact_world import WORDS, CompactWorld
 from lgvsc.world.backends.compact_world import (
+    SHARPENING,
     CompactWorldModel,
     between,
     hashed_words,
     latent_place,
     load,
+    sharpened,
+    sharpening,
     sketches_of,
 )
 
@@ -149,6 +152,17 @@ def test_words_alone_make_a_video(net):
     video = made(net, first=None, last=None, caption="blue sky above a green field")
     assert video.shape == (8, 40, 56, 3)
     assert video.std() > 2
+
+
+def test_frames_far_from_keyframes_are_sharpened_and_keyframes_are_not():
+    amounts = [sharpening(conditions(stop=32), index) for index in range(32)]
+    assert amounts[0] == 0 and max(amounts) == amounts[16] == SHARPENING
+    assert sharpening(conditions(stop=16), 8) < SHARPENING and sharpening(conditions(stop=4), 2) == 0
+    assert sharpening(conditions(stop=32, first=None, last=None), 16) == 0
+    assert sharpening(conditions(stop=32, last=None, last_index=31), 31) > 0.9 * SHARPENING
+    step = np.zeros((8, 8, 3), np.float32)
+    step[:, 4:] = 0.5
+    assert np.abs(np.diff(sharpened(step, 0.2), axis=1)).max() > 0.5 and sharpened(step, 0.0) is step
 
 
 def test_nothing_is_dreamt_across_a_cut(net):
