@@ -105,16 +105,16 @@ class WorldRun(TrainingRun[WorldTraining]):
         net = self.net
         with self.autocast():
             seen = net.painter.look(scene)
-            observed = net.observer(truth, scene)
-            target, deepest = (x[-len(windows) :].detach().float() for x in (observed[0], seen[-1]))
+            mean, log_variance = net.observer(truth, scene)
+            target, deepest = (x[-len(windows) :].detach().float() for x in (mean, seen[-1]))
             situation = dreamt_scene.situation
             dreaming, dreamt = dreaming_loss(net, target, deepest, situation, words, noise)
             latents = dreams(net, deepest, situation, words, noise)
-            latent = told[:, None, None, None] * drawn_from(*observed, noise)
+            latent = told[:, None, None, None] * drawn_from(mean, log_variance, noise)
             latent = torch.cat([latent[: -len(windows)], latents])
             frames = net.painter.paint(scene, seen, latent)
             with torch.autocast("cpu", enabled=False):
-                painting, painted = painting_loss(frames, truth, scene, observed, told, config)
+                painting, painted = painting_loss(frames, truth, scene, (mean, log_variance), told, config)
         return painting + dreaming, painted | dreamt
 
     def measure(self) -> object:
