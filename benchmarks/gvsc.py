@@ -50,7 +50,7 @@ def main() -> None:
                 print(f"{line.label}, {snr_db:g} dB: SSIM {report['metrics']['ssim']:.3f}, CBR {report['cbr']:.2e}")
                 rows.append((f"{line.label}, {snr_db:g} dB", list(read_video(out).frames)))
     sheet = np.vstack([strip(label, [frames[i] for i in SHOWN]) for label, frames in rows])
-    cv2.imwrite(str(options.output), sheet[..., ::-1])
+    cv2.imwrite(str(options.output), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def sketches(clip: Path, config: object) -> tuple[list[Pixels], list[Pixels]]:

@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from math import inf
+from math import inf, log2
 
 from lgvsc.errors import ConfigError
 
@@ -61,12 +61,14 @@ class Ladder:
         snrs_db: Where was measured, rising.
         steps: From which SNR on which scheme is taken, rising; the first from minus infinity.
         rungs: The measurements.
+        worth: SSIM that a doubling of the symbols must bring.
     """
 
     clips: int
     snrs_db: tuple[float, ...]
     steps: tuple[tuple[float, str], ...]
     rungs: tuple[Rung, ...]
+    worth: float
 
     def at(self, snr_db: float) -> str:
         """The scheme that is taken at an SNR."""
@@ -81,7 +83,7 @@ def choose_rung(
     Args:
         snr_db: Es/N0 that the transmitter believes.
         ladder: What was measured; by default what is shipped.
-        max_cbr: A budget. A rung that was measured to use more is passed over, down to words alone.
+        max_cbr: A budget. Where the rung was measured to use more, the best of what fits is taken, or words alone.
     """
     config = config or LadderConfig()
     if config.threshold_db is not None:
@@ -91,24 +93,29 @@ def choose_rung(
     ladder = ladder or shipped_ladder()
     scheme = ladder.at(snr_db)
     nearest = min(range(len(ladder.snrs_db)), key=lambda place: abs(ladder.snrs_db[place] - snr_db))
-    passed = []
-    if max_cbr is not None:
-        rungs = {rung.scheme: rung for rung in ladder.rungs}
-        below = [rung for rung in RUNGS[: RUNGS.index(scheme) + 1] if rung in rungs]
-        while len(below) > 1 and rungs[below[-1]].cbr[nearest] > max_cbr:
-            passed.append(below.pop())
-        scheme = below[-1]
-    reason = f"gvsc-adaptive chose {scheme}: " + (
-        f"{', '.join(passed)} used more than the budget at {ladder.snrs_db[nearest]:g} dB"
-        if passed
-        else f"the rung for {snr_db:g} dB"
-    )
+    reason = f"the rung for {snr_db:g} dB"
+    taken = next((rung for rung in ladder.rungs if rung.scheme == scheme), None)
+    if max_cbr is not None and taken is not None and taken.cbr[nearest] > max_cbr:
+        reason = f"{scheme} used more than the budget at {ladder.snrs_db[nearest]:g} dB"
+        scheme = best_within(ladder, nearest, max_cbr)
+    reason = f"gvsc-adaptive chose {scheme}: {reason}"
     at = next((rung for rung in ladder.rungs if rung.scheme == scheme), None)
     if at is not None:
         reason += (
             f"; at {ladder.snrs_db[nearest]:g} dB mean SSIM was {at.ssim[nearest]:.3f} at CBR {at.cbr[nearest]:.1e}"
         )
     return scheme, reason + f" (n = {ladder.clips} clips, AWGN)"
+
+
+def best_within(ladder: Ladder, place: int, max_cbr: float) -> str:
+    """Of the rungs within a budget at a measured SNR, the last that is worth its symbols; the cheapest if none is."""
+    by_cost = sorted(ladder.rungs, key=lambda rung: rung.cbr[place])
+    best = by_cost[0]
+    for rung in by_cost[1:]:
+        doublings = log2(rung.cbr[place] / best.cbr[place])
+        if rung.cbr[place] <= max_cbr and rung.ssim[place] - best.ssim[place] >= ladder.worth * doublings:
+            best = rung
+    return best.scheme
 
 
 @lru_cache(maxsize=1)
@@ -133,4 +140,6 @@ def parse(text: str) -> Ladder:
         (-inf if step["from_db"] == "always" else float(step["from_db"]), step["scheme"]) for step in stored["step"]
     ]
     rungs = [Rung(row["scheme"], tuple(row["cbr"]), tuple(row["ssim"])) for row in stored["rung"]]
-    return Ladder(int(stored["clips"]), tuple(map(float, stored["snr_db"])), tuple(steps), tuple(rungs))
+    return Ladder(
+        int(stored["clips"]), tuple(map(float, stored["snr_db"])), tuple(steps), tuple(rungs), stored["worth"]
+    )

@@ -12,7 +12,7 @@ from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments.compare_table import Row, write_csv
 from lgvsc.experiments.ladder_choice import learn_ladder
 from lgvsc.planning import climb
-from lgvsc.schemes.ladder import LadderConfig, choose_rung, parse
+from lgvsc.schemes.ladder import LadderConfig, choose_rung, parse, shipped_ladder
 
 SNRS_DB = (-6.0, 0.0, 10.0)
 CBR = {"text-only": 4e-4, "gvsc-sketch": 1e-3, "gvsc-sketches": 3e-3, "gvsc-first-frame": 5e-3}
@@ -58,8 +58,9 @@ def test_what_gains_little_for_many_symbols_is_not_taken(tmp_path):
 def test_a_budget_holds_back(tmp_path):
     ladder = learned(tmp_path, rows())
     assert choose_rung(10, ladder=ladder)[0] == "gvsc-first-frame"
-    scheme, reason = choose_rung(10, ladder=ladder, max_cbr=2e-3)
-    assert scheme == "gvsc-sketch" and "gvsc-first-frame, gvsc-sketches used more than the budget" in reason
+    scheme, reason = choose_rung(10, ladder=ladder, max_cbr=4e-3)
+    assert scheme == "gvsc-sketch", "sketches would fit, and gain next to nothing"
+    assert "gvsc-first-frame used more than the budget at 10 dB" in reason and "mean SSIM was" in reason
     assert choose_rung(10, ladder=ladder, max_cbr=1e-9)[0] == "text-only"
 
 
@@ -89,3 +90,11 @@ def test_the_transmitter_climbs_by_the_snr_it_believes_and_any_receiver_of_the_k
     assert config == with_chosen_scheme(
         load_config(scheme="gvsc-adaptive", settings=settings | {"coding.believed_snr_db": 9.0}), "gvsc-first-frame"
     )
+
+
+def test_the_shipped_ladder_begins_with_the_cheapest_it_knows_of():
+    ladder = shipped_ladder()
+    assert ladder.steps[0][0] == float("-inf") and ladder.clips > 1
+    assert [start for start, _ in ladder.steps] == sorted(start for start, _ in ladder.steps)
+    assert {scheme for _, scheme in ladder.steps} <= {rung.scheme for rung in ladder.rungs}
+    assert all(len(rung.cbr) == len(rung.ssim) == len(ladder.snrs_db) for rung in ladder.rungs)
