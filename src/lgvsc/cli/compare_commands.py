@@ -55,7 +55,7 @@ def compare(
     from lgvsc.experiments.compare_table import means, summary, write_parquet
     from lgvsc.experiments.excerpts import excerpt
 
-    own = {"seed": seed} if seed is not None else {}
+    own: dict[str, int | str] = {} if seed is None else {"seed": seed}
     own |= {"channel.kind": channel} if channel else {}
     clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
     cells = plan(
