@@ -21,7 +21,7 @@ from lgvsc.cli.options import (
     resolve,
     use_threads,
 )
-from lgvsc.cli.tables import run_table
+from lgvsc.cli.tables import run_table, runs_alone
 
 config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
 
@@ -56,7 +56,10 @@ def demo(
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a clip of real photographs, send it at 10 dB and at 0 dB, and show what came out."""
+    """Make a clip of real photographs, send it at 10 dB and at 0 dB, and show what came out.
+
+    Then once more without the learned keyframe code, for comparison.
+    """
     from lgvsc.config import load_config
     from lgvsc.experiments.demo import demo as run_demo
     from lgvsc.ui.report import write_html
@@ -66,10 +69,13 @@ def demo(
     for run in run_demo(output_dir, force=force, on_progress=progress(quiet)):
         write_html(run.record, run.clip, run.video, run.html)
         runs.append(run)
-        note(f"sent at {run.report['channel']['snr_db']:g} dB")
-    typer.echo(run_table([run.report for run in runs]) + "\n")
+        note(f"sent at {run.report['channel']['snr_db']:g} dB{', keyframes digital' if run.compared else ''}")
+    shown = [run for run in runs if not run.compared]
+    typer.echo(run_table([run.report for run in shown]) + "\n")
+    typer.echo("the same, keyframes by the digital road alone")
+    typer.echo(runs_alone([run.report for run in runs if run.compared]) + "\n")
     typer.echo(f"source  {runs[0].clip}")
-    for run in runs:
+    for run in shown:
         typer.echo(f"{run.report['channel']['snr_db']:g} dB".ljust(8) + f"{run.video}  {run.json}  {run.html}")
 
 

@@ -25,16 +25,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def run_table(reports: Sequence[dict[str, Any]]) -> str:
     """One line per run, then where the symbols and the seconds went."""
-    rows = [_run_row(report) for report in reports]
-    header = ["scheme", "channel", "SNR dB", "keyframes", "symbols", "CBR", "kbit/s", "airtime s", "PSNR dB", "SSIM"]
-    header += ["MS-SSIM", "lost parts"]
     parts = [name for name in reports[0]["symbols"] if any(report["symbols"][name] for report in reports)]
     spent = [[f"{r['channel']['snr_db']:g}", *(str(r["symbols"][name]) for name in parts)] for r in reports]
     stages = list(reports[0]["timing_s"])
     seconds = [[f"{r['channel']['snr_db']:g}", *(f"{r['timing_s'].get(s, 0.0):.2f}" for s in stages)] for r in reports]
     return "\n\n".join(
         [
-            table(header, rows),
+            runs_alone(reports),
             "symbols by purpose\n" + table(["SNR dB", *parts], spent),
             "seconds by stage\n" + table(["SNR dB", *stages], seconds),
         ]
@@ -47,6 +44,12 @@ def run_table(reports: Sequence[dict[str, Any]]) -> str:
         ]
         + [f"choices at {r['channel']['snr_db']:g} dB: " + "; ".join(r["choices"]) for r in reports if r["choices"]]
     )
+
+
+def runs_alone(reports: Sequence[dict[str, Any]]) -> str:
+    """One line per run."""
+    header = ["scheme", "channel", "SNR dB", "keyframes", "symbols", "CBR", "kbit/s", "airtime s", "PSNR dB", "SSIM"]
+    return table([*header, "MS-SSIM", "lost parts"], [_run_row(report) for report in reports])
 
 
 def coding_table(report: dict[str, Any]) -> str:

@@ -14,11 +14,12 @@ from lgvsc.core.files import atomic_write, refuse_existing
 from lgvsc.experiments.sample_clip import make_sample_clip
 
 DEMO_SNRS_DB = (10.0, 0.0)
+DIGITAL_ONLY = {"models.picture_codecs": ["digital-picture"]}
 
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """One run of the demo and where its outputs are."""
+    """One run of the demo and where its outputs are. ``compared``: it is there to be compared with another."""
 
     report: dict[str, Any]
     record: Any
@@ -26,24 +27,29 @@ class DemoRun:
     video: Path
     json: Path
     html: Path
+    compared: bool
 
 
 def demo(folder: Path, *, force: bool = False, on_progress: link.Progress | None = None) -> Iterator[DemoRun]:
-    """Make the sample clip and send it once at each of :data:`DEMO_SNRS_DB`, with the default preset.
+    """Make the sample clip and send it at each of :data:`DEMO_SNRS_DB`, with the default preset.
+
+    Then again with keyframes by the digital road alone, to show what the learned code changes.
 
     Raises:
         OutputExistsError: The folder holds an earlier demo and ``force`` is off.
         MissingResourceError: scikit-image, whose photographs the clip is made of, is not installed.
     """
     clip = folder / "clip.mp4"
-    stems = {snr_db: folder / f"rebuilt-{snr_db:g}dB" for snr_db in DEMO_SNRS_DB}
-    refuse_existing(clip, *(stem.with_suffix(".mp4") for stem in stems.values()), force=force)
+    runs = [(snr_db, compared) for compared in (False, True) for snr_db in DEMO_SNRS_DB]
+    stems = [folder / f"{'digital' if compared else 'rebuilt'}-{snr_db:g}dB" for snr_db, compared in runs]
+    refuse_existing(clip, *(stem.with_suffix(".mp4") for stem in stems), force=force)
     folder.mkdir(parents=True, exist_ok=True)
     make_sample_clip(clip)
-    for snr_db, stem in stems.items():
+    for (snr_db, compared), stem in zip(runs, stems, strict=True):
         video, html, report = (stem.with_name(stem.name + suffix) for suffix in (".mp4", ".html", ".json"))
-        record = link.run(clip, load_config(settings={"channel.snr_db": snr_db}), output=video, on_progress=on_progress)
+        config = load_config(settings={"channel.snr_db": snr_db} | (DIGITAL_ONLY if compared else {}))
+        record = link.run(clip, config, output=video, on_progress=on_progress)
         found = record.report()
         with atomic_write(report) as file:
             file.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False).encode())
-        yield DemoRun(found, record, clip, video, report, html)
+        yield DemoRun(found, record, clip, video, report, html, compared)
