@@ -215,7 +215,7 @@ def save_windows(windows: Sequence[Window], path: Path) -> None:
     """Windows as one file; there may be none."""
     columns = {field.name: np.array([getattr(window, field.name) for window in windows]) for field in fields(Window)}
     with atomic_write(path) as file:
-        np.savez(file, **columns)
+        np.savez(file, allow_pickle=False, **columns)
 
 
 def load_windows(path: Path) -> list[Window]:
