@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, get_args
@@ -87,7 +88,7 @@ def count_keyframes(video: Path, config: Config, similarity: Psss, rules: Sequen
     known: dict[tuple[int, int], Score] = {}
     counts: list[int] = []
 
-    def scorer(rule: ScoringRule, keyframe: Frame, candidates: Sequence[Frame]) -> list[float]:
+    def scorer(rule: ScoringRule, keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
         new = [frame for frame in candidates if (keyframe.index, frame.index) not in known]
         for frame, score in zip(new, similarity.scores(keyframe, new), strict=True):
             known[keyframe.index, frame.index] = score
@@ -98,14 +99,7 @@ def count_keyframes(video: Path, config: Config, similarity: Psss, rules: Sequen
         count = last = last_key = 0
         with VideoReader(video) as reader:
             is_cut = CutDetector(config.message.cuts)
-            choices = choose_keyframes(
-                reader,
-                reader.format,
-                setting,
-                lambda k, c, rule=rule: scorer(rule, k, c),
-                is_cut,  # type: ignore[misc]
-            )
-            for choice in choices:
+            for choice in choose_keyframes(reader, reader.format, setting, partial(scorer, rule), is_cut):
                 last = choice.frame.index
                 if choice.keyframe:
                     count, last_key = count + 1, last

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,24 +33,33 @@ STYLE = """
 class Scored(Protocol):
     """A score as far as the page shows it."""
 
-    p_yes: float
-    p_no: float
-    s_rel: float
-    texts: tuple[str, str]
+    @property
+    def p_yes(self) -> float: ...
+    @property
+    def p_no(self) -> float: ...
+    @property
+    def s_rel(self) -> float: ...
+    @property
+    def texts(self) -> tuple[str, str]: ...
 
 
 class ShownPair(Protocol):
     """A pair of frames as far as the page shows it."""
 
-    clip: str
-    fps: float
-    first: int
-    second: int
-    pictures: tuple[bytes, bytes]
-    similarity: float | None
-
     @property
-    def scores(self) -> dict[Focus, Scored]: ...
+    def clip(self) -> str: ...
+    @property
+    def fps(self) -> float: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def second(self) -> int: ...
+    @property
+    def pictures(self) -> tuple[bytes, bytes]: ...
+    @property
+    def similarity(self) -> float | None: ...
+    @property
+    def scores(self) -> Mapping[Focus, Scored]: ...
 
 
 def write_page(
