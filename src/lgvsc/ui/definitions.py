@@ -49,7 +49,7 @@ DEFINITIONS = (
 
 PROVENANCE_WORDS = {
     "received": "decoded pictures",
-    "generated": "made between pictures that arrived",
+    "generated": "made by the receiver from what arrived",
     "concealed": "made although something was lost",
     "missing": "nothing arrived to make them from",
 }

@@ -70,7 +70,11 @@ def is_coded(report: Report) -> bool:
 
 
 def keyframes_tile(report: Report) -> tuple[str, str, str]:
-    return "keyframes", str(len(report.get("keyframes") or [])), f"in {len(report.get('segments') or [])} segments"
+    return "keyframes", str(len(report.get("keyframes") or [])), counted_segments(len(report.get("segments") or []))
+
+
+def counted_segments(count: int) -> str:
+    return "in one segment" if count == 1 else f"in {count} segments"
 
 
 def groups_tile(report: Report) -> tuple[str, str, str]:
