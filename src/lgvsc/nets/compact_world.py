@@ -29,9 +29,10 @@ MAPS = 3  # trust, sketch before, sketch after
 SITUATION = 11  # numbers that describe where a frame stands: see ``Scene.situation``
 WORDS = 4096  # hashed words
 RAMP = 8.0  # an eighth of a segment away from a keyframe, the painter has its full say ...
-# ... if the keyframes lie far apart. Motion compensation is hard to beat over a few frames: the painter has no say
-# between keyframes 4 frames apart, a quarter at 8, three quarters at 16 and all of it from 20 on.
-NO_SAY, FULL_SAY = 4.0, 20.0
+# ... if the keyframes lie neither close together nor too far apart. Motion compensation is hard to beat over a few
+# frames: the painter has no say between keyframes 4 frames apart, a quarter at 8 and all of it from 20 to 32. Farther
+# apart it has seen little, and less and less say, down to none at 64.
+NO_SAY, FULL_SAY, LESS_SAY, NO_MORE_SAY = 4.0, 20.0, 32.0, 64.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,9 @@ class Painter(nn.Module):
         # Nothing changes at a keyframe itself, so that nothing jumps there.
         time, frames, has_first, has_last = scene.situation[:, [0, 1, 7, 8]].float().unbind(1)
         away = torch.minimum(time + 1 - has_first, 2 - time - has_last)
-        say = torch.where(has_first * has_last > 0, (64 * frames - NO_SAY) / (FULL_SAY - NO_SAY), 1.0).clamp(0, 1)
+        apart = 64 * frames
+        say = torch.minimum((apart - NO_SAY) / (FULL_SAY - NO_SAY), (NO_MORE_SAY - apart) / (NO_MORE_SAY - LESS_SAY))
+        say = torch.where(has_first * has_last > 0, say, 1.0).clamp(0, 1)
         room = (say * (RAMP * away).clamp(0, 1))[:, None, None, None]
         return torch.lerp(pictures[MIXTURE], made, room)
 

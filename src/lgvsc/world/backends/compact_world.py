@@ -25,9 +25,8 @@ FRAMES_PER_LATENT = 4
 BATCH = 4  # frames painted at a time
 DREAM_STEPS = 4
 MAX_WORDS = 48
-# What is lost in weighing candidates comes back by a little sharpening, the more the farther the keyframes lie apart:
-# chosen on clips that the weights had not been trained on last, such that frames stay nearer to the source than others.
-SHARPENING, SHARP_FROM, SHARP_FULL = 0.2, 4, 32  # of what a blur of 0.8 pixels takes away; frames
+# What is lost in weighing candidates comes back by a little sharpening, the more the farther the keyframes lie apart.
+SHARPENING, SHARP_FROM, SHARP_FULL = 0.3, 4, 32  # of what a blur of 0.8 pixels takes away; frames
 SHARP_RADIUS = 0.8
 NEARNESS = 2.0  # per second: a sketch half a second away counts half
 
@@ -185,8 +184,8 @@ def sharpening(c: Conditions, index: int) -> float:
     span = max(1, c.last_index - c.start)
     time = (index - c.start) / span
     away = min([abs(time - place) for place, there in ((0, c.first), (1, c.last)) if there is not None], default=0.0)
-    far = (span - SHARP_FROM) / (SHARP_FULL - SHARP_FROM)
-    return SHARPENING * min(1.0, RAMP * away) * min(1.0, max(0.0, far))
+    far = min(1.0, max(0.0, (span - SHARP_FROM) / (SHARP_FULL - SHARP_FROM)))
+    return SHARPENING * min(1.0, RAMP * away) * far**1.5
 
 
 def sharpened(frame: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
