@@ -331,7 +331,7 @@ def codec():
     from lgvsc import build
     from lgvsc.config import load_config
 
-    return build.codec(load_config())
+    return build.codec(load_config(settings={"models.picture_codecs": ["digital-picture"]}))
 
 
 def read_control(data: bytes) -> Verdict:
