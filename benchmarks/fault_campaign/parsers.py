@@ -327,7 +327,7 @@ def to_bits(data: bytes, count: int) -> np.ndarray:
 
 @cache
 def codec():
-    """The compact preset's message codec, at 10 dB."""
+    """The compact preset's message codec at 10 dB, keyframes by the digital road alone."""
     from lgvsc import build
     from lgvsc.config import load_config
 
