@@ -38,7 +38,6 @@ from lgvsc.semantics.prompts import DESCRIBE_PAIR, QUESTIONS
 from lgvsc.semantics.psss import Mode, Psss, semantic_divergence
 
 PAIRS_PER_MINUTE = 279  # LGVSC, section IV: 2444 s per minute of video at 8.77 s per pair
-GAP = 27  # pairs from keyframe to keyframe, about what Table VI gives
 DESCRIPTION = 125  # tokens for each frame, from the same timing
 TIE_MARGIN = 1e-5  # in logits; what rounding makes of them in so small a model is printed, and far less
 GPUS = {
@@ -72,11 +71,12 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=32, help="width of the language part")
     parser.add_argument("--layers", type=int, default=24, help="depth of the language part")
     parser.add_argument("--head", type=int, default=8, help="size of its one attention head")
+    parser.add_argument("--gap", type=int, default=27, help="pairs from keyframe to keyframe; Table VI gives about 27")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(1)
-    frames = clip(arguments.samples)
+    frames = clip(arguments.samples, arguments.gap)
     logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), arguments.hidden, arguments.layers, arguments.head)
@@ -92,13 +92,13 @@ def main() -> None:
     print(f"writing a token takes as long as reading {step_ratio(model, frames):.0f}")
     print(f"logits in a batch of 16 differ from those alone by {rounding(model, frames):.0e} at most\n", flush=True)
 
-    threshold = threshold_for(model, "joint", frames)
+    threshold = threshold_for(model, "joint", frames, arguments.gap)
     runs = [paper_run(model, frames, threshold)]
     heading()
     row(runs[0], runs[0])
     for name, mode, ahead in WAYS:
         if mode != "joint":
-            threshold = threshold_for(model, mode, frames)
+            threshold = threshold_for(model, mode, frames, arguments.gap)
         runs.append(our_run(model, name, mode, ahead, frames, threshold))
         row(runs[-1], runs[0])
     agreement(runs)
@@ -201,8 +201,8 @@ def forget(model: InternVL) -> None:
     model._opened.clear()
 
 
-def threshold_for(model: InternVL, mode: Mode, frames: Sequence[Frame]) -> float:
-    """A threshold that makes about one keyframe in :data:`GAP` pairs; random weights do not care about 0.35."""
+def threshold_for(model: InternVL, mode: Mode, frames: Sequence[Frame], gap: int) -> float:
+    """A threshold that makes about one keyframe in ``gap`` pairs; random weights do not care about 0.35."""
     forget(model)
     similarity = Psss(model, model, mode=mode)
     known: dict[tuple[int, int], float] = {}
@@ -214,11 +214,11 @@ def threshold_for(model: InternVL, mode: Mode, frames: Sequence[Frame]) -> float
         return [known[keyframe.index, c.index] for c in candidates]
 
     first = sorted(score(frames[0], frames[1:]))
-    wanted = 1 + (len(frames) - 1) / GAP
+    wanted = 1 + (len(frames) - 1) / gap
     tried: dict[float, float] = {}
     low, high = 0, len(first) - 1
     while low <= high:  # the lower the threshold, the more keyframes, more or less
-        middle = (low + high + 1) // 2 if tried else round((1 - 1 / GAP) * high)
+        middle = (low + high + 1) // 2 if tried else round((1 - 1 / gap) * high)
         threshold = first[middle] + 1e-6
         config = KeyframeConfig(sample_fps=0, threshold=threshold, speculation=32, rescore_band=0.0)
         count = len(walk("", score, frames, config, Cost()).keyframes)
@@ -232,17 +232,17 @@ def threshold_for(model: InternVL, mode: Mode, frames: Sequence[Frame]) -> float
 # --- clip and model ---
 
 
-def clip(samples: int) -> list[Frame]:
-    """Scenes of coarse noise in which a patch wanders; a new scene every 27 samples."""
+def clip(samples: int, gap: int) -> list[Frame]:
+    """Scenes of coarse noise in which a patch wanders; a new scene every ``gap`` samples."""
     rng = np.random.default_rng(0)
     frames = []
     for index in range(samples):
-        if index % GAP == 0:
+        if index % gap == 0:
             scene = cv2.resize(
                 rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC
             )
         picture = scene.copy()
-        picture[80:150, 8 * (index % GAP) : 8 * (index % GAP) + 60] = rng.integers(0, 255, 3)
+        picture[80:150, 8 * (index % gap) : 8 * (index % gap) + 60] = rng.integers(0, 255, 3)
         frames.append(Frame(index, picture))
     return frames
 

@@ -58,6 +58,12 @@ def test_codecs_have_short_names():
         load_codec("nts")
 
 
+@pytest.mark.parametrize("name", sorted(picture_codecs()))
+def test_every_codec_that_is_offered_sends_a_picture(photograph, name):
+    sent = send_picture(photograph, load_codec(name), cbr=0.03, snr_db=10.0)
+    assert sent.received is not None and sent.received.shape == photograph.shape and 0 < sent.cbr <= 0.03
+
+
 @pytest.mark.parametrize("cbr", [0.0, -1.0, float("nan"), 1.5])
 def test_a_cbr_outside_its_range_is_refused(photograph, cbr):
     with pytest.raises(ConfigError, match="CBR"):

@@ -31,6 +31,7 @@ ROLES = (
     "picture_codec",
     "sketch_extractor",
     "sketch_codec",
+    "frame_differences",
     "sketch_to_frame",
     "world_model",
     "world_model_part",
