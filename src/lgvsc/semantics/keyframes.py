@@ -36,9 +36,9 @@ class KeyframeConfig:
         min_segment_frames: Frames that a segment has at least, except the last one (SKEM).
         max_segment_frames: Frames that a segment has at most; bounds memory and delay (both).
         snap_to_cuts: Look at the first frame of a new shot at once, between samples (SKEM).
-        speculation: How many coming samples are compared with the latest keyframe in one batch. What lies behind a
-            new keyframe was compared in vain. More than one delays each choice and holds frames; the keyframes
-            stay the same (SKEM).
+        speculation: How many coming samples are at most compared with the latest keyframe in one batch. What lies
+            behind a new keyframe was compared in vain. More than one delays each choice and holds frames; the
+            keyframes stay the same (SKEM).
         rescore_band: A divergence this close to the threshold is measured again alone, since a batch may round
             differently (SKEM with speculation).
         skip_still: Leave out frames whose pixels and flow say that nothing has changed (SKEM).
@@ -147,7 +147,9 @@ def skem(
     """Compare each sampled frame with the latest keyframe; where they diverge, it becomes the next keyframe.
 
     Candidates that turn out to lie behind a new keyframe are compared again with that one, so any
-    ``config.speculation`` makes the same keyframes.
+    ``config.speculation`` makes the same keyframes. A batch looks about as far ahead as the last segment was long, and
+    twice as far as the batch before it in the same segment, so that little is compared in vain where keyframes are
+    close together.
 
     Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts, the bounds on length, and batches.
     """
@@ -157,7 +159,8 @@ def skem(
         return
     keyframe = opening.frame
     yield Choice(keyframe, True, opening.cut)
-    while window := ahead.window(keyframe):
+    width, compared = config.speculation, 0  # candidates of the next batch, and those of this segment so far
+    while window := ahead.window(keyframe, width):
         candidates = [seen.frame for seen in window if seen.compared_with(keyframe, config)]
         scores = dict(zip(candidates, score(keyframe, candidates), strict=True)) if candidates else {}
         for seen in window:
@@ -168,11 +171,14 @@ def skem(
             longest = frame.index - keyframe.index >= config.max_segment_frames
             chosen = longest or (divergence is not None and divergence > config.threshold)
             next(ahead)
+            compared += divergence is not None
             if chosen:
-                keyframe = frame
+                keyframe, width, compared = frame, min(config.speculation, max(1, compared)), 0
             yield Choice(frame, chosen, seen.cut, divergence)
             if chosen:
                 break
+        else:
+            width = min(config.speculation, 2 * width)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,8 +208,8 @@ class Lookahead:
     def __next__(self) -> Seen:
         return self._waiting.popleft() if self._waiting else self._read()
 
-    def window(self, keyframe: Frame) -> list[Seen]:
-        """The frames up to the last candidate of a batch, seen but not taken.
+    def window(self, keyframe: Frame, width: int) -> list[Seen]:
+        """The frames up to the last of ``width`` candidates, seen but not taken.
 
         It ends early where a segment must end anyway, and at once at a frame about which there is nothing to ask, so
         that a batch of one reads no frame before its turn.
@@ -219,7 +225,7 @@ class Lookahead:
             seen = self._waiting[len(window)]
             window.append(seen)
             candidates += seen.compared_with(keyframe, self._config)
-            full = candidates == self._config.speculation
+            full = candidates == width
             if not candidates or full or seen.frame.index - keyframe.index >= self._config.max_segment_frames:
                 return window
 

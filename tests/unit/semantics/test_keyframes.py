@@ -247,3 +247,17 @@ def test_a_score_that_nobody_needed_leaves_a_frame_alone():
     made = list(choose_keyframes(frames(6), video(6), KeyframeConfig(**EVERY), always(None), lambda frame: False))
     assert [c.keyframe for c in made] == [True] + [False] * 5
     assert [c.divergence for c in made] == [None] * 6
+
+
+@pytest.mark.parametrize(("apart", "most_in_vain"), [(1, 7), (3, 5), (20, 24)])
+def test_speculation_looks_no_farther_than_segments_are_long(apart, most_in_vain):
+    """In vain are the first batch, before anything is known, and the ends of the last batches of segments."""
+
+    def score(keyframe, candidate):
+        return 0.9 if candidate - keyframe >= apart else -0.9
+
+    config = KeyframeConfig(sample_fps=0, speculation=8, rescore_band=0.0)
+    keyframes, asked = chosen(frames(1 + 6 * apart), config, score)
+    assert keyframes == [apart * place for place in range(7)]
+    needed = 6 * apart
+    assert len(asked) - needed <= most_in_vain
