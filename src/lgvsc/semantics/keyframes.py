@@ -147,7 +147,7 @@ def skem(
     """Compare each sampled frame with the latest keyframe; where they diverge, it becomes the next keyframe.
 
     Candidates that turn out to lie behind a new keyframe are compared again with that one, so any
-    ``config.speculation`` makes the same keyframes. A batch looks about as far ahead as the last segment was long, and
+    ``config.speculation`` makes the same keyframes. A batch looks a little farther ahead than the last segment was long, and
     twice as far as the batch before it in the same segment, so that little is compared in vain where keyframes are
     close together.
 
@@ -173,7 +173,8 @@ def skem(
             next(ahead)
             compared += divergence is not None
             if chosen:
-                keyframe, width, compared = frame, min(config.speculation, max(1, compared)), 0
+                width = min(config.speculation, max(1, compared + compared // 4))
+                keyframe, compared = frame, 0
             yield Choice(frame, chosen, seen.cut, divergence)
             if chosen:
                 break
