@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), arguments.hidden, arguments.layers, arguments.head)
         config = LargeModelConfig(
-            device="cpu", dtype="float32", description_tokens=DESCRIPTION, batch=32, tie_margin=TIE_MARGIN
+            device="cpu", dtype="float32", description_tokens=DESCRIPTION, batch=64, tie_margin=TIE_MARGIN
         )
         model = load(Path(folder), config)
     model._reader.stops = frozenset()  # random weights stop at random; every description gets its full length
@@ -108,7 +108,7 @@ def main() -> None:
 WAYS: list[tuple[str, Mode, int]] = [
     ("joint, 8 ahead", "joint", 8),
     ("joint, 16 ahead", "joint", 16),
-    ("cached, 32 ahead", "cached", 32),
+    ("cached, 64 ahead", "cached", 64),
     ("direct, 8 ahead", "direct", 8),
 ]
 

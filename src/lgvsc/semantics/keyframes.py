@@ -147,9 +147,9 @@ def skem(
     """Compare each sampled frame with the latest keyframe; where they diverge, it becomes the next keyframe.
 
     Candidates that turn out to lie behind a new keyframe are compared again with that one, so any
-    ``config.speculation`` makes the same keyframes. A batch looks a little farther ahead than the last segment was
-    long, and twice as far as the batch before it in the same segment, so that little is compared in vain where
-    keyframes are close together.
+    ``config.speculation`` makes the same keyframes. The first batch of a segment looks half as far again as the last
+    segment was long, later ones twice as far as the one before, so that little is compared in vain where keyframes
+    are close together.
 
     Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts, the bounds on length, and batches.
     """
@@ -173,7 +173,7 @@ def skem(
             next(ahead)
             compared += divergence is not None
             if chosen:
-                width = min(config.speculation, max(1, compared + compared // 4))
+                width = min(config.speculation, max(1, compared + compared // 2))
                 keyframe, compared = frame, 0
             yield Choice(frame, chosen, seen.cut, divergence)
             if chosen:

@@ -249,7 +249,7 @@ def test_a_score_that_nobody_needed_leaves_a_frame_alone():
     assert [c.divergence for c in made] == [None] * 6
 
 
-@pytest.mark.parametrize(("apart", "most_in_vain"), [(1, 7), (3, 5), (20, 24)])
+@pytest.mark.parametrize(("apart", "most_in_vain"), [(1, 7), (3, 10), (20, 24)])
 def test_speculation_looks_no_farther_than_segments_are_long(apart, most_in_vain):
     """In vain are the first batch, before anything is known, and the ends of the last batches of segments."""
 
