@@ -234,6 +234,9 @@ class DvstRun(TrainingRun[DvstTraining]):
     ) -> None:
         super().__init__(config, net, out, resume)
         self._codec, self._windows, self._held_back = net, windows, held_back
+        if config.device == "cuda":
+            for part in net.children():
+                part.compile()
 
     def schedule(self, choice: np.random.Generator) -> tuple[int, int]:
         """Frames coded before the gradient is taken, and frames that it is taken through."""
