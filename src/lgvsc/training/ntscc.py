@@ -185,6 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--crop", type=int, default=recipe.crop, help="side in pixels, a multiple of 32")
     parser.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
     parser.add_argument("--similarity-weight", type=float, default=recipe.similarity_weight, help="of 1 - MS-SSIM")
+    parser.add_argument("--low-share", type=float, default=recipe.low_share, help="of crops at a low SNR")
+    parser.add_argument("--low-snr-db", type=float, nargs=2, default=recipe.low_snr_db, help="which SNRs these are")
+    parser.add_argument("--frames-per-clip", type=int, default=recipe.frames_per_clip)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -199,6 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         crop=chosen.crop,
         learning_rate=chosen.learning_rate,
         similarity_weight=chosen.similarity_weight,
+        low_share=chosen.low_share,
+        low_snr_db=tuple(chosen.low_snr_db),
+        frames_per_clip=chosen.frames_per_clip,
         seed=chosen.seed,
         threads=chosen.threads,
         device=chosen.device,

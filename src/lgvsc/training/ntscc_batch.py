@@ -31,6 +31,7 @@ class NtsccTraining(LoopConfig):
         similarity_weight: Weight of 1 - MS-SSIM.
         mismatched: Share of the crops whose transmitter believes a wrong SNR.
         cbr, snr_db: Ranges from which each crop's are drawn.
+        low_snr_db: A range at its lower end, where learning takes longest, from which ``low_share`` of the crops draw.
         frames_per_clip: Training pictures taken from each clip.
     """
 
@@ -44,6 +45,8 @@ class NtsccTraining(LoopConfig):
     mismatched: float = 0.15
     cbr: tuple[float, float] = (0.006, 0.06)
     snr_db: tuple[float, float] = (0.0, 20.0)
+    low_snr_db: tuple[float, float] = (-2.0, 2.0)
+    low_share: float = 0.1
     frames_per_clip: int = 6
 
     def __post_init__(self) -> None:
@@ -80,12 +83,11 @@ class Conditions:
 
 
 def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> Conditions:
-    """Bandwidth log-uniform, SNR uniform with a tenth around 0 dB, where learning takes longest."""
+    """Bandwidth log-uniform, SNR uniform with a share around 0 dB."""
     count, side = config.batch - config.digital, config.crop // (2 * BLOCK)
     cbr = np.exp(generator.uniform(math.log(config.cbr[0]), math.log(config.cbr[1]), count))
-    snr_db = np.where(
-        generator.random(count) < 0.1, generator.uniform(-2, 2, count), generator.uniform(*config.snr_db, count)
-    )
+    low = generator.random(count) < config.low_share
+    snr_db = np.where(low, generator.uniform(*config.low_snr_db, count), generator.uniform(*config.snr_db, count))
     off = np.where(generator.random(count) < config.mismatched, generator.normal(0, 5, count), 0.0)
     return Conditions(
         symbols=torch.from_numpy(cbr * BLOCK_VALUES).float(),
