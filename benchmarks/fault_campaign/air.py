@@ -287,7 +287,7 @@ def cut_streams(every: int = 12) -> Iterator[Case]:
 
 PLAIN = Control(
     height=32, width=48, fps_numerator=25, fps_denominator=1, total_frames=30, start=0, length=10, last=0, cut=0,
-    caption_bits=0, caption_mcs=0, side_sent=0, side_mcs=0, keyframe_codec=0, keyframe_length=0, keyframe_mode=0,
+    caption_bits=0, caption_mcs=0, side=0, side_mcs=0, keyframe_codec=0, keyframe_length=0, keyframe_mode=0,
     closing_codec=0, closing_length=0, closing_mode=0,
 )  # fmt: skip
 LARGE = {"height": 4000, "width": 4000}

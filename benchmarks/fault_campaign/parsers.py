@@ -390,16 +390,16 @@ def control_seeds() -> list[bytes]:
 
     control = Control(
         height=96, width=128, fps_numerator=24, fps_denominator=1, total_frames=100, start=10, length=30, last=0, cut=3,
-        caption_bits=200, caption_mcs=4, side_sent=1, side_mcs=2, keyframe_codec=0, keyframe_length=300,
+        caption_bits=200, caption_mcs=4, side=1, side_mcs=2, keyframe_codec=0, keyframe_length=300,
         keyframe_mode=5, closing_codec=1, closing_length=400, closing_mode=3,
     )  # fmt: skip
     return [np.packbits(pack_control(control)).tobytes()]
 
 
 def read_side(data: bytes) -> Verdict:
-    from lgvsc.coding.side import SIDE_BITS, decode_motion, encode_motion
+    from lgvsc.coding.side import MOTION_BITS, decode_motion, encode_motion
 
-    motion = decode_motion(to_bits(data, SIDE_BITS))
+    motion = decode_motion(to_bits(data, MOTION_BITS))
     assert all(math.isfinite(value) for value in (motion.score, motion.pan, motion.tilt, motion.zoom))
     assert decode_motion(encode_motion(motion)) == motion
     return READ

@@ -15,7 +15,7 @@ from lgvsc.coding.digital import symbol_count
 from lgvsc.coding.frames_control import FRAMES_CONTROL_BITS
 from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.message_codec import bits_per_symbol
-from lgvsc.coding.side import SIDE_BITS
+from lgvsc.coding.side import COLOURS, MOTION, side_bits
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
@@ -231,9 +231,9 @@ def _segment_symbols(caption_bytes: int, config: Config) -> float:
     symbols = PREAMBLE_SYMBOLS + control_symbols(CONTROL_BITS, config.believed_snr_db)
     if config.message.send_captions:
         symbols += _caption_symbols(caption_bytes, config)
-    if config.message.send_motion:
-        mcs = choose_mcs(SIDE_BITS, config.believed_snr_db, "side", config.coding.text_mcs)
-        symbols += symbol_count(SIDE_BITS, mcs)
+    side = side_bits(MOTION * config.message.send_motion + COLOURS * config.message.send_colours)
+    if side:
+        symbols += symbol_count(side, choose_mcs(side, config.believed_snr_db, "side", config.coding.text_mcs))
     return symbols
 
 

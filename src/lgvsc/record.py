@@ -17,6 +17,7 @@ from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import DJSCC, DVST, Config
 from lgvsc.core.air import Burst
+from lgvsc.core.container import colours_in_hex
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
@@ -173,6 +174,7 @@ class Record:
             "sketches": [index for index, _ in sent.sketches],
             "sketch_symbols": sum(entry.symbols for entry in mine if entry.purpose == "sketches"),
             "motion": asdict(sent.motion) if sent.motion else None,
+            "colours": None if sent.colours is None else colours_in_hex(sent.colours),
             "cut": sent.cut,
             "coding": next((entry.label for entry in mine if entry.purpose == "video"), None),
             "status": status_of(got, mine),

@@ -84,6 +84,9 @@ def message_lines(view: dict[str, Any]) -> Iterator[str]:
         if motion:
             path = f"pan {motion['pan']:+.2f} tilt {motion['tilt']:+.2f} zoom {motion['zoom']:+.2f}"
             yield f"  motion   score {motion['score']:.1f}, camera {motion['camera']}, {path}"
+        if row["colours"]:
+            top, *_, bottom = row["colours"]
+            yield f"  colours  8x8 cells, top from #{top[0]} to #{top[-1]}, bottom from #{bottom[0]} to #{bottom[-1]}"
         if row["divergence"] is not None:
             yield f"  opened at divergence {row['divergence']:+.3f}"
 

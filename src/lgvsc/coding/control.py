@@ -21,7 +21,7 @@ from lgvsc.core.air import Reception
 from lgvsc.core.message import Segment
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
 
-VERSION = 3  # 1 had modes of 4 bits
+VERSION = 0  # 1 had modes of 4 bits, 3 knew no colours
 SKETCH_VERSION = 7  # 4, 5 and 6 are the control of other schemes
 
 # Name and width in bits of every field, in the order in which they are sent.
@@ -38,7 +38,7 @@ LAYOUT: Layout = (
     ("cut", 10),  # frames from start to the new shot; 0: no cut
     ("caption_bits", 13),  # 0: no caption
     ("caption_mcs", MCS_BITS),
-    ("side_sent", 1),
+    ("side", 2),  # of what: 1 motion, 2 colours, 3 both
     ("side_mcs", MCS_BITS),
     ("keyframe_codec", 2),
     ("keyframe_length", 17),  # 0: no keyframe
@@ -79,7 +79,7 @@ class Control:
     cut: int
     caption_bits: int
     caption_mcs: int
-    side_sent: int
+    side: int
     side_mcs: int
     keyframe_codec: int
     keyframe_length: int

@@ -33,7 +33,7 @@ from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, control_symbols, enc
 from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
 from lgvsc.coding.roads import PictureRoads
-from lgvsc.coding.side import SIDE_BITS, decode_motion, encode_motion
+from lgvsc.coding.side import decode_side, encode_side, side_bits, side_kinds
 from lgvsc.coding.sketch_road import SketchRoad
 from lgvsc.coding.snr import McsRule, choose_mcs
 from lgvsc.coding.text import decode_text, encode_text
@@ -126,7 +126,7 @@ class MessageCodec:
 
     def _encode_segment(self, segment: Segment, index: int, allowance: KeyframeAllowance) -> Burst:
         words, words_mcs = self._digital("captions", caption_bits(segment.caption) if segment.caption else None)
-        side, side_mcs = self._digital("side", encode_motion(segment.motion) if segment.motion else None)
+        side, side_mcs = self._digital("side", encode_side(segment.motion, segment.colours))
         drawn = self._sketches_of(segment)
         version, bits = (SKETCH_VERSION, SKETCH_CONTROL_BITS) if drawn.parts else (VERSION, CONTROL_BITS)
         head_symbols = len(PREAMBLE) + control_symbols(bits, self._snr_db)
@@ -145,7 +145,7 @@ class MessageCodec:
             cut=segment.cut - segment.start if segment.cut is not None else 0,
             caption_bits=words.payload_bits if words else 0,
             caption_mcs=words_mcs,
-            side_sent=int(side is not None),
+            side=side_kinds(segment.motion, segment.colours),
             side_mcs=side_mcs,
             keyframe_codec=key.codec if key else 0,
             keyframe_length=key.length if key else 0,
@@ -247,7 +247,7 @@ class MessageCodec:
 
         return (
             digital(control.caption_bits, control.caption_mcs),
-            digital(SIDE_BITS * control.side_sent, control.side_mcs),
+            digital(side_bits(control.side), control.side_mcs),
             picture(control.keyframe_codec, control.keyframe_length, control.keyframe_mode),
             picture(control.closing_codec, control.closing_length, control.closing_mode),
             self._sketch_road.key_symbols if control.sketches else 0,
@@ -260,8 +260,8 @@ class MessageCodec:
         parts = cut_up(body, self._lengths(control))
         words = read_bits(parts[0], control.caption_bits, control.caption_mcs)
         caption = decode_text(words) if words is not None else None
-        side = read_bits(parts[1], SIDE_BITS * control.side_sent, control.side_mcs)
-        motion = decode_motion(side) if side is not None else None
+        side = read_bits(parts[1], side_bits(control.side), control.side_mcs)
+        motion, colours = decode_side(side, control.side) if side is not None else (None, None)
         size = control.height, control.width
         key = self._roads.decode(
             parts[2], control.keyframe_codec, control.keyframe_length, control.keyframe_mode, *size
@@ -273,6 +273,7 @@ class MessageCodec:
         return control.segment().changed(
             caption=caption,
             motion=motion,
+            colours=colours,
             keyframe=key,
             closing_keyframe=closing,
             sketches=sketches,
@@ -280,7 +281,7 @@ class MessageCodec:
             status={
                 "control": "ok",
                 "caption": status(control.caption_bits, caption),
-                "side": status(control.side_sent, motion),
+                "side": status(control.side, side),
                 "keyframe": status(control.keyframe_length, key),
                 "closing_keyframe": status(control.closing_length, closing),
                 "key_sketch": status(control.sketches, sketches or None),

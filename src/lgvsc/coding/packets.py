@@ -18,7 +18,7 @@ import numpy as np
 from lgvsc.coding.erasure_code import MAX_FRAGMENTS, Bytes, all_fragments, extra_fragments
 from lgvsc.coding.packet_header import CRC_BYTES, PacketHeader, PacketPart, pack_packet, read_packet
 from lgvsc.coding.picture import MEAN_COLOUR_BYTES, decode_picture, encode_picture
-from lgvsc.coding.side import SIDE_BITS, decode_motion, encode_motion
+from lgvsc.coding.side import COLOURS, MOTION, decode_side, encode_side, side_bits, side_kinds
 from lgvsc.coding.text import decode_text, encode_text
 from lgvsc.core.message import Motion, PartStatus, Segment
 from lgvsc.core.video import Pixels, VideoFormat
@@ -27,7 +27,7 @@ from lgvsc.errors import ConfigError
 MIN_MTU, MAX_MTU = 51, 65_507  # the smallest payload of LoRaWAN, the largest of UDP
 MAX_STREAMS = 16  # that a receiver tells apart
 MAX_PENDING_BYTES = 1 << 27
-_MOTION, _CUT, _CAPTION = 1, 2, 4  # what the first byte of the words says that they hold
+_CUT, _CAPTION, _KINDS = 4, 8, MOTION | COLOURS  # what the first byte of the words says that they hold
 _END_OF_PART = b"\x80"  # followed by the zeros that fill the last fragment
 
 StreamKey: TypeAlias = tuple[int, int, int, float]
@@ -240,6 +240,7 @@ class _Pending:
             stop=self.stop,
             caption=read.caption,
             motion=read.motion,
+            colours=read.colours,
             cut=cut,
             last=self.first.last,
             keyframe=keyframe,
@@ -301,16 +302,14 @@ class _Words:
 
     caption: str | None
     motion: Motion | None
+    colours: Pixels | None
     cut: int
     status: dict[str, PartStatus]
 
 
 def _write_words(segment: Segment) -> bytes:
-    said = 0
-    data = b""
-    if segment.motion is not None:
-        said |= _MOTION
-        data += np.packbits(encode_motion(segment.motion)).tobytes()
+    said = side_kinds(segment.motion, segment.colours)
+    data = np.packbits(encode_side(segment.motion, segment.colours)).tobytes()
     if segment.cut is not None:
         said |= _CUT
         data += (segment.cut - segment.start).to_bytes(2, "big")
@@ -323,21 +322,25 @@ def _write_words(segment: Segment) -> bytes:
 def _read_words(data: bytes, whole: bool) -> _Words:
     """From all the words, or from their beginning."""
     if not data:
-        return _Words(None, None, 0, {"caption": "lost", "side": "lost"})
+        return _Words(None, None, None, 0, {"caption": "lost", "side": "lost"})
     said, at = data[0], 1
-    motion = caption = None
+    motion = colours = caption = None
     cut = 0
-    if said & _MOTION:
-        side = data[at : at + SIDE_BITS // 8]
-        at += SIDE_BITS // 8
-        motion = decode_motion(np.unpackbits(np.frombuffer(side, dtype=np.uint8))) if at <= len(data) else None
+    if kinds := said & _KINDS:
+        bits = side_bits(kinds)
+        side = np.frombuffer(data[at : at + -(-bits // 8)], dtype=np.uint8)
+        at += -(-bits // 8)
+        motion, colours = decode_side(np.unpackbits(side)[:bits], kinds) if at <= len(data) else (None, None)
     if said & _CUT:
         cut = int.from_bytes(data[at : at + 2], "big")
         at += 2
     if said & _CAPTION and whole:
         caption = decode_text(np.unpackbits(np.frombuffer(data[at:], dtype=np.uint8)))
-    status = {"caption": _status(said & _CAPTION, caption), "side": _status(said & _MOTION, motion)}
-    return _Words(caption, motion, cut, status)
+    status = {
+        "caption": _status(said & _CAPTION, caption),
+        "side": _status(kinds, motion if motion is not None else colours),
+    }
+    return _Words(caption, motion, colours, cut, status)
 
 
 def _status(sent: int, got: object) -> PartStatus:

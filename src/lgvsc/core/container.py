@@ -8,9 +8,9 @@ a reader that meets damage goes on at the next marker, loses that segment only, 
     payload = JSON of the numbers and words:u32-prefixed, keyframe:u32-prefixed, closing keyframe:u32-prefixed,
               sketch:u32-prefixed for each frame that the JSON lists under "sketches"
 
-A file with sketches has version 2, any other version 1. Pictures are lossless WebP of the simple form. What a chunk may
-hold is bounded before anything is allocated, and so is what a whole file may ask for: a few bytes can stand for
-millions of pixels, or begin a thousand chunks inside each other.
+A file with sketches or colours has version 2, any other version 1. Pictures are lossless WebP of the simple form. What
+a chunk may hold is bounded before anything is allocated, and so is what a whole file may ask for: a few bytes can stand
+for millions of pixels, or begin a thousand chunks inside each other.
 """
 
 from __future__ import annotations
@@ -30,13 +30,22 @@ import numpy as np
 from PIL import Image
 
 from lgvsc.core.files import atomic_write
-from lgvsc.core.message import CAMERAS, MAX_CAPTION_BYTES, PARTS, Motion, PartStatus, Segment, SemanticMessage
+from lgvsc.core.message import (
+    CAMERAS,
+    COLOUR_CELLS,
+    MAX_CAPTION_BYTES,
+    PARTS,
+    Motion,
+    PartStatus,
+    Segment,
+    SemanticMessage,
+)
 from lgvsc.core.video import MAX_PIXELS, Pixels, VideoFormat
 from lgvsc.errors import InputError
 
 MAGIC = b"LGVSC\n"
 VERSION = 1
-SKETCH_VERSION = 2  # of a file with sketches in it
+SKETCH_VERSION = 2  # of a file with sketches or colours in it
 MARKER = b"SEG\x1a"
 MAX_CHUNK_BYTES = 8 * MAX_PIXELS  # two lossless pictures of the largest size, and room
 MAX_WORDS_BYTES = 4 * MAX_CAPTION_BYTES + 4096  # JSON of the words and numbers; escapes may quadruple a caption
@@ -62,7 +71,7 @@ def write_message(path: Path, segments: Iterable[Segment]) -> None:
         for segment in segments:
             payload = _pack(segment)
             file.write(MARKER + struct.pack(">II", len(payload), zlib.crc32(payload)) + payload)
-            version = SKETCH_VERSION if segment.sketches else version
+            version = SKETCH_VERSION if segment.sketches or segment.colours is not None else version
         file.seek(len(MAGIC))
         file.write(bytes([version]))
 
@@ -143,7 +152,7 @@ def message_view(segments: Iterable[Segment]) -> dict[str, Any]:
     ``missing_frames`` are the ranges ``[start, stop)`` that no segment describes, as far as the segments tell.
     """
     rows = [_view(segment) for segment in segments]
-    version = SKETCH_VERSION if any(row["sketches"] for row in rows) else VERSION
+    version = SKETCH_VERSION if any(row["sketches"] or row["colours"] for row in rows) else VERSION
     return {"version": version, "segments": rows, "missing_frames": _missing(rows)}
 
 
@@ -172,6 +181,7 @@ def _view(segment: Segment) -> dict[str, Any]:
         "closing_keyframe": segment.closing_keyframe is not None,
         "sketches": [index for index, _ in segment.sketches],
         "motion": _view_of_motion(segment.motion),
+        "colours": None if segment.colours is None else colours_in_hex(segment.colours),
         "cut": segment.cut,
         "last": segment.last,
         "divergence": segment.divergence,
@@ -198,6 +208,8 @@ def _pack(segment: Segment) -> bytes:
         "divergence": segment.divergence,
         "status": segment.status,
     }
+    if segment.colours is not None:
+        words["colours"] = segment.colours.tobytes().hex()
     if segment.sketches:
         words["sketches"] = [index for index, _ in segment.sketches]
     blobs = [json.dumps(words, ensure_ascii=False).encode()]
@@ -256,6 +268,7 @@ def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, sketches: l
         stop=stop,
         caption=caption,
         motion=None if motion is None else _motion(**motion),
+        colours=_colours(words.get("colours")),
         cut=None if cut is None else _whole(cut, 0, MAX_FRAMES),
         last=bool(_one_of(words["last"], (False, True))),
         divergence=None if words["divergence"] is None else _number(words["divergence"]),
@@ -280,6 +293,17 @@ def _sketches(
 
 def _motion(*, camera: Any, **numbers: Any) -> Motion:
     return Motion(camera=_one_of(camera, CAMERAS), **{name: _number(value) for name, value in numbers.items()})
+
+
+def colours_in_hex(colours: Pixels) -> list[list[str]]:
+    """A colour layout row by row, each cell as ``rrggbb``."""
+    return [[bytes(cell).hex() for cell in row.tolist()] for row in colours]
+
+
+def _colours(code: Any) -> Pixels | None:
+    if code is None:
+        return None
+    return np.frombuffer(bytes.fromhex(code), np.uint8).reshape(COLOUR_CELLS, COLOUR_CELLS, 3)
 
 
 def _whole(value: Any, low: int, high: int) -> int:

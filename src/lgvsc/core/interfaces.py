@@ -138,6 +138,7 @@ class Conditions:
         first: Picture at ``start``.
         last: Picture at ``last_index``, which is ``stop`` (the next keyframe) or ``stop - 1`` (the video's last).
         caption, motion: As received.
+        colours: Mean colours of the picture's cells over the segment, as received: uint8 RGB ``(8, 8, 3)``.
         cut: First frame of a new shot, in ``(start, stop]``.
         latent_frames: What the adapter settled on, in the world model's own units.
         seed: Of the segment's own generator.
@@ -157,6 +158,7 @@ class Conditions:
     latent_frames: int
     seed: int
     sketches: tuple[tuple[int, Pixels], ...] = ()
+    colours: Pixels | None = None
 
 
 class WorldModel(Protocol):

@@ -11,6 +11,7 @@ Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt 
 
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 MAX_CAPTION_BYTES = 4096
+COLOUR_CELLS = 8  # on either side of a colour layout
 PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe", "key_sketch", "other_sketches", "video")
 
 PartStatus: TypeAlias = Literal["ok", "lost", "absent"]  # absent: the transmitter sent none
@@ -47,6 +48,8 @@ class Segment:
         keyframe: Frame ``start``. ``None``: lost, or never sent.
         closing_keyframe: The video's last frame, in the last segment only (unless it is ``start`` itself).
         motion: Side information. ``None``: lost, or never sent.
+        colours: Side information: mean colours of the segment in 8 x 8 cells of the picture, uint8 RGB ``(8, 8, 3)``.
+            ``None``: lost, or never sent.
         sketches: Drawings of single frames, each with its index in the video, rising from ``start``: uint8 ``(H, W)``,
             255 on a contour, of the video's size.
         cut: Index of the frame that begins a new shot, in ``(start, stop]``; no frame on one side of it
@@ -64,6 +67,7 @@ class Segment:
     keyframe: Pixels | None = None
     closing_keyframe: Pixels | None = None
     motion: Motion | None = None
+    colours: Pixels | None = None
     sketches: tuple[tuple[int, Pixels], ...] = ()
     cut: int | None = None
     last: bool = False

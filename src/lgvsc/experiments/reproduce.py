@@ -334,7 +334,12 @@ class SentRates:
 
 
 def configured_rate(scheme: str, preset: str, snr_db: float) -> Config:
-    plain = {"message.send_motion": False, "keyframes.method": "skim", "keyframes.interval_s": 2.0}
+    plain = {
+        "message.send_motion": False,
+        "message.send_colours": False,
+        "keyframes.method": "skim",
+        "keyframes.interval_s": 2.0,
+    }
     return load_config(preset, scheme, plain | {"channel.snr_db": snr_db})
 
 

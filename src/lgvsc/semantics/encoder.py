@@ -9,9 +9,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lgvsc.core.interfaces import Captioner
-from lgvsc.core.message import MAX_CAPTION_BYTES, Motion, Segment
+from lgvsc.core.message import COLOUR_CELLS, MAX_CAPTION_BYTES, Motion, Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat, with_frames
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.semantics.caption_text import clean_caption
@@ -37,7 +38,8 @@ class EncoderConfig:
         send_captions: Whether words are sent.
         send_keyframes: Whether pictures are sent; without them the message is text only.
         send_closing: Whether the last frame of the video is sent too, where keyframes are.
-        send_motion: Whether side information is sent.
+        send_motion: Whether motion is sent, as side information.
+        send_colours: Whether mean colours of the picture's cells are, for segments without pictures at both ends.
         sketches: Frames of a segment that are sent as sketches, at most: none, the first one, or several evenly spread.
         caption_max_bytes: Length of a caption in UTF-8.
         caption_frames: Frames of a segment, evenly spread, that the captioner gets to see.
@@ -48,6 +50,7 @@ class EncoderConfig:
     send_keyframes: bool = True
     send_closing: bool = True
     send_motion: bool = True
+    send_colours: bool = False
     sketches: int = 0
     caption_max_bytes: int = 160
     caption_frames: int = 4
@@ -59,8 +62,8 @@ class EncoderConfig:
             raise ConfigError(f"message.sketches is {self.sketches}; a segment has 0 to {MAX_SKETCHES}")
         if not (self.send_keyframes or self.send_captions or self.sketches):
             raise ConfigError(
-                "neither keyframes nor captions nor sketches are sent, and motion alone makes no video; send one of "
-                "them"
+                "neither keyframes nor captions nor sketches are sent, and side information alone makes no video; send "
+                "one of them"
             )
         if not 1 <= self.caption_max_bytes <= MAX_CAPTION_BYTES:
             raise ConfigError(
@@ -157,6 +160,7 @@ class SemanticEncoder:
             ),
             sketches=tuple((frame.index, self._drawn(frame.pixels, video)) for frame in segment.to_draw()),
             motion=motion if self._config.send_motion else None,
+            colours=segment.colours() if self._config.send_colours else None,
             cut=segment.cut,
             last=last,
             divergence=segment.divergence,
@@ -193,6 +197,7 @@ class OpenSegment:
         self._shown = caption_frames
         self._drawable = Spread(sketches)
         self._drawable.add(opening.frame)
+        self._colours, self._frames = cells(opening.frame.pixels), 1
 
     def reach(self, choice: Choice) -> None:
         """Motion and cuts on the way to a frame, be it the next of this segment or the next keyframe."""
@@ -204,11 +209,17 @@ class OpenSegment:
         """The next frame, which is part of the segment."""
         self.latest = frame
         self._drawable.add(frame)
+        self._colours += cells(frame.pixels)
+        self._frames += 1
         if (frame.index - self.keyframe.index) % self._spacing == 0:
             self._between.append(frame)
         if len(self._between) > 2 * self._shown:
             self._between = self._between[1::2]  # what lies on the doubled spacing
             self._spacing *= 2
+
+    def colours(self) -> Pixels:
+        """Mean colours of the cells of the picture over the whole segment, uint8 ``(8, 8, 3)``."""
+        return np.rint(self._colours / self._frames).astype(np.uint8)
 
     def to_draw(self) -> list[Frame]:
         """The frames of which sketches are sent, shrunk, the first one first and then at equal distances."""
@@ -252,6 +263,11 @@ class Spread:
         """The frames, in order."""
         step = max(1, -(-len(self._kept) // max(1, self._count)))
         return list(islice(self._kept, 0, None, step))
+
+
+def cells(picture: Pixels) -> NDArray[np.float64]:
+    """Mean colours of 8 x 8 cells, ``(8, 8, 3)``."""
+    return cv2.resize(picture, (COLOUR_CELLS, COLOUR_CELLS), interpolation=cv2.INTER_AREA).astype(np.float64)
 
 
 def shrunk(frame: Frame) -> Frame:

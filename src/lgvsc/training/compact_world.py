@@ -298,6 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--windows", type=Path, help="folder for the windows; taken from there where they are already")
     parser.add_argument("--only-windows", action="store_true", help="make the windows, and stop")
     parser.add_argument("--clips", type=int, default=usual.clips, help="at most")
+    parser.add_argument("--windows-per-clip", type=int, default=usual.windows_per_clip)
     parser.add_argument("--stills", type=int, default=usual.stills, help="at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -309,6 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=chosen.seed,
         threads=chosen.threads,
         clips=chosen.clips,
+        windows_per_clip=chosen.windows_per_clip,
         stills=chosen.stills,
     )
     cv2.setNumThreads(config.threads)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
+from lgvsc.coding.colours import decode_colours, encode_colours
 from lgvsc.coding.deepjscc_road import DeepJsccSketchCodec
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import Conditions, PictureCodec
@@ -32,15 +33,16 @@ from lgvsc.models.catalog import load
 from lgvsc.nets.compact_world import Scene
 from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
 from lgvsc.semantics.cuts import CutDetector
+from lgvsc.semantics.encoder import cells
 from lgvsc.semantics.motion import MotionMeter
 from lgvsc.semantics.sketch import SketchExtractor
-from lgvsc.world.backends.compact_world import hashed_words, situation_of, sketches_of
+from lgvsc.world.backends.compact_world import candidates_of, colours_at, hashed_words, situation_of, sketches_of
 from lgvsc.world.backends.interpolation import carried, views
 
 FRAMES = 5  # of a window that are kept, evenly spread
 SIDE = 192  # of the square that is kept, in pixels
 GAPS = (4, 64)  # frames between keyframes, drawn log-uniformly
-LOST = (*11 * ("none",), *2 * ("last",), "first", *6 * ("both",))
+LOST = (*6 * ("none",), *4 * ("last",), "first", *9 * ("both",))
 DRAWN = {  # how sketches are sent, beside keyframes and without them: of each frame, one in some, one in all, none
     "none": ("every", "some", "one", *7 * ("none",)),
     "last": ("every", "some", "one", "none"),
@@ -49,6 +51,7 @@ DRAWN = {  # how sketches are sent, beside keyframes and without them: of each f
 }
 GVSC_FPS = 4  # at which GVSC sends sketches, eight frames at a time
 CAPTION_BYTES = 160
+COLOURS_SENT = 0.7  # share of the windows with a keyframe missing, of which a colour layout arrived
 STILL_FRAMES = (9, 33)  # of the slow camera moves over a still picture
 
 
@@ -76,6 +79,7 @@ class Tools:
     """What the transmitter uses, and the codes on the way."""
 
     pictures: PictureCodec
+    first_frames: PictureCodec
     sketches: DeepJsccSketchCodec
     extractor: SketchExtractor
     captioner: CompactCaptioner
@@ -83,7 +87,7 @@ class Tools:
     @classmethod
     def shipped(cls) -> Self:
         """The compact ones."""
-        codecs = load("compact-ntscc"), load("compact-deepjscc-sketch")
+        codecs = load("compact-ntscc"), load("compact-deepjscc-rgb"), load("compact-deepjscc-sketch")
         return cls(*codecs, load("compact-pidinet"), CompactCaptioner())
 
 
@@ -133,8 +137,8 @@ def window_of(run: list[Frame], video: VideoFormat, lost: str, tools: Tools, rng
         video=video,
         start=0,
         stop=gap,
-        first=None if lost in ("first", "both") else behind_a_channel(run[0].pixels, tools.pictures, rng),
-        last=None if lost in ("last", "both") else behind_a_channel(run[-1].pixels, tools.pictures, rng),
+        first=None if lost in ("first", "both") else behind_a_channel(run[0].pixels, tools, rng, alone=lost == "last"),
+        last=None if lost in ("last", "both") else behind_a_channel(run[-1].pixels, tools, rng),
         last_index=gap,
         caption=caption,
         motion=motion if rng.random() < 0.9 else None,
@@ -142,17 +146,15 @@ def window_of(run: list[Frame], video: VideoFormat, lost: str, tools: Tools, rng
         latent_frames=1,
         seed=int(rng.integers(2**31)),
         sketches=tuple(sketches_sent(run, places, way, tools, rng)),
+        colours=colours_sent(run) if lost != "none" and rng.random() < COLOURS_SENT else None,
     )
-    known = views(conditions)
+    known, painted = views(conditions), colours_at(conditions)
     top, left = (int(rng.integers(0, side - SIDE + 1)) for side in (video.height, video.width))
     area = (slice(top, top + SIDE), slice(left, left + SIDE))
     candidates, maps, situations = [], [], []
     for index in places.tolist():
         view = known(index)
-        first = view.mixed if conditions.first is None else conditions.first
-        last = view.mixed if conditions.last is None else conditions.last
-        pictures = (view.first, view.last, first, last, view.mixed)
-        candidates.append(np.concatenate([picture[area] for picture in pictures], axis=2))
+        candidates.append(candidates_of(conditions, view, painted(index))[area])
         trust = cv2.resize(view.trust, (video.width, video.height))[area]
         drawn, near = sketches_of(conditions, index)
         maps.append(np.concatenate([np.rint(255 * trust[..., None]).astype(np.uint8), drawn[area]], axis=2))
@@ -194,11 +196,24 @@ def measured(run: list[Frame], video: VideoFormat) -> Motion:
     return meter.measure()
 
 
-def behind_a_channel(picture: Pixels, codec: PictureCodec, rng: np.random.Generator) -> Pixels:
-    """What a keyframe may look like at the far end: coded by us and noisy, coded by others, or untouched."""
+def colours_sent(run: list[Frame]) -> Pixels:
+    """The colour layout of a window as it arrives."""
+    mean = np.mean([cells(frame.pixels) for frame in run], axis=0)
+    return decode_colours(encode_colours(np.rint(mean).astype(np.uint8)))
+
+
+def behind_a_channel(picture: Pixels, tools: Tools, rng: np.random.Generator, *, alone: bool = False) -> Pixels:
+    """What a keyframe may look like at the far end: coded by us and noisy, coded by others, or untouched.
+
+    One ``alone`` is more often sent as GVSC sends a first frame.
+    """
     kind = rng.random()
     if kind < 0.5:
+        as_gvsc = alone and kind < 0.3
+        codec = tools.first_frames if as_gvsc else tools.pictures
         snr_db, cbr = rng.uniform(0, 15), np.exp(rng.uniform(np.log(0.008), np.log(0.04)))
+        if as_gvsc:
+            snr_db, cbr = rng.uniform(-3, 12), 0.04
         coded = codec.encode(picture, max_symbols=int(cbr * picture.size), snr_db=snr_db)
         noise = child_generator(int(rng.integers(2**31)), "keyframe")
         received = AwgnChannel(snr_db, noise)(coded.symbols)

@@ -202,7 +202,7 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures, sketch
         f"hard cut at frame {esc(row['cut'])}" if row.get("cut") is not None else "",
     ]
     shown = f"<div class='thumbs'>{thumbs}</div>" if thumbs else ""
-    shown += drawings(drawn, status, sketches) + captions(row)
+    shown += drawings(drawn, status, sketches) + colours(row.get("colours"), status.get("side")) + captions(row)
     return segment_frame(index, row, fps, shown, chips, facts)
 
 
@@ -252,6 +252,15 @@ def drawings(indices: Sequence[int], status: Mapping[str, Any], sketches: Pictur
         f"<div class='sketches'>{columns}</div><p class='note'>Sketches as drawn by the transmitter, and below as the "
         "receiver got them.</p>"
     )
+
+
+def colours(cells: Sequence[Sequence[str]] | None, status: object) -> str:
+    """The colour layout of a segment as sent, cell by cell."""
+    if not cells:
+        return ""
+    boxes = "".join(f"<i style='background:#{esc(cell)}'></i>" for row in cells for cell in row)
+    lost = ", lost on the way" if status == "lost" else ""
+    return f"<div class='colours'>{boxes}</div><p class='note'>Mean colours of 8 x 8 cells{lost}.</p>"
 
 
 def captions(row: Report) -> str:

@@ -139,6 +139,7 @@ class SemanticDecoder:
             caption=span.caption,
             motion=span.motion,
             sketches=span.sketches,
+            colours=span.colours,
             cut=span.cut,
             latent_frames=latent_frames,
             seed=child_seed(self.seed, span.start),

@@ -25,6 +25,7 @@ class Span:
         last: Received picture at ``last_index``, which is ``stop`` or, at the end of the video, ``stop - 1``.
         motion: Side information, carried on at the same speed where the span is longer than its segment.
         sketches: Received drawings of frames of the range, each with its index, uint8 ``(H, W)``.
+        colours: Received colour layout of its segment, uint8 ``(8, 8, 3)``.
         following: The next keyframe, where nothing is known of the span itself.
         whole: The range is exactly one segment, as its control block announced it.
         final: The video is known to end here.
@@ -40,6 +41,7 @@ class Span:
     caption: str | None = None
     motion: Motion | None = None
     sketches: tuple[tuple[int, Pixels], ...] = ()
+    colours: Pixels | None = None
     cut: int | None = None
     following: Pixels | None = None
     whole: bool = False
@@ -47,8 +49,9 @@ class Span:
 
     @property
     def nothing_known(self) -> bool:
-        """No picture, no drawing and no words: there is nothing to make frames from."""
-        return self.first is None and self.last is None and self.caption is None and not self.sketches
+        """No picture, no drawing, no colours and no words: there is nothing to make frames from."""
+        parts = (self.first, self.last, self.caption, self.colours)
+        return all(part is None for part in parts) and not self.sketches
 
     def pictures(self) -> list[tuple[int, Pixels]]:
         """Received pictures and where they stand; one at ``stop`` belongs to the next span's first frame."""
@@ -120,6 +123,7 @@ def _before(segment: Segment) -> Span:
         last=picture,
         last_index=segment.start,
         caption=segment.caption if picture is None else None,
+        colours=segment.colours if picture is None else None,
     )
 
 
@@ -160,6 +164,7 @@ def _span(held: Segment, announced_stop: int, stop: int, *, last: Pixels | None,
         caption=held.caption,
         motion=carried_on(held.motion, (stop - held.start) / len(held)),
         sketches=tuple((index, drawn) for index, drawn in drawings_of(held) if index < announced_stop),
+        colours=held.colours,
         cut=cut,
         whole=stop == held.stop,
         final=held.last and stop == held.stop,
@@ -180,7 +185,7 @@ def _blank(held: Segment, stop: int, following: Pixels | None = None) -> Span:
 
 
 def _only_control_arrived(segment: Segment) -> bool:
-    parts = (segment.caption, picture_of(segment), segment.closing_keyframe, segment.motion)
+    parts = (segment.caption, picture_of(segment), segment.closing_keyframe, segment.motion, segment.colours)
     return all(part is None for part in parts) and not drawings_of(segment)
 
 

@@ -12,7 +12,7 @@ from lgvsc.errors import InputError
 
 PLAIN = Control(
     height=256, width=456, fps_numerator=30000, fps_denominator=1001, total_frames=720, start=48, length=60, last=0,
-    cut=0, caption_bits=212, caption_mcs=3, side_sent=1, side_mcs=2, keyframe_codec=0, keyframe_length=900,
+    cut=0, caption_bits=212, caption_mcs=3, side=1, side_mcs=2, keyframe_codec=0, keyframe_length=900,
     keyframe_mode=5, closing_codec=0, closing_length=0, closing_mode=0,
 )  # fmt: skip
 
@@ -32,10 +32,10 @@ def test_golden_bits():
     """The layout on the air must not drift; any change needs a new VERSION."""
     bits = "".join(map(str, pack_control(PLAIN)))
     assert len(bits) == CONTROL_BITS
-    assert bits[:3] == "011"
+    assert bits[:3] == "000"
     assert int(bits[3:17], 2) == 256 and int(bits[17:31], 2) == 456
     assert int(bits[31:49], 2) == 30000 and int(bits[49:59], 2) == 1001
-    assert len(bits) == 214  # four modes of five bits
+    assert len(bits) == 215  # four modes of five bits, two for what the side information holds
 
 
 def test_any_one_or_two_wrong_bits_are_noticed():

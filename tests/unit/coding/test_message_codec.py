@@ -59,6 +59,21 @@ def test_everything_arrives_where_the_transmitter_knows_the_channel(snr_db):
     assert got[0].status["closing_keyframe"] == "absent" and got[1].status["closing_keyframe"] == "ok"
 
 
+@pytest.mark.parametrize("motion", [None, Motion(score=2.0, camera="pan left", pan=-0.1)])
+def test_colours_arrive_beside_motion_or_without_it_and_are_charged_as_side_information(motion):
+    colours = np.repeat(np.linspace(30, 220, 8).astype(np.uint8), 24).reshape(8, 8, 3)
+    plain = Segment(video=VIDEO, start=0, stop=70, caption="a hill", motion=motion, last=True)
+    ((_, bare),) = codec(5.0).encode([plain])
+    ((_, burst),) = codec(5.0).encode([plain.changed(colours=colours)])
+    (got,) = codec(99.0).decode(through([burst], 5.0))
+    assert got.colours is not None and np.abs(got.colours.astype(int) - colours).mean() < 8
+    assert (got.motion is None) == (motion is None) and got.status["side"] == "ok"
+    charged = {part.purpose: len(part) for part in burst.parts}
+    assert charged["side"] > {part.purpose: len(part) for part in bare.parts}.get("side", 0)
+    (without,) = codec(99.0).decode(through([bare], 5.0))
+    assert without.colours is None and without.status["side"] == ("ok" if motion else "absent")
+
+
 def test_every_symbol_of_a_burst_is_charged_to_a_purpose():
     bursts = [burst for _, burst in codec(10.0).encode(message())]
     ledger = Ledger.of(bursts, VIDEO)

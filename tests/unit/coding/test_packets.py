@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lgvsc.coding.colours import decode_colours, encode_colours
 from lgvsc.coding.packet_header import PACKET_PARTS, RATES, PacketHeader, pack_packet, read_packet
 from lgvsc.coding.packets import Assembler, PacketConfig, depacketise, packetise
 from lgvsc.coding.side import decode_motion, encode_motion
@@ -20,6 +21,7 @@ from lgvsc.world.spans import spans
 
 VIDEO = VideoFormat(48, 64, Fraction(30000, 1001), 100)
 MOTION = Motion(score=2.0, camera="pan right", pan=0.1)
+COLOURS = np.repeat(np.linspace(30, 220, 8).astype(np.uint8), 24).reshape(8, 8, 3)
 
 
 def picture(seed):
@@ -31,7 +33,7 @@ def message():
     return [
         Segment(video=VIDEO, start=0, stop=30, caption="a red boat drifts left", motion=MOTION, keyframe=picture(1)),
         Segment(video=VIDEO, start=30, stop=31, keyframe=picture(2), cut=31),
-        Segment(video=VIDEO, start=31, stop=70, caption="", motion=MOTION, cut=40),
+        Segment(video=VIDEO, start=31, stop=70, caption="", motion=MOTION, colours=COLOURS, cut=40),
         Segment(
             video=VIDEO,
             start=70,
@@ -68,6 +70,9 @@ def test_all_packets_in_any_order_give_the_message(mtu):
         for field in ("video", "start", "stop", "caption", "cut", "last"):
             assert getattr(mine, field) == getattr(true, field), field
         assert mine.motion == (decode_motion(encode_motion(true.motion)) if true.motion else None)
+        assert (mine.colours is None) == (true.colours is None)
+        if true.colours is not None:
+            assert np.array_equal(mine.colours, decode_colours(encode_colours(true.colours)))
         for part in ("keyframe", "closing_keyframe"):
             assert (getattr(mine, part) is None) == (getattr(true, part) is None)
             assert mine.status[part] == ("absent" if getattr(true, part) is None else "ok")

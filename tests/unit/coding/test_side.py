@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.side import SCORE, SHIFT, SIDE_BITS, ZOOM, decode_motion, encode_motion
+from lgvsc.coding.colours import COLOUR_BITS
+from lgvsc.coding.side import (
+    MOTION_BITS,
+    SCORE,
+    SHIFT,
+    ZOOM,
+    decode_motion,
+    decode_side,
+    encode_motion,
+    encode_side,
+    side_bits,
+    side_kinds,
+)
 from lgvsc.core.message import CAMERAS, Motion
 from lgvsc.errors import ShapeError
 
@@ -24,7 +36,7 @@ motions = st.builds(
 @given(motions)
 def test_what_has_been_quantised_comes_back_exactly(motion):
     bits = encode_motion(motion)
-    assert bits.shape == (SIDE_BITS,) and bits.dtype == np.uint8 and set(bits.tolist()) <= {0, 1}
+    assert bits.shape == (MOTION_BITS,) and bits.dtype == np.uint8 and set(bits.tolist()) <= {0, 1}
     once = decode_motion(bits)
     assert decode_motion(encode_motion(once)) == once
     assert once.camera == motion.camera
@@ -61,15 +73,30 @@ def test_values_beyond_the_scale_saturate():
 def test_no_bits_that_could_arrive_are_an_error():
     """Every pattern means something finite, the unused camera word and the code without a positive twin too."""
     rng = np.random.default_rng(0)
-    patterns = [np.ones(SIDE_BITS, np.uint8), np.zeros(SIDE_BITS, np.uint8), *rng.integers(0, 2, (200, SIDE_BITS))]
-    patterns += [np.eye(SIDE_BITS, dtype=np.uint8)[i] for i in range(SIDE_BITS)]
+    patterns = [
+        np.ones(MOTION_BITS, np.uint8),
+        np.zeros(MOTION_BITS, np.uint8),
+        *rng.integers(0, 2, (200, MOTION_BITS)),
+    ]
+    patterns += [np.eye(MOTION_BITS, dtype=np.uint8)[i] for i in range(MOTION_BITS)]
     for bits in patterns:
         motion = decode_motion(bits.astype(np.uint8))
         assert all(math.isfinite(v) for v in (motion.score, motion.pan, motion.tilt, motion.zoom))
         assert decode_motion(encode_motion(motion)) == motion
 
 
-def test_side_information_is_at_most_five_bytes_and_of_no_other_length():
-    assert SIDE_BITS <= 40
-    with pytest.raises(ShapeError, match=str(SIDE_BITS)):
-        decode_motion(np.zeros(SIDE_BITS - 1, np.uint8))
+@pytest.mark.parametrize("motion", [None, Motion(score=2.0, camera="zoom in", zoom=0.2)], ids=["no motion", "motion"])
+@pytest.mark.parametrize("colours", [None, np.full((8, 8, 3), 90, np.uint8)], ids=["no colours", "colours"])
+def test_a_block_holds_motion_colours_either_or_neither(motion, colours):
+    kinds = side_kinds(motion, colours)
+    bits = encode_side(motion, colours)
+    assert len(bits) == side_bits(kinds) == MOTION_BITS * (motion is not None) + COLOUR_BITS * (colours is not None)
+    moved, coloured = decode_side(bits, kinds)
+    assert (moved is None) == (motion is None) and (moved is None or moved.camera == "zoom in")
+    assert (coloured is None) == (colours is None) and (coloured is None or abs(int(coloured.mean()) - 90) < 4)
+
+
+def test_motion_is_at_most_five_bytes_and_of_no_other_length():
+    assert MOTION_BITS <= 40
+    with pytest.raises(ShapeError, match=str(MOTION_BITS)):
+        decode_motion(np.zeros(MOTION_BITS - 1, np.uint8))

@@ -1,5 +1,7 @@
 """The .lgvsc byte form: round trips, and damage that stays in its segment."""
 
+import json
+import zlib
 from fractions import Fraction
 
 import numpy as np
@@ -133,6 +135,31 @@ def test_a_failing_writer_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         write_message(tmp_path / "m.lgvsc", broken())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_colours_come_back_and_are_shown_cell_by_cell(tmp_path):
+    colours = np.random.default_rng(4).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    write_message(tmp_path / "m.lgvsc", [segment(0), segment(1, colours=colours, last=True)])
+    assert (tmp_path / "m.lgvsc").read_bytes()[6] == 2
+    first, second = read_message(tmp_path / "m.lgvsc").segments
+    assert first.colours is None and np.array_equal(second.colours, colours)
+    rows = message_view(read_segments(tmp_path / "m.lgvsc"))["segments"]
+    assert rows[0]["colours"] is None and rows[1]["colours"][2][5] == bytes(colours[2, 5]).hex()
+
+
+@pytest.mark.parametrize("code", ["00", "zz" * 192, 7, "0" * 386])
+def test_colours_that_no_writer_makes_damage_their_segment_only(tmp_path, code):
+    write_message(tmp_path / "good", [segment(0), segment(1, colours=np.zeros((8, 8, 3), np.uint8), last=True)])
+    data = (tmp_path / "good").read_bytes()
+    start = data.rindex(MARKER)
+    payload = data[start + 12 :]
+    size = int.from_bytes(payload[:4], "big")
+    words = json.loads(payload[4 : 4 + size]) | {"colours": code}
+    text = json.dumps(words).encode()
+    payload = len(text).to_bytes(4, "big") + text + payload[4 + size :]
+    chunk = MARKER + len(payload).to_bytes(4, "big") + zlib.crc32(payload).to_bytes(4, "big") + payload
+    (tmp_path / "bad").write_bytes(data[:start] + chunk)
+    assert [s.start for s in read_message(tmp_path / "bad").segments] == [0]
 
 
 def drawing(seed):

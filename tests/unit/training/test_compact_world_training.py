@@ -104,7 +104,7 @@ class Columns:
 
 @pytest.fixture(scope="module")
 def tools():
-    return Tools(Untouched(), UntouchedSketches(), Columns(), CompactCaptioner())
+    return Tools(Untouched(), Untouched(), UntouchedSketches(), Columns(), CompactCaptioner())
 
 
 def still(seed):

@@ -21,10 +21,12 @@ from lgvsc.world.backends.compact_world import (
     hashed_words,
     latent_place,
     load,
+    scene_of,
     sharpened,
     sharpening,
     sketches_of,
 )
+from lgvsc.world.backends.interpolation import views
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,20 @@ def test_sketches_change_the_frames_that_they_are_near_to(net, first):
     drawn = made(net, first=first, last=None, sketches=((4, drawing(1)),))
     other = made(net, first=first, last=None, sketches=((4, drawing(2)),))
     assert not np.array_equal(without[4], drawn[4]) and not np.array_equal(drawn[4], other[4])
+
+
+def test_a_colour_layout_stands_in_for_the_keyframes_that_are_missing():
+    colours = np.full((8, 8, 3), (200, 30, 30), np.uint8)
+    c = conditions(first=noise_picture(1), last=None, colours=colours)
+    pictures = scene_of(c, [views(c)(3)], [3]).candidates[0].unflatten(0, (5, 3))[:, :, :40, :56]
+    red = pictures.mean((2, 3))
+    for place in (1, 3):  # the last keyframe, moved and unmoved
+        assert red[place].tolist() == pytest.approx([200 / 255, 30 / 255, 30 / 255], abs=0.01)
+    assert torch.equal(pictures[0], pictures[4]) and red[0].std() < 0.1  # the first one, as ever
+    both = conditions(colours=colours)
+    assert torch.equal(
+        scene_of(both, [views(both)(3)], [3]).candidates, scene_of(conditions(), [views(both)(3)], [3]).candidates
+    )
 
 
 def test_words_matter_even_beside_pictures(net):

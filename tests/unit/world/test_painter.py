@@ -11,7 +11,7 @@ import pytest
 from lgvsc.core.lexicon import COLOURS, PLACES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.painter import SCENERY, paint, read_patches
+from lgvsc.world.backends.painter import SCENERY, Painting, paint, read_patches
 
 VIDEO = VideoFormat(96, 128, Fraction(24))
 
@@ -80,6 +80,27 @@ def test_the_camera_moves_the_picture():
     assert columns == sorted(columns)
     told = painted("small smooth white area at centre. huge smooth black area at centre. camera pan right", None, 48)
     assert np.argmax(told[0][48].mean(axis=-1)) > np.argmax(told[-1][48].mean(axis=-1))
+
+
+def halves():
+    """Blue above, green below."""
+    colours = np.full((8, 8, 3), (80, 120, 220), np.uint8)
+    colours[4:] = (50, 130, 40)
+    return colours
+
+
+def test_received_colours_come_before_what_the_caption_says():
+    painting = Painting("huge smooth red area at centre", None, VIDEO, 4, 0, halves())
+    picture = painting.at(0).astype(int)
+    assert picture.shape == (96, 128, 3)
+    assert np.abs(picture[:36] - (80, 120, 220)).mean() < 4 and np.abs(picture[-36:] - (50, 130, 40)).mean() < 4
+    assert np.array_equal(painting.at(3), picture)  # nothing moves where nobody says so
+
+
+def test_received_colours_move_with_the_camera():
+    still, tilted = (Painting(None, motion, VIDEO, 8, 0, halves()) for motion in (None, Motion(tilt=0.3)))
+    blue = [(painting.at(7)[:, 64, 2] > 130).sum() for painting in (still, tilted)]
+    assert blue[1] > blue[0] + 8  # what lay at the top has come down
 
 
 def test_same_seed_same_picture():

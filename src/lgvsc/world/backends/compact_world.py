@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import ClassVar, Literal
 
@@ -20,6 +20,7 @@ from lgvsc.errors import InputError
 from lgvsc.nets.compact_world import BLOCK, RAMP, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
 from lgvsc.world.backends.between import Views
 from lgvsc.world.backends.interpolation import carried, views
+from lgvsc.world.backends.painter import Painting
 
 FRAMES_PER_LATENT = 4
 BATCH = 4  # frames painted at a time
@@ -104,16 +105,34 @@ def scene_of(c: Conditions, known: Sequence[Views], indices: Sequence[int]) -> S
     """What the networks are told of frames, one batch entry each."""
     height, width = c.video.height, c.video.width
     candidates, maps, situations = [], [], []
+    painted = colours_at(c)
     for view, index in zip(known, indices, strict=True):
-        first = view.mixed if c.first is None else c.first
-        last = view.mixed if c.last is None else c.last
-        pictures = np.concatenate([view.first, view.last, first, last, view.mixed], axis=2)
+        pictures = candidates_of(c, view, painted(index))
         trust = cv2.resize(view.trust, (width, height), interpolation=cv2.INTER_LINEAR)
         candidates.append(padded(pictures).astype(np.float32) / 255)
         drawn, near = sketches_of(c, index)
         maps.append(padded(np.concatenate([trust[..., None], drawn.astype(np.float32) / 255], axis=2)))
         situations.append(situation_of(c, index) + near)
     return Scene(to_tensor(candidates), to_tensor(maps), torch.tensor(situations))
+
+
+def colours_at(c: Conditions) -> Callable[[int], Pixels | None]:
+    """What a received colour layout tells of each frame, by its index; ``None`` where none was received."""
+    if c.colours is None:
+        return lambda index: None
+    painting = Painting(None, c.motion, c.video, c.stop - c.start, c.seed, c.colours)
+    return lambda index: painting.at(index - c.start)
+
+
+def candidates_of(c: Conditions, view: Views, painted: Pixels | None) -> Pixels:
+    """The five pictures of ``Scene.candidates``, uint8 ``(H, W, 15)``.
+
+    A missing keyframe is stood in for by ``painted``, or else by the best guess from the other one.
+    """
+    instead = view.mixed if painted is None else painted
+    first, moved_first = (instead, instead) if c.first is None else (c.first, view.first)
+    last, moved_last = (instead, instead) if c.last is None else (c.last, view.last)
+    return np.concatenate([moved_first, moved_last, first, last, view.mixed], axis=2)
 
 
 def sketches_of(c: Conditions, index: int) -> tuple[Pixels, list[float]]:

@@ -46,7 +46,7 @@ def views(conditions: Conditions) -> Callable[[int], Views]:
         before, after = _held(c, c.first, c.start, cut), _held(c, c.last, cut, c.stop)
         return lambda index: before(index) if index < cut else after(index)
     if c.first is None and c.last is None:
-        painting = Painting(c.caption, c.motion, c.video, c.stop - c.start, c.seed)
+        painting = Painting(c.caption, c.motion, c.video, c.stop - c.start, c.seed, c.colours)
         return lambda index: Views.alone(painting.at(index - c.start))
     span = max(1, c.last_index - c.start)
     at = _between(c, span / float(c.video.fps))
@@ -57,7 +57,7 @@ def _held(c: Conditions, picture: Pixels | None, start: int, stop: int) -> Calla
     """One side of a cut. Camera motion is known for both sides together only, so nothing moves."""
     if picture is not None:
         return lambda index: Views.alone(picture)
-    painting = Painting(c.caption, None, c.video, max(1, stop - start), c.seed)
+    painting = Painting(c.caption, None, c.video, max(1, stop - start), c.seed, c.colours)
     return lambda index: Views.alone(painting.at(index - start))
 
 

@@ -119,11 +119,24 @@ class Painting:
         video: Size and rate.
         frames: How many frames. The caption describes the middle of them.
         seed: Of the texture and the outlines.
+        colours: Mean colours of cells of the picture, uint8 ``(8, 8, 3)``. They say more than words about colours and
+            places, so nothing else is painted then.
     """
 
-    def __init__(self, caption: str | None, motion: Motion | None, video: VideoFormat, frames: int, seed: int) -> None:
+    def __init__(
+        self,
+        caption: str | None,
+        motion: Motion | None,
+        video: VideoFormat,
+        frames: int,
+        seed: int,
+        colours: Pixels | None = None,
+    ) -> None:
         caption = (caption or "").lower()
-        self._canvas = _canvas(read_patches(caption), _light(caption), video, np.random.default_rng(seed))
+        if colours is not None:
+            self._canvas = _smooth(colours, video)
+        else:
+            self._canvas = _canvas(read_patches(caption), _light(caption), video, np.random.default_rng(seed))
         self._moves = _camera(caption, motion, frames / float(video.fps))
         self._video, self._frames = video, frames
 
@@ -175,6 +188,16 @@ def _canvas(patches: list[Patch], light: Field, video: VideoFormat, rng: np.rand
         grain = np.einsum("phw,p->hw", weights, np.asarray([p.grain for p in patches], np.float32))
     texture = 0.6 * _noise(height, width, 1.5, rng) + 0.8 * _noise(height, width, 5, rng)
     return np.clip(np.rint(colour + (grain * texture)[..., None]), 0, 255).astype(np.uint8)
+
+
+def _smooth(colours: Pixels, video: VideoFormat) -> Pixels:
+    """Colours of cells as a smooth picture with its margin, mirrored at the edges."""
+    scale = CANVAS / min(video.height, video.width)
+    height, width = (max(2, round(side * scale)) for side in (video.height, video.width))
+    picture = cv2.resize(colours.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    down, across = round(MARGIN * height), round(MARGIN * width)
+    framed = cv2.copyMakeBorder(picture, down, down, across, across, cv2.BORDER_REFLECT)
+    return np.clip(np.rint(framed), 0, 255).astype(np.uint8)
 
 
 def _nearness(patch: Patch, rows: Field, columns: Field, ragged: tuple[Field, Field]) -> Field:
