@@ -90,6 +90,8 @@ def test_relations_and_places():
     by_word = {m.word: m.relation for m in read_mentions("A cat on a bed, with a tree in the background")}
     assert by_word == {"cat": "", "bed": "on", "tree": "back"}
     assert read_mentions("a car on the left")[0].relation in PLACES
+    woman, beach = read_mentions("a woman on a beach on the left")
+    assert (woman.relation, beach.relation) == ("left", "on")
 
 
 def test_plurals_and_sizes():

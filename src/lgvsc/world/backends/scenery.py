@@ -181,12 +181,14 @@ class _Reader:
         self.lent: list[RGB] = []
 
     def _place(self, at: int) -> int:
-        """Where the caption puts the last noun: "on the left". Like the rest, returns how many tokens that took."""
+        """Where the caption puts the last thing: "on the left". Like the rest, returns how many tokens that took."""
         after, length = _longest(self.tokens, at, _data()["places"])
         if not after or not self.found or self.tokens[at + length : at + length + 1] == ["of"]:
             return 0
         self._close()
-        self.found[-1] = replace(self.found[-1], relation=_data()["places"][after])
+        movable = [k for k, mention in enumerate(self.found) if mention.look.role in ("thing", "person")]
+        placed = movable[-1] if movable and _data()["places"][after] != "back" else -1
+        self.found[placed] = replace(self.found[placed], relation=_data()["places"][after])
         self.relation = ""
         return length
 
