@@ -172,7 +172,7 @@ def main() -> None:
     paths = [paths[round(i * len(paths) / arguments.clips)] for i in range(min(arguments.clips, len(paths)))]
     gaps = [int(text) for text in arguments.gaps.split(",")]
     if arguments.words:
-        words(paths, arguments.captions, compact)
+        words(paths, arguments.captions, models)
     elif arguments.sketched:
         sketched(paths, compact, arguments.snr_db)
     elif arguments.seams:

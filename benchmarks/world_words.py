@@ -14,7 +14,7 @@ from skimage.metrics import structural_similarity
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.core.interfaces import Conditions
+from lgvsc.core.interfaces import Conditions, WorldModel
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
@@ -28,30 +28,33 @@ GVSC = VideoFormat(256, 256, Fraction(4))
 GVSC_FRAMES = 8
 
 
-def words(paths: list[Path], captions: Path | None, model: CompactWorldModel) -> None:
+def words(paths: list[Path], captions: Path | None, models: dict[str, WorldModel]) -> None:
     """Make each clip from its caption; compare with all clips, coarsely, by colour, light and layout."""
     captioner = CompactCaptioner()
     written = json.loads(captions.read_text(encoding="utf-8")) if captions else {}
-    truths, made = [], []
+    truths = []
+    made: dict[str, list[NDArray[np.float32]]] = {name: [] for name in models}
     for number, path in enumerate(paths):
         with VideoReader(path) as reader:
             frames = [frame for _, frame in zip(range(24), reader, strict=False)]
             video = reader.format
         caption = written[path.name] if captions else captioner.caption([frames[0], frames[-1]], None, 160)
         truths.append(coarse(frames[len(frames) // 2].pixels))
-        made.append(coarse(from_words(caption, video, model, seed=number)))
-    truth, seen = np.stack(truths), np.stack(made)
+        for name, model in models.items():
+            made[name].append(coarse(from_words(caption, video, model, seed=number)))
+    truth = np.stack(truths)
     whose = f"from {captions.name}" if captions else "of the compact captioner (160 bytes at most)"
     n = len(paths)
     print(f"\n{n} clips, each made from the words of its caption alone, captions {whose}")
-    print(f"{'compared by':<34}{'first':>7}{'in three':>10}{'mean rank':>11}")
-    for name, describe in DESCRIPTORS.items():
-        ranks = ranked(describe(seen), describe(truth))
-        print(f"{name:<34}{(ranks == 1).mean():>7.0%}{(ranks <= 3).mean():>10.0%}{ranks.mean():>11.1f}")
-    print(f"{'by chance':<34}{1 / n:>7.0%}{3 / n:>10.0%}{(n + 1) / 2:>11.1f}")
+    for model_name, pictures in made.items():
+        print(f"{model_name + ', compared by':<38}{'first':>7}{'in three':>10}{'mean rank':>11}")
+        for name, describe in DESCRIPTORS.items():
+            ranks = ranked(describe(np.stack(pictures)), describe(truth))
+            print(f"{name:<38}{(ranks == 1).mean():>7.0%}{(ranks <= 3).mean():>10.0%}{ranks.mean():>11.1f}")
+    print(f"{'by chance':<38}{1 / n:>7.0%}{3 / n:>10.0%}{(n + 1) / 2:>11.1f}")
 
 
-def from_words(caption: str, video: VideoFormat, model: CompactWorldModel, seed: int) -> Pixels:
+def from_words(caption: str, video: VideoFormat, model: WorldModel, seed: int) -> Pixels:
     """The middle one of a few frames."""
     conditions = Conditions(
         video=video,

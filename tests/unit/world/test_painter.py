@@ -11,7 +11,7 @@ import pytest
 from lgvsc.core.lexicon import COLOURS, PLACES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.painter import SCENERY, Painting, paint, read_patches
+from lgvsc.world.backends.painter import Painting, paint, read_patches
 
 VIDEO = VideoFormat(96, 128, Fraction(24))
 
@@ -51,11 +51,28 @@ def test_busy_is_rougher_than_smooth():
     assert roughness[0] < 0.6 * roughness[1] < 0.6 * roughness[2]
 
 
-@pytest.mark.parametrize("word", list(SCENERY))
-def test_every_background_can_be_painted(word):
-    (patch,) = read_patches(f"someone is near the {word}")
-    region = SCENERY[word]
-    assert patch.colour == COLOURS[region.colour] and (patch.row, patch.column) == PLACES[region.place]
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "Outdoors, dim light.",
+        "Even light. Medium face at centre, still; then small person at left, moved right. Camera pan left, slow.",
+        "Background: somewhere, dark light, cool colours, mixed lines. Foreground, one: small cat at left, still.",
+        "Nothing can be made out.",
+    ],
+)
+def test_what_the_compact_captioner_did_not_measure_is_not_guessed(caption):
+    """In its sentences a face or a cat has no colour; in free English it has the usual one."""
+    assert read_patches(caption) == []
+    assert read_patches("A cat looks up.")
+
+
+def test_the_compact_captioners_regions_and_things_are_all_there_is():
+    caption = (
+        "Outdoors, even light. Large smooth light blue area at top. Small red object at left, still. Small face at top."
+    )
+    sky, thing = read_patches(caption)
+    assert (sky.colour, sky.share, sky.row) == (COLOURS["light blue"], 0.28, PLACES["top"][0])
+    assert (thing.colour, thing.share, thing.column) == (COLOURS["red"], 0.04, PLACES["left"][1])
 
 
 def test_things_and_free_english_give_colours_too():

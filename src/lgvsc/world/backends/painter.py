@@ -5,116 +5,35 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, Region, read_regions
+from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, read_regions
 from lgvsc.core.message import CAMERAS, Motion
 from lgvsc.core.video import Pixels, VideoFormat
+from lgvsc.world.backends.staging import GRAIN, Patch, stage
 
 CANVAS = 96  # short side of what is painted, in pixels: a caption says nothing finer
 MARGIN = 0.25  # painted beyond each edge, in picture sizes, for the camera to move into
 GREY = (118, 118, 118)
 SPEED = 0.06  # picture sizes per second that a camera word stands for where no number came with it
-GRAIN = {"smooth": 2.0, "textured": 9.0, "busy": 18.0}  # standard deviation of the texture, of 255
 OUTLINE = 0.2  # of a patch's radius: how far its outline strays from a circle
 
 # Light and tone, for a caption that names no colours: they say all that is known.
 LIGHT = {"dark": 0.35, "night": 0.3, "dim": 0.6, "bright": 1.45, "sunny": 1.4, "snow": 1.6}
 TONE = {"warm": (1.12, 1.0, 0.84), "cool": (0.86, 1.0, 1.14)}
 
-# What free English means by its commonest backgrounds, as regions.
-SCENERY: dict[str, Region] = {
-    "sky": Region("large", "light blue", "smooth", "top"),
-    "cloudy": Region("large", "light grey", "smooth", "top"),
-    "sunset": Region("large", "orange", "smooth", "top"),
-    "stage": Region("huge", "black", "smooth", "centre"),
-    "stadium": Region("large", "dark grey", "busy", "top"),
-    "pitch": Region("huge", "green", "textured", "centre"),
-    "football": Region("huge", "green", "textured", "bottom"),
-    "lawn": Region("large", "green", "textured", "bottom"),
-    "grass": Region("large", "green", "textured", "bottom"),
-    "meadow": Region("large", "green", "textured", "bottom"),
-    "park": Region("large", "olive", "busy", "centre"),
-    "garden": Region("large", "dark green", "busy", "centre"),
-    "valley": Region("large", "olive", "textured", "bottom"),
-    "hills": Region("large", "olive", "textured", "bottom"),
-    "field": Region("large", "green", "textured", "bottom"),
-    "forest": Region("huge", "dark green", "busy", "centre"),
-    "jungle": Region("huge", "dark green", "busy", "centre"),
-    "trees": Region("large", "dark green", "busy", "top"),
-    "bushes": Region("large", "dark green", "busy", "top"),
-    "water": Region("large", "teal", "textured", "bottom"),
-    "river": Region("large", "teal", "textured", "bottom"),
-    "lake": Region("large", "teal", "textured", "bottom"),
-    "pond": Region("large", "dark green", "textured", "centre"),
-    "sea": Region("large", "blue", "textured", "bottom"),
-    "ocean": Region("large", "blue", "textured", "bottom"),
-    "waves": Region("large", "teal", "textured", "centre"),
-    "surfer": Region("large", "teal", "textured", "centre"),
-    "aquarium": Region("huge", "blue", "smooth", "centre"),
-    "underwater": Region("huge", "teal", "smooth", "centre"),
-    "pool": Region("large", "light blue", "textured", "bottom"),
-    "beach": Region("large", "tan", "textured", "bottom"),
-    "sand": Region("large", "tan", "textured", "bottom"),
-    "desert": Region("huge", "tan", "textured", "bottom"),
-    "savanna": Region("huge", "tan", "textured", "bottom"),
-    "dust": Region("large", "tan", "smooth", "centre"),
-    "dusty": Region("large", "tan", "smooth", "bottom"),
-    "dirt": Region("large", "tan", "textured", "bottom"),
-    "ground": Region("large", "tan", "textured", "bottom"),
-    "soil": Region("large", "brown", "textured", "bottom"),
-    "rock": Region("large", "grey", "busy", "centre"),
-    "rocky": Region("large", "grey", "busy", "centre"),
-    "stone": Region("large", "grey", "textured", "centre"),
-    "ruins": Region("large", "tan", "busy", "centre"),
-    "mountain": Region("large", "grey", "textured", "centre"),
-    "mountains": Region("large", "grey", "textured", "top"),
-    "snow": Region("large", "white", "smooth", "bottom"),
-    "snowy": Region("large", "white", "smooth", "bottom"),
-    "ice": Region("large", "light blue", "smooth", "bottom"),
-    "road": Region("large", "grey", "smooth", "bottom"),
-    "highway": Region("large", "grey", "smooth", "bottom"),
-    "track": Region("large", "grey", "textured", "bottom"),
-    "street": Region("large", "grey", "textured", "bottom"),
-    "city": Region("large", "grey", "busy", "centre"),
-    "garage": Region("huge", "dark grey", "textured", "centre"),
-    "factory": Region("huge", "light grey", "busy", "centre"),
-    "kitchen": Region("huge", "beige", "textured", "centre"),
-    "restaurant": Region("huge", "dark brown", "busy", "centre"),
-    "room": Region("huge", "beige", "textured", "centre"),
-    "gym": Region("huge", "tan", "textured", "centre"),
-    "wooden": Region("large", "brown", "textured", "bottom"),
-    "table": Region("large", "tan", "smooth", "bottom"),
-    "dough": Region("large", "beige", "smooth", "centre"),
-    "fire": Region("large", "orange", "busy", "centre"),
-    "lava": Region("large", "orange", "busy", "centre"),
-    "night": Region("huge", "black", "smooth", "top"),
-}
-
 Field = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """One soft patch: colour in sRGB, centre and extent as fractions of the picture, grain of 255."""
-
-    colour: tuple[int, int, int]
-    row: float
-    column: float
-    share: float  # of the picture's area
-    grain: float
 
 
 class Painting:
     """A moving picture from a caption.
 
     Args:
-        caption: Regions as ``lexicon.Region`` writes them are painted as they stand; of free English, colours and
-            a few backgrounds are understood. ``None`` paints grey.
+        caption: Regions as ``lexicon.Region`` writes them are painted as they stand; what free English mentions, as
+            ``staging`` understands it. ``None`` paints grey.
         motion: Where the camera goes in that time. ``None``: what the caption says of it, at a slow speed.
         video: Size and rate.
         frames: How many frames. The caption describes the middle of them.
@@ -159,10 +78,8 @@ def read_patches(caption: str) -> list[Patch]:
     regions = read_regions(caption)
     patches = [_patch(r.colour, r.size, r.place, GRAIN[r.texture]) for r in regions]
     patches += [_patch(m["colour"], m["size"], m["place"], GRAIN["textured"]) for m in _THING.finditer(caption)]
-    if not patches:
-        words = set(re.findall(r"[a-z]+", caption))
-        patches += [_patch(r.colour, r.size, r.place, GRAIN[r.texture]) for w, r in SCENERY.items() if w in words]
-        patches += [_patch(m["colour"], "medium", "centre", GRAIN["textured"]) for m in _COLOUR.finditer(caption)]
+    if not patches and not _MEASURED.match(caption):
+        patches = stage(caption)
     return sorted(patches, key=lambda patch: -patch.share)
 
 
@@ -203,10 +120,11 @@ def _smooth(colours: Pixels, video: VideoFormat) -> Pixels:
 def _nearness(patch: Patch, rows: Field, columns: Field, ragged: tuple[Field, Field]) -> Field:
     """How much of a patch there is at each point: the same all over its inside, falling steeply outside."""
     radius = math.sqrt(patch.share / math.pi)
-    down, across = (rows - patch.row) / radius, (columns - patch.column) / radius
+    stretch = math.sqrt(patch.aspect)
+    down, across = (rows - patch.row) / radius * stretch, (columns - patch.column) / (radius * stretch)
     distance2 = (down + OUTLINE * ragged[0]) ** 2 + (across + OUTLINE * ragged[1]) ** 2
     # Where two patches overlap, the smaller one lies in front.
-    return (1 / (1 + distance2**4) / math.sqrt(patch.share)).astype(np.float32)
+    return (patch.weight / (1 + distance2**4) / math.sqrt(patch.share)).astype(np.float32)
 
 
 def _noise(height: int, width: int, grain_pixels: float, rng: np.random.Generator) -> Field:
@@ -257,7 +175,11 @@ def _any(words: dict[str, object] | tuple[str, ...]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
-_COLOUR = re.compile(rf"\b(?P<colour>{_any(dict(COLOURS))})\b")
+# How the compact captioner begins: what it leaves out it has not seen.
+_MEASURED = re.compile(
+    r"(?:background: )?(?:(?:outdoors|indoors|somewhere), )?(?:dark|dim|even|bright) light\b(?=[.,;]|$)"
+    r"|nothing can be made out"
+)
 _THING = re.compile(
     rf"\b(?P<size>{_any(dict(SIZES))}) (?!(?:{_any(TEXTURES)})\b)(?P<colour>{_any(dict(COLOURS))}) \w+ at "
     rf"(?P<place>{_any(dict(PLACES))})\b"
