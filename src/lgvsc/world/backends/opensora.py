@@ -16,7 +16,7 @@ from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.nets.opensora_vae import CHUNK_FRAMES, SPATIAL_STRIDE, OpenSoraVAE, latent_frames
-from lgvsc.nets.stdit3 import STDiT3
+from lgvsc.nets.stdit3 import PICTURE_FPS, STDiT3
 from lgvsc.world.backends.opensora_plan import END_ANCHORS, EndAnchor, Round, Shot, rounds, shots
 from lgvsc.world.backends.opensora_prompt import opensora_prompt
 from lgvsc.world.backends.t5 import PLACEMENTS, Placement
@@ -34,7 +34,6 @@ AREAS: dict[Resolution, int] = {  # pixels of each of the release's families of 
     "720p": 720 * 1280,
 }
 SIDE_STEP = 16  # sides that are multiples of it fill both the autoencoder's 8x8 and the transformer's patches
-PICTURE_FPS = 120.0  # what the release says of a single picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
