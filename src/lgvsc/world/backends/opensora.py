@@ -176,6 +176,9 @@ class _Clip:
         context: Tensor | None = None
         for index, part in enumerate(plan):
             final = index == len(plan) - 1
+            if part.blended and shot.first is not None and shot.last is not None:
+                yield from self._blend(shot.first, shot.last, part.frames, part.frames - (shot.closing == "within"))
+                return
             z = self._sampled(part, shot, context)
             seen = [] if context is None else [context]
             left = part.frames
@@ -226,11 +229,19 @@ class _Clip:
             generator=self.generator,
         )
 
+    def _blend(self, first: Pixels, last: Pixels, frames: int, end: int) -> Iterator[Pixels]:
+        """Frames on the way from one keyframe, through the autoencoder, to the other, which stands at ``end``."""
+        latents = (self._encoded(to_tensor(picture, self.size)) for picture in (first, last))
+        a, b = (next(self._pictures(z, 1))[0, :, 0].clamp(-1, 1) for z in latents)
+        for index in range(frames):
+            yield to_pixels(torch.lerp(a, b, index / end), self.video)
+
     def _decoded(self, part: Round, z: Tensor) -> Iterator[Tensor]:
         """The new frames of a round, chunk by chunk."""
         if part.made:
             yield from self._pictures(z[:, :, part.context_latents : part.clip_latents], part.made)
 
+    @torch.inference_mode()
     def _encoded(self, pictures: Tensor) -> Tensor:
         return self.networks.vae.encode(pictures.to(self.networks.device, self.networks.dtype)).float()
 
