@@ -104,6 +104,16 @@ def test_exactly_as_many_frames_come_out_as_were_asked_for(worlds, name, monkeyp
     assert len(lengths) > 4  # the longest one takes several rounds
 
 
+@pytest.mark.parametrize("name", PIPELINES)
+def test_in_bfloat16_it_runs_and_stays_near(worlds, name, tmp_path):
+    """The precision that is set unless told otherwise; Wan's autoencoder stays in float32 beside it."""
+    exact = worlds(name)
+    config = replace(exact.model.config, precision="bfloat16")
+    folder = PIPELINES[name](tmp_path / name)
+    rough = load_distilled(folder, config) if name == "ltx-distilled" else load(str(folder), config)
+    assert 0 < difference(made_by(rough, 6), exact.base) < 8
+
+
 def test_vace_follows_a_sketch_in_its_own_frame(worlds):
     world = worlds("wan-vace")
     drawn = made_by(world.model, 6, sketches=((13, sketch(1)),))
