@@ -74,7 +74,7 @@ def test_every_condition_matters_and_equal_seeds_make_equal_frames(worlds, name)
     world = worlds(name)
     assert np.array_equal(made_by(world.model, 6), world.base)
     changes = [{"first": picture(3)}, {"caption": "Blue sky, two boats."}, {"seed": 4}]
-    changes += [{"last": picture(4)}] if name in TAKES_LAST else []
+    changes += [{"last": picture(4)}, {"last_index": 15}] if name in TAKES_LAST else []
     for change in changes:
         assert difference(made_by(world.model, 6, **change), world.base) > 0.2, change
 
