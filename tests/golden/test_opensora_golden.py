@@ -26,6 +26,10 @@ TOLERANCE = 2e-5  # of the specification, in float32
 KEPT = 96  # values kept of each result
 
 STDIT3 = {"depth": 2, "hidden_size": 48, "num_heads": 4, "caption_channels": 20, "model_max_length": 9}
+OTHER = {
+    "depth": 1, "hidden_size": 36, "num_heads": 3, "in_channels": 3, "patch_size": (1, 2, 3), "caption_channels": 20,
+    "model_max_length": 9, "qk_norm": False, "pred_sigma": False, "input_sq_size": 256, "mlp_ratio": 3.0,
+}  # fmt: skip
 TEMPORAL = {"filters": 8, "num_res_blocks": 1, "num_groups": 4}
 SPATIAL = {"block_out_channels": (8, 16, 16, 16), "layers_per_block": 2, "norm_num_groups": 8}
 SIZE = {"fps": 24.0, "height": 240.0, "width": 426.0}
@@ -84,6 +88,15 @@ def test_the_network(given):
     with torch.no_grad():
         out = model(x, torch.tensor([820.5, 13.0, 820.5, 13.0]), y, mask=mask, x_mask=x_mask, **sizes)
     assert_golden(f"network, given {given}", out)
+
+
+def test_the_network_in_another_configuration_and_without_a_caption_mask():
+    model = filled(STDiT3(**OTHER))
+    x_mask = torch.tensor([[True, False], [True, True]])
+    sizes = {key: torch.tensor([value]) for key, value in SIZE.items()}
+    with torch.no_grad():
+        out = model(sines("x", 2, 3, 2, 5, 7), torch.tensor([999.0, 40.5]), words((9, 9))[0], None, x_mask, **sizes)
+    assert_golden("network, other", out)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 17])

@@ -16,10 +16,11 @@ MAX_TILE = 320  # pixels of the longer side
 LABEL_HEIGHT = 20
 COLUMNS = 3
 GAP = 4
+COMMENT = "Comparison by lgvsc: a source beside what receivers rebuilt of it, some of it generated content."
 
 
 def write_side_by_side(path: Path, videos: Sequence[tuple[str, Path]]) -> None:
-    """Write a video that shows several at once, in a grid three wide.
+    """Write a video that shows several at once, in a grid three wide. Its metadata say that it is a comparison.
 
     Args:
         path: Where it goes.
@@ -42,7 +43,8 @@ def write_side_by_side(path: Path, videos: Sequence[tuple[str, Path]]) -> None:
             picture = grid([labelled(tile, label) for tile, (label, _) in zip(shown, videos, strict=True)])
             if writer is None:
                 height, width = picture.shape[:2]
-                writer = stack.enter_context(VideoWriter(path, replace(shape, height=height, width=width)))
+                shape = replace(shape, height=height, width=width)
+                writer = stack.enter_context(VideoWriter(path, shape, metadata={"comment": COMMENT}))
             writer.write(picture)
 
 

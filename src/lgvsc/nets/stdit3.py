@@ -19,6 +19,8 @@ from torch import Tensor, nn
 EPS = 1e-6  # of every normalisation in here
 SINUSOID_WIDTH = 256
 LONGEST_PERIOD = 10_000.0
+PIXELS_PER_LATENT = 8  # of the autoencoder, along each side
+USUAL_FPS, PICTURE_FPS = 24.0, 120.0  # the release's setting, and what it says of a single picture
 
 
 class STDiT3(nn.Module):
@@ -105,23 +107,23 @@ class STDiT3(nn.Module):
             mask: ``(P, L)``, other than 0 on the tokens that count; P divides B and the mask is repeated, so a null
                 caption in the second half of a batch is cut to the length of its counterpart. ``None``: all count.
             x_mask: ``(B, T)``, true where a latent frame is being made. Where false it is given: it sees time 0.
-            fps: ``(P,)``, frames per second of the pixel video; 120 for a single picture.
-            height, width: ``(P,)``, pixels of the video. Only the first element of each is read.
+            fps: ``(P,)``, frames per second of the pixel video; 120 for a single picture. ``None``: 24, or 120 where T
+                is 1.
+            height, width: ``(P,)``, pixels of the video. Only the first element of each is read. ``None``: 8 for each
+                latent.
 
         Returns:
             float32 ``(B, out_channels, T, h, w)``; the velocity comes first.
-
-        Raises:
-            ValueError: One of ``fps``, ``height``, ``width`` is missing.
         """
-        if fps is None or height is None or width is None:
-            raise ValueError("fps, height and width of the pixel video are needed")
         dtype = self.x_embedder.proj.weight.dtype
         batch, _, frames, rows, columns = x.shape
+        fps = torch.tensor([USUAL_FPS if frames > 1 else PICTURE_FPS]) if fps is None else fps
+        tall = float(rows * PIXELS_PER_LATENT if height is None else height[0])
+        wide = float(columns * PIXELS_PER_LATENT if width is None else width[0])
 
         tokens = self.x_embedder(x.to(dtype))  # (B, T', H', W', C)
         steps, down, across = tokens.shape[1:4]
-        scale = math.sqrt(float(height[0]) * float(width[0])) / self.input_sq_size
+        scale = math.sqrt(tall * wide) / self.input_sq_size
         places = grid_positions(down, across, scale, self.hidden_size, tokens.device).to(dtype)
         tokens = tokens.flatten(2, 3) + places  # (B, T', S, C)
 

@@ -58,7 +58,7 @@ class RectifiedFlow:
             raise ConfigError(f"num_sampling_steps is {self.num_sampling_steps}; at least one step is needed")
 
     def times(self, height: Tensor | float, width: Tensor | float, num_frames: Tensor | float) -> Tensor:
-        """The times of all steps, float32 ``(K, P)`` for sizes of shape ``(P,)``; falling, below or at 1000."""
+        """The times of all steps, float32 ``(K, P)`` for sizes of shape ``(P,)``; falling, none above 1000."""
         steps = self.num_sampling_steps
         even = torch.tensor([(1.0 - i / steps) * FULL_NOISE for i in range(steps)])[:, None]
         sizes = (torch.as_tensor(v, dtype=torch.float32).reshape(-1).cpu() for v in (height, width, num_frames))
@@ -68,7 +68,9 @@ class RectifiedFlow:
         latents = torch.tensor([float(latents_for_times(int(n))) for n in frames])
         ratio = (rows * columns / BASE_AREA).sqrt() * latents.sqrt()
         share = even / FULL_NOISE
-        return ratio * share / (1 + (ratio - 1) * share) * FULL_NOISE
+        shifted = ratio * share / (1 + (ratio - 1) * share) * FULL_NOISE
+        # Rounding puts the first time of some small sizes a little above; the release then takes every frame as given.
+        return shifted.clamp(max=FULL_NOISE)
 
     @torch.no_grad()
     def sample(
@@ -122,8 +124,7 @@ class RectifiedFlow:
         for step, (time, end) in enumerate(zip(times, ends, strict=True)):
             before, active = z, None
             if share is not None and started is not None:
-                # A frame that is wholly made must be so from the first step, however the first time was rounded.
-                active = (share * FULL_NOISE >= time[:, None]) | (share == 1)
+                active = share * FULL_NOISE >= time[:, None]
                 fresh = noise_like(z, generator)  # always drawn, so that a mask's values do not shift later draws
                 noised = (1 - across(time) / FULL_NOISE) * z + across(time) / FULL_NOISE * fresh
                 z = torch.where(in_frames(active & ~started), noised, z)

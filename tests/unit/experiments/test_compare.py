@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -184,3 +185,5 @@ def test_videos_side_by_side_keep_their_places(tmp_path):
     for x, y, colour in [(32, 0, 0), (100, 0, 1), (168, 0, 2), (32, 1, 3)]:
         middle = frames[-1][y * (48 + LABEL_HEIGHT + 4) + LABEL_HEIGHT + 24, x].astype(int)
         assert np.abs(middle - colours[colour]).max() < 40, (x, y, middle)
+    with av.open(str(tmp_path / "all.mp4")) as file:
+        assert "generated content" in file.metadata["comment"]

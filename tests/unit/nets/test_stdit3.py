@@ -240,9 +240,15 @@ def test_in_bfloat16_it_stays_near_and_answers_in_float32():
     assert (rough - exact).abs().mean() < 0.1 * exact.abs().mean()
 
 
-def test_missing_sizes_are_an_error():
-    with pytest.raises(ValueError, match="fps, height and width"):
-        call(drawn(), noise(1, 4, 1, 4, 4), fps=None)
+@pytest.mark.parametrize(("frames", "rate"), [(3, 24.0), (1, 120.0)])
+def test_untold_sizes_are_those_of_the_latents_and_the_rate_is_the_released_one(frames, rate):
+    model = drawn()
+    x, time, y = noise(1, 4, frames, 5, 7), torch.tensor([700.0]), noise(1, 1, 12, 16, seed=4)
+    told = {"fps": torch.tensor([rate]), "height": torch.tensor([40.0]), "width": torch.tensor([56.0])}
+    with torch.no_grad():
+        assert torch.equal(model(x, time, y), model(x, time, y, None, None, *told.values()))
+        for name, value in told.items():
+            assert not torch.equal(model(x, time, y), model(x, time, y, **{name: value * 2}))
 
 
 def test_widths_that_cannot_be_split_are_an_error():

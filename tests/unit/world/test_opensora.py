@@ -109,6 +109,22 @@ def test_the_first_frame_is_the_keyframe_through_the_autoencoder():
     assert np.array_equal(ending, to_pixels(last, VIDEO))
 
 
+@pytest.mark.parametrize("anchor", ["last_latent", "static_tail"])
+@pytest.mark.parametrize(("frames", "ending"), [(2, False), (4, False), (2, True), (3, True), (5, True)])
+def test_where_no_latent_is_free_the_keyframes_are_blended(anchor, frames, ending):
+    """Two latents, both given: decoded as they are, all frames after the first would show the last keyframe."""
+    world = tiny_world(end_anchor=anchor)
+    out = made(world, frames, last_index=5 + frames - ending).astype(float)
+    ends = [
+        world.networks.vae.decode(world.networks.vae.encode(to_tensor(picture(seed), (32, 48))), 1) for seed in (1, 2)
+    ]
+    a, b = (to_pixels(end[0, :, 0], VIDEO).astype(float) for end in ends)
+    for index, shown in enumerate(out):
+        share = index / (frames - ending)
+        assert np.abs(shown - ((1 - share) * a + share * b)).max() <= 1  # both were rounded
+        assert np.array_equal(shown, a) == (share == 0) and np.array_equal(shown, b) == (share == 1)
+
+
 def test_nothing_crosses_a_hard_cut():
     world = tiny_world()
     whole = made(world, 20, cut=12)

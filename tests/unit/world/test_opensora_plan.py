@@ -74,6 +74,7 @@ def test_every_length_makes_exactly_its_frames(anchor, closing, first):
             assert all(0 <= latent < part.latents for latent in part.given)
             assert part.anchor is None or (index == len(plan) - 1 and closing != "none")
             assert part.first == (first and index == 0 and part.made > 0)
+            assert part.blended == (part.first and part.anchor in ("last_latent", "static_tail") and part.made == 5)
             if index < len(plan) - 1:
                 assert part.made == part.frames >= 17
 

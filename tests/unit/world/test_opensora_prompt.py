@@ -47,6 +47,9 @@ def test_nothing_known_is_no_text_but_motion_alone_is_one():
         ("one—two – three", "one-two - three"),
         ("“quoted” ‘word’ here", "\"quoted\" 'word' here"),
         ("fish &amp; chips", "fish chips"),
+        ("a clip 3:45 &amp", "a clip"),  # an entity that nothing ends is not one yet, so the time is at the end
+        ("caf&eacute; &#233; &copy now", "café é now"),
+        ("x1y2z&#x41;", ""),
         ("at 192.168.1.1 now", "at now"),
         ("a clip 3:45 ", "a clip 3:45"),
         (r"line\nbreak", "line break"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.nets.opensora_vae import latent_frames
-from lgvsc.world.backends.opensora_strategy import Given, read_strategy, start_of, write_given
+from lgvsc.world.backends.opensora_strategy import Given, as_reference, read_strategy, start_of, write_given
 
 
 def given(**changes):
@@ -96,3 +98,31 @@ def test_another_size_is_refused():
     z, _ = clips(5, 1)
     with pytest.raises(ShapeError, match="do not fit"):
         write_given(z, [torch.zeros(4, 1, 2, 2)], read_strategy("0"))
+
+
+@pytest.mark.parametrize(
+    ("size", "scaled", "corner"),
+    [
+        ((30, 40), (30, 53), (0, 6)),
+        ((40, 30), (40, 71), (0, 20)),
+        ((20, 64), (36, 64), (8, 0)),
+        ((27, 48), (27, 48), (0, 0)),
+    ],
+)
+def test_a_still_covers_the_size_and_its_centre_is_kept(size, scaled, corner):
+    """54 x 96 pixels: the larger of both ratios scales, half the excess is cut off, rounded (13 to 6, 41 to 20)."""
+    picture = np.random.default_rng(0).integers(0, 256, (54, 96, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(picture).resize(scaled[::-1], Image.Resampling.BICUBIC), np.float32)
+    expected = expected[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
+    made = as_reference([picture], *size)
+    assert made.shape == (1, 3, 1, *size)
+    assert np.allclose(made[0, :, 0].permute(1, 2, 0), expected / 255 * 2 - 1, atol=1e-6)
+
+
+def test_a_video_is_scaled_between_the_centres_of_its_pixels():
+    """Half the size, without aligned corners: the mean of two by two pixels; of 3 columns too many, one goes left."""
+    video = np.random.default_rng(0).integers(0, 256, (2, 8, 22, 3), dtype=np.uint8)
+    means = video.astype(np.float32).reshape(2, 4, 2, 11, 2, 3).mean(axis=(2, 4))
+    made = as_reference(list(video), 4, 8)
+    assert made.shape == (1, 3, 2, 4, 8)
+    assert np.allclose(made[0].permute(1, 2, 3, 0), means[:, :, 1:9] / 127.5 - 1, atol=1e-5)

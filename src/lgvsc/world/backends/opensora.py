@@ -16,7 +16,7 @@ from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.nets.opensora_vae import CHUNK_FRAMES, SPATIAL_STRIDE, OpenSoraVAE, latent_frames
-from lgvsc.nets.stdit3 import STDiT3
+from lgvsc.nets.stdit3 import PICTURE_FPS, STDiT3
 from lgvsc.world.backends.opensora_plan import END_ANCHORS, EndAnchor, Round, Shot, rounds, shots
 from lgvsc.world.backends.opensora_prompt import opensora_prompt
 from lgvsc.world.backends.t5 import PLACEMENTS, Placement
@@ -34,7 +34,6 @@ AREAS: dict[Resolution, int] = {  # pixels of each of the release's families of 
     "720p": 720 * 1280,
 }
 SIDE_STEP = 16  # sides that are multiples of it fill both the autoencoder's 8x8 and the transformer's patches
-PICTURE_FPS = 120.0  # what the release says of a single picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +176,9 @@ class _Clip:
         context: Tensor | None = None
         for index, part in enumerate(plan):
             final = index == len(plan) - 1
+            if part.blended and shot.first is not None and shot.last is not None:
+                yield from self._blend(shot.first, shot.last, part.frames, part.frames - (shot.closing == "within"))
+                return
             z = self._sampled(part, shot, context)
             seen = [] if context is None else [context]
             left = part.frames
@@ -227,11 +229,19 @@ class _Clip:
             generator=self.generator,
         )
 
+    def _blend(self, first: Pixels, last: Pixels, frames: int, end: int) -> Iterator[Pixels]:
+        """Frames on the way from one keyframe, through the autoencoder, to the other, which stands at ``end``."""
+        latents = (self._encoded(to_tensor(picture, self.size)) for picture in (first, last))
+        a, b = (next(self._pictures(z, 1))[0, :, 0].clamp(-1, 1) for z in latents)
+        for index in range(frames):
+            yield to_pixels(torch.lerp(a, b, index / end), self.video)
+
     def _decoded(self, part: Round, z: Tensor) -> Iterator[Tensor]:
         """The new frames of a round, chunk by chunk."""
         if part.made:
             yield from self._pictures(z[:, :, part.context_latents : part.clip_latents], part.made)
 
+    @torch.inference_mode()
     def _encoded(self, pictures: Tensor) -> Tensor:
         return self.networks.vae.encode(pictures.to(self.networks.device, self.networks.dtype)).float()
 

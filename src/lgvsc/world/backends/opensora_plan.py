@@ -77,6 +77,11 @@ class Round:
         )
 
     @property
+    def blended(self) -> bool:
+        """The clip is its two keyframes' latents and nothing between, so there is nothing that the sampler could do."""
+        return self.first and self.clip_latents > 1 and len(self.given) == self.latents
+
+    @property
     def times_frames(self) -> int:
         """n of the sampling times; an appended keyframe is a frame too."""
         return self.context + self.made + (self.anchor == "appended")

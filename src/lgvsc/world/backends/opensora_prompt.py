@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from html.entities import html5
 from html.parser import HTMLParser
 from urllib.parse import unquote_plus
 
@@ -53,15 +54,15 @@ _CHARACTERS = _rules(
     (r"\s+\.\s+", " "),
 )
 _LEFTOVERS = _rules(
-    (r"\b[a-z]{1,3}\d{3,15}\b", ""),
-    (r"\b[a-z]+\d+[a-z]+\b", ""),
-    (r"\b\d+[a-z]+\d+\b", ""),
+    (r"\b[a-zA-Z]{1,3}\d{3,15}\b", ""),  # a numbered entity may have been a capital
+    (r"\b[a-zA-Z]+\d+[a-zA-Z]+\b", ""),
+    (r"\b\d+[a-zA-Z]+\d+\b", ""),
     (r"(?:worldwide\s+)?(?:free\s+)?shipping", ""),
     (r"(?:free\s)?download(?:\sfree)?", ""),
     (r"\bclick\b\s(?:for|on)\s\w+", ""),
     (rf"\b(?:{_NAMES_OF_FILES})(?:\simages?)?", ""),
     (r"\bpage\s+\d+\b", ""),
-    (r"\b\d*[a-z]+\d+[a-z]+\d+[a-z\d]*\b", " "),
+    (r"\b\d*[a-zA-Z]+\d+[a-zA-Z]+\d+[a-zA-Z\d]*\b", " "),
     (r"\b\d+\.?\d*[xх×]\d+\.?\d*\b", ""),
     (r"\b\s+:\s+", ": "),
     (r"(\D[,./])\b", r"\1 "),
@@ -133,7 +134,7 @@ def without_tags(text: str) -> str:
 
 class _Page(HTMLParser):
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__(convert_charrefs=False)  # which would also convert entities that nothing ends
         self.seen: list[str] = []
         self._hidden = 0
 
@@ -142,6 +143,12 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden -= tag in ("script", "style")
+
+    def handle_entityref(self, name: str) -> None:
+        self.handle_data(html5.get(f"{name};", f"&{name}"))
+
+    def handle_charref(self, name: str) -> None:
+        self.handle_data(html.unescape(f"&#{name};"))
 
     def handle_data(self, data: str) -> None:
         if self._hidden <= 0:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
+from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, ShapeError
 
 DEFAULTS = ("0", "0", "0", "0", "1", "0")  # fill up what a part leaves out at its end
@@ -68,6 +72,33 @@ def _read_part(part: str) -> Given:
         length=length,
         edit=edit,
     )
+
+
+def as_reference(frames: Sequence[Pixels], height: int, width: int) -> Tensor:
+    """Pictures of one size as the autoencoder takes them: scaled until they cover the size, the centre cut out.
+
+    Args:
+        frames: A picture alone is a still, which is scaled by PIL's bicubic filter; several are a video, which is
+            scaled bilinearly.
+
+    Returns:
+        float32 ``(1, 3, n, height, width)`` in [-1, 1], for :meth:`lgvsc.nets.opensora_vae.OpenSoraVAE.encode`.
+    """
+    rows, columns = frames[0].shape[:2]
+    if height / rows > width / columns:
+        scaled = (height, round(columns * height / rows))
+    else:
+        scaled = (round(rows * width / columns), width)
+    over = (scaled[0] - height, scaled[1] - width)
+    if len(frames) == 1:
+        still = Image.fromarray(frames[0]).resize(scaled[::-1], Image.Resampling.BICUBIC)
+        pictures = torch.from_numpy(np.array(still, np.float32)).permute(2, 0, 1)[None]
+        top, left = (round(excess / 2) for excess in over)
+    else:
+        pictures = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()
+        pictures = F.interpolate(pictures, scaled, mode="bilinear", align_corners=False)
+        top, left = (excess // 2 for excess in over)  # the release rounds stills, not videos
+    return (pictures[..., top : top + height, left : left + width] / 127.5 - 1).transpose(0, 1)[None]
 
 
 def write_given(
