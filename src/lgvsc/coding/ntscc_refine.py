@@ -20,7 +20,7 @@ from lgvsc.channel.common import child_generator, noise_power
 from lgvsc.metrics.smooth_ssim import MIN_TRAINING_SIDE, training_ms_ssim
 from lgvsc.nets.ntscc import BLOCK, Ntscc
 
-SIMILARITY_WEIGHT = 2.0  # of 1 - MS-SSIM beside the logarithm of the squared error; with 0, MS-SSIM falls at 0 dB
+SIMILARITY_WEIGHT = 1.5  # of 1 - MS-SSIM beside the log of the squared error, which alone blurs; times 1 + N0
 STEP = 0.07  # of the first step, against the root mean square of the reals; falls to a tenth along half a cosine
 DECAY = (0.8, 0.95)  # of the averages of the gradient and of its square (Kingma and Ba 2015)
 
@@ -68,7 +68,7 @@ class Trial:
         if min(height, width) >= 2 * MIN_TRAINING_SIDE:  # the finest scale weighs least and costs most
             shown, seen = F.avg_pool2d(shown, 2), F.avg_pool2d(seen, 2)
         if min(height, width) >= MIN_TRAINING_SIDE:
-            loss = loss + SIMILARITY_WEIGHT * (1 - training_ms_ssim(shown, seen)).mean()
+            loss = loss + SIMILARITY_WEIGHT * (1 + self._n0) * (1 - training_ms_ssim(shown, seen)).mean()
         return loss
 
     def score(self, reals: Tensor, indices: Tensor) -> float:
