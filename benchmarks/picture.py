@@ -1,8 +1,8 @@
 """Keyframe codecs side by side: quality at equal bandwidth on pictures that were never trained on, and speed.
 
     python benchmarks/picture.py MEDIA [--codecs ntscc,digital,avif] [--snr-db 0,5,10] [--believed-snr-db 10]
-        [--json OUT.json] [--weights FILE]
-    python benchmarks/picture.py [--threads 2]       speed alone
+        [--json OUT.json] [--weights FILE] [--refine-steps 12]
+    python benchmarks/picture.py [--threads 2] [--refine-steps 12]       speed alone
 
 MEDIA is a folder with ``stills/bsds_test``, ``stills/kodak`` and ``train`` (clips; those that training holds out
 are used). Everything sent counts: header, rate map, CRC, parity. ``ntscc`` and ``digital`` go through the whole chain,
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--snr-db", default="0,5,10")
     parser.add_argument("--cbr", default="0.01,0.02,0.04")
     parser.add_argument("--believed-snr-db", type=float, help="what transmitters take the SNR to be; else the truth")
+    parser.add_argument("--refine-steps", type=int, default=0, help="of the learned code's transmitter, each picture")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
@@ -67,14 +68,14 @@ def main() -> None:
     snrs_db, cbrs = ([float(word) for word in text.split(",")] for text in (chosen.snr_db, chosen.cbr))
     results = []
     for codec in chosen.codecs.split(",") if chosen.media else ():
-        rebuild = rebuilder(codec, chosen.weights, chosen.believed_snr_db)
+        rebuild = rebuilder(codec, chosen.weights, chosen.believed_snr_db, chosen.refine_steps)
         for name in chosen.sets.split(","):
             pictures = pictures_of(name, chosen.media)[: chosen.limit]
             rows = compare(codec, rebuild, name, pictures, list(product(snrs_db, cbrs)))
             print("\n".join(map(as_line, rows)), flush=True)
             results += rows
     if not chosen.media:
-        results += speed(learned(chosen.weights), chosen.threads)
+        results += speed(learned(chosen.weights, chosen.refine_steps), chosen.threads)
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1))
 
@@ -89,10 +90,10 @@ def pictures_of(name: str, media: Path) -> list[Pixels]:
     return [spread_frames(path, 1)[0] for path in clips]
 
 
-def rebuilder(codec: str, weights: Path | None, believed_snr_db: float | None) -> Rebuild:
+def rebuilder(codec: str, weights: Path | None, believed_snr_db: float | None, refine_steps: int = 0) -> Rebuild:
     if codec == "avif":
         return Avif().rebuild
-    road: PictureCodec = learned(weights) if codec == "ntscc" else DigitalPictureCodec()
+    road: PictureCodec = learned(weights, refine_steps) if codec == "ntscc" else DigitalPictureCodec()
 
     def over_the_air(picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
         try:
@@ -106,13 +107,14 @@ def rebuilder(codec: str, weights: Path | None, believed_snr_db: float | None) -
     return over_the_air
 
 
-def learned(weights: Path | None) -> ntscc_road.NtsccPictureCodec:
+def learned(weights: Path | None, refine_steps: int = 0) -> ntscc_road.NtsccPictureCodec:
     """The learned code, shipped or from a file."""
     if weights is not None:
-        return ntscc_road.load(weights.read_bytes())
+        return ntscc_road.load(weights.read_bytes()).refined(refine_steps)
     from lgvsc.models.catalog import load
 
-    return load("compact-ntscc")
+    codec: ntscc_road.NtsccPictureCodec = load("compact-ntscc")
+    return codec.refined(refine_steps)
 
 
 class Avif:

@@ -15,6 +15,7 @@ from lgvsc.channel.erasures import ErasingChannel
 from lgvsc.channel.fading import FadingChannel
 from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
 from lgvsc.coding.message_codec import MessageCodec
+from lgvsc.coding.ntscc_road import NtsccPictureCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.coding.sketch_road import SketchRoad
 from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
@@ -95,7 +96,7 @@ def dvst(config: Config, clock: Stopwatch | None = None) -> DvstScheme:
     settings = config.dvst
     if config.coding.budget:
         settings = replace(settings, budget=config.coding.budget)
-    roads = PictureRoads([load(name) for name in config.models.picture_codecs])
+    roads = PictureRoads(picture_codecs(config))
     return DvstScheme(roads, load(config.models.frame_differences), config.believed_snr_db, settings, clock)
 
 
@@ -183,8 +184,15 @@ def divergence_of(similarity: Psss, config: Config) -> Scorer:
 
 def codec(config: Config) -> MessageCodec:
     """The message codec, with every road that a keyframe can take; a receiver reads those not sent with as well."""
-    roads = PictureRoads([load(name) for name in config.models.picture_codecs], picture_codec)
+    roads = PictureRoads(picture_codecs(config), picture_codec)
     return MessageCodec(roads, config.believed_snr_db, config.coding, partial(sketch_road, config))
+
+
+def picture_codecs(config: Config) -> list[PictureCodec]:
+    """The codecs of pictures that a transmitter tries, the learned one taking as many steps as are asked for."""
+    codecs: list[PictureCodec] = [load(name) for name in config.models.picture_codecs]
+    steps = config.coding.refine_steps
+    return [codec.refined(steps) if isinstance(codec, NtsccPictureCodec) else codec for codec in codecs]
 
 
 def picture_codec(number: int) -> PictureCodec | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
+from lgvsc.coding.ntscc_road import NtsccPictureCodec
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
@@ -62,17 +63,20 @@ def picture_codecs() -> dict[str, str]:
     return {name.removeprefix("compact-").removesuffix("-picture"): name for name in models}
 
 
-def load_codec(name: str) -> PictureCodec:
+def load_codec(name: str, refine_steps: int = 0) -> PictureCodec:
     """A picture codec by its short name (``ntscc``, ``digital``) or its name in the catalogue.
 
+    Args:
+        refine_steps: Of the compact NTSCC's transmitter for each picture; others take none.
+
     Raises:
-        ConfigError: There is none of this name.
+        ConfigError: There is none of this name, or ``refine_steps`` is negative.
     """
     known = picture_codecs()
     if name not in known and name not in known.values():
         raise ConfigError(f"no picture codec is called {name!r}; there are {', '.join(known)}")
     codec: PictureCodec = load(known.get(name, name))
-    return codec
+    return codec.refined(refine_steps) if isinstance(codec, NtsccPictureCodec) else codec
 
 
 def send_picture(
@@ -141,6 +145,7 @@ def send_pictures(
     snrs_db: Sequence[float],
     believed_snr_db: float | None = None,
     seed: int = 0,
+    refine_steps: int = 0,
 ) -> Iterator[SentPicture]:
     """Every picture at every SNR and CBR, in this order.
 
@@ -148,7 +153,7 @@ def send_pictures(
         InputError: A file is no picture.
         ConfigError: Unknown codec, or too few symbols for it.
     """
-    road = load_codec(codec)
+    road = load_codec(codec, refine_steps)
     for file in files:
         picture = read_picture(file)
         for snr_db in snrs_db:

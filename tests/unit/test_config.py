@@ -44,6 +44,7 @@ def test_settings_have_the_last_word():
         (["keyframes.threshold=high"], "keyframes.threshold"),
         (["channel.snr_db=hot"], "channel.snr_db"),
         (["coding.budget=much"], "6e-4cbr"),
+        (["coding.refine_steps=-1"], "coding.refine_steps is -1"),
         (["threshold"], "no '='"),
         (["seed.x=1"], "seed"),
         (["world.adapter=sfa"], "(?i)sfa"),
@@ -52,6 +53,13 @@ def test_settings_have_the_last_word():
 def test_mistakes_are_named(settings, message):
     with pytest.raises(ConfigError, match=message):
         load_config(settings=settings)
+
+
+def test_only_the_learned_picture_code_takes_steps_and_only_when_asked():
+    both = {"models.picture_codecs": ["digital-picture", "compact-ntscc"]}
+    for more, steps in (({}, 0), ({"coding.refine_steps": 3}, 3)):
+        digital, learned = build.picture_codecs(load_config(settings=both | more))
+        assert learned._refine_steps == steps and digital.name == "digital"
 
 
 def test_skem_sfa_is_refused_with_the_reason():

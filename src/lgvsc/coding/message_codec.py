@@ -64,6 +64,8 @@ class CodingConfig:
         believed_snr_db: What the transmitter thinks the channel's Es/N0 is; ``None``: it knows.
         mcs: How captions and side information are modulated and coded: ``adaptive`` to the believed SNR, as in LGVSC's
             Table I (``lgvsc-table-1``, or ``paper``), or by turbo code and 4-QAM (``gvsc``). Keyframes adapt always.
+        refine_steps: How often the transmitter improves each keyframe's analogue symbols (compact NTSCC) for the
+            receiver that it knows; 12 bring most of it, at 60 ms each for 256x256 pixels.
     """
 
     budget: str = ""
@@ -71,6 +73,7 @@ class CodingConfig:
     sketch_symbols: int = 438
     believed_snr_db: float | None = None
     mcs: Literal["adaptive", "lgvsc-table-1", "gvsc", "paper"] = "adaptive"
+    refine_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.budget:
@@ -81,6 +84,8 @@ class CodingConfig:
             raise ConfigError(f"coding.sketch_symbols is {self.sketch_symbols}; give 16 to 1024 for each sketch")
         if self.mcs not in (*get_args(McsRule), "paper"):
             raise ConfigError(f"coding.mcs is {self.mcs!r}; there are {', '.join(get_args(McsRule))} and paper")
+        if self.refine_steps < 0:
+            raise ConfigError(f"coding.refine_steps is {self.refine_steps}; give 0 for none; 12 bring most of the gain")
 
     @property
     def text_mcs(self) -> McsRule:

@@ -8,6 +8,7 @@ then control's few bits hold the gain, and nothing stands between the picture an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from lgvsc.channel.common import erase_bad, pair_reals, unpair
 from lgvsc.coding.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.ntscc_refine import Trial
 from lgvsc.coding.rate_map import PARTS, RateMap, decode_map, encode_map
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.core.air import Reception
@@ -34,6 +36,7 @@ MIN_SIDE = 16
 COARSE = 2  # a map names every second rate: half the bits, and hardly worse
 SERVED_SNR_DB = 0.0  # down to which a header survives, whatever the transmitter believes: what it heads has no cliff
 MAP_FROM_SNR_DB = 3.0  # below, rates that follow the picture gain less than their map costs
+OTHER_POWERS = (0.5, 0.75)  # of the information, tried beside 1 where the transmitter takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,26 @@ class NtsccPictureCodec:
 
     Args:
         net: Trained network, the same at both ends.
+        refine_steps: How often the transmitter improves each picture's symbols for the receiver that it knows, see
+            :mod:`lgvsc.coding.ntscc_refine`. With 0 it sends what the networks say; else it also tries a few rate
+            maps. A step takes as long as two pictures decoded four times; the receiver need not know.
+
+    Raises:
+        ConfigError: ``refine_steps`` is negative.
     """
 
     name = "ntscc"
     codec = 1
 
-    def __init__(self, net: Ntscc) -> None:
+    def __init__(self, net: Ntscc, refine_steps: int = 0) -> None:
+        if refine_steps < 0:
+            raise ConfigError(f"refine_steps is {refine_steps}; give 0 for none, or 12 for most of what they bring")
         self._net = net.eval()
+        self._refine_steps = refine_steps
+
+    def refined(self, steps: int) -> NtsccPictureCodec:
+        """The same codec with so many steps for each picture."""
+        return NtsccPictureCodec(self._net, steps)
 
     # Transmitter
 
@@ -119,14 +135,23 @@ class NtsccPictureCodec:
             raise ConfigError(f"the learned picture code needs {MIN_SIDE} pixels a side, got {height}x{width}")
         layout = Layout.of(height, width, self._net.config)
         blocks = 4 * layout.entries
-        snr = torch.tensor([min(snr_db, 60.0)])
-        with torch.inference_mode():
-            sender = self._net.state(snr, torch.tensor([max_symbols / blocks]), torch.ones(1))
-            latent = self._net.analyse(to_batch(picture), sender)
+        snr_db = min(snr_db, 60.0)
+        batch = to_batch(picture)
+        with torch.inference_mode(False), torch.no_grad():  # whatever the caller is in: refining takes gradients
+            sender = self._net.state(torch.tensor([snr_db]), torch.tensor([max_symbols / blocks]), torch.ones(1))
+            latent = self._net.analyse(batch, sender)
             bits = pool(self._net.information(latent)[0])[0]
             plan = self._plan(bits, layout, max_symbols, snr_db)
             indices = to_blocks(plan.indices)
             reals = self._net.encode(latent, indices, sender)
+            if self._refine_steps:
+                trial = Trial(self._net, batch, height, width, snr_db)
+                plans = [plan, *self._other_plans(bits, layout, max_symbols, snr_db)]
+                maps = [to_blocks(other.indices) for other in plans]
+                tried = [(self._net.encode(latent, rates, sender), rates) for rates in maps]
+                best = trial.best(tried)
+                plan, (reals, indices) = plans[best], tried[best]
+                reals = trial.refine(reals, indices, self._refine_steps)
             stream = stream_of(reals, self._net.sent(indices))
         gain = stream.square().mean().sqrt().clamp(min=1e-9)
         header, kind, mode = self._announce(plan, float(gain))
@@ -142,7 +167,11 @@ class NtsccPictureCodec:
         return -(-4 * layout.entries * self._net.config.rates[0] // layout.unit) * layout.unit
 
     def _plan(self, bits: Tensor, layout: Layout, max_symbols: int, snr_db: float) -> Plan:
-        """Rates within the budget, header included: the smallest header that holds the map of what it leaves over."""
+        """Rates within the budget, header included: the smallest header that holds the map of what it leaves over.
+
+        Raises:
+            ConfigError: The symbols are too few.
+        """
         rates = self._net.config.rates
         room = max_symbols // layout.unit * layout.unit
         least = 4 * layout.entries * rates[0]
@@ -151,10 +180,16 @@ class NtsccPictureCodec:
                 f"{max_symbols} symbols are too few for the learned picture code at this size, which needs "
                 f"{-(-least // layout.unit) * layout.unit}; use the digital road"
             )
-        for kind in range(EVEN_KINDS, KINDS) if snr_db >= MAP_FROM_SNR_DB else ():
+        mapped = self._mapped(bits, layout, room, snr_db) if snr_db >= MAP_FROM_SNR_DB else None
+        return mapped or Plan(even_map(layout, room, rates), np.zeros(0, np.uint8), 0, 0)
+
+    def _mapped(self, bits: Tensor, layout: Layout, room: int, snr_db: float) -> Plan | None:
+        """Rates that follow the information, and the header that tells them; ``None`` where that cannot be done."""
+        rates = self._net.config.rates
+        for kind in range(EVEN_KINDS, KINDS):
             mode = choose_mcs(layout.header_bits(kind), min(snr_db, SERVED_SNR_DB), "keyframes").index
             head = layout.header_symbols(kind, mode)
-            if not least <= room - head <= 4 * layout.entries * rates[::COARSE][-1]:
+            if not 4 * layout.entries * rates[0] <= room - head <= 4 * layout.entries * rates[::COARSE][-1]:
                 break  # a map has too little or too much to share out
             entries = allocate(bits, room - head, rates[::COARSE]).numpy()
             total = -(-(head + symbols_of(COARSE * entries, rates)) // layout.unit) * layout.unit
@@ -162,7 +197,18 @@ class NtsccPictureCodec:
             coded = encode_map(entries, typical, len(rates[::COARSE]), layout.map_bits(kind))
             if coded is not None:
                 return Plan(COARSE * entries, coded, kind, mode)
-        return Plan(even_map(layout, room, rates), np.zeros(0, np.uint8), 0, 0)
+        return None
+
+    def _other_plans(self, bits: Tensor, layout: Layout, max_symbols: int, snr_db: float) -> Iterator[Plan]:
+        """What else may be worth trying: rates that follow the information less closely, and rates all alike."""
+        if snr_db < MAP_FROM_SNR_DB:
+            return  # a header is what loses the picture when the channel is worse than believed
+        room = max_symbols // layout.unit * layout.unit
+        for power in OTHER_POWERS:
+            mapped = self._mapped(bits**power, layout, room, snr_db)
+            if mapped:
+                yield mapped
+        yield Plan(even_map(layout, room, self._net.config.rates), np.zeros(0, np.uint8), 0, 0)
 
     @staticmethod
     def _announce(plan: Plan, gain: float) -> tuple[Tensor, int, int]:

@@ -21,9 +21,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lgvsc.errors import ConfigError
+from lgvsc.metrics.smooth_ssim import training_ms_ssim, window_matrix
 from lgvsc.nets.compact_world import WORDS, CompactWorld, Scene
 from lgvsc.training.loop import LoopConfig, TrainingRun
-from lgvsc.training.ntscc_batch import training_ms_ssim, window_matrix
 from lgvsc.training.pictures import find_sources, read_still
 from lgvsc.training.world_windows import (
     FRAMES,

@@ -31,6 +31,7 @@ from lgvsc.channel.common import child_generator, pair_reals, unpair
 from lgvsc.coding.dvst_road import receive_frame, transmit_frame
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.nets.dvst import (
     BLOCK,
@@ -47,7 +48,7 @@ from lgvsc.nets.dvst import (
 )
 from lgvsc.training.dvst_windows import FRAMES, Crops, Kind, Windows, draw, material
 from lgvsc.training.loop import LoopConfig, TrainingRun
-from lgvsc.training.ntscc_batch import through_channel, training_ms_ssim
+from lgvsc.training.ntscc_batch import through_channel
 
 WEIGHTS: Mapping[Kind, str] = {"rgb": "compact-dvst.safetensors", "sketch": "compact-dvst-sketch.safetensors"}
 Tensors = TypeVar("Tensors", "Crops", "Asked")

@@ -8,17 +8,16 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import pair_reals, unpair
 from lgvsc.errors import ConfigError
+from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.nets.ntscc import BLOCK, GRANULE, Ntscc, nearest_rate, pool, unpool
 from lgvsc.training.loop import LoopConfig
 
 BLOCK_VALUES = 3 * BLOCK**2
-SIMILARITY_WEIGHTS = (0.1, 0.3, 0.35, 0.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,39 +166,3 @@ def through_channel(
     symbols = pair_reals((reals / scale).flatten(1))
     received = torch.stack([awgn(row, level, generator=noise) for row, level in zip(symbols, snr_db, strict=True)])
     return unpair(received).view_as(reals) * sent * scale, gain
-
-
-def training_ms_ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Multi-scale structural similarity on four scales with a window of 7, which crops of 128 pixels have room for.
-
-    Args:
-        first, second: ``(B, C, H, W)`` in [0, 1], float32.
-
-    Returns:
-        ``(B,)``. Not the figure that is reported: see ``lgvsc.metrics``.
-    """
-    product = torch.ones(len(first), device=first.device)
-    for scale, weight in enumerate(SIMILARITY_WEIGHTS):
-        if scale:
-            first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
-        every = 2 if scale == 0 else 1  # neighbouring windows say much the same at the finest scale
-        rows, columns = (window_matrix(size).to(first.device)[::every] for size in first.shape[2:])
-        maps = torch.stack([first + second, first - second])
-        means = (rows @ maps @ columns.T).square()
-        squares = rows @ maps.square() @ columns.T - means
-        contrast = (squares[0] - squares[1] + 2 * 0.03**2) / (squares[0] + squares[1] + 2 * 0.03**2)
-        value = contrast
-        if scale == len(SIMILARITY_WEIGHTS) - 1:
-            value = contrast * (means[0] - means[1] + 2 * 0.01**2) / (means[0] + means[1] + 2 * 0.01**2)
-        product = product * value.mean((1, 2, 3)).clamp(min=1e-3) ** weight
-    return product
-
-
-def window_matrix(size: int) -> Tensor:
-    """A Gaussian window of 7 (deviation 1.5) as a matrix: on a CPU products are faster than narrow convolutions."""
-    taps = torch.exp(-0.5 * (torch.arange(-3, 4) / 1.5) ** 2)
-    taps = taps / taps.sum()
-    matrix = torch.zeros(size - 6, size)
-    for offset, tap in enumerate(taps):
-        matrix.diagonal(offset).fill_(float(tap))
-    return matrix

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lgvsc.errors import ConfigError, MissingResourceError
-from lgvsc.training.ntscc_batch import training_ms_ssim
+from lgvsc.metrics.smooth_ssim import training_ms_ssim
 
 Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (B, C, H, W) in [0, 1] twice, to (B,)
 

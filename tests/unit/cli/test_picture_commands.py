@@ -45,6 +45,16 @@ def test_what_arrived_is_written(image, tmp_path):
     assert Image.open(tmp_path / "out" / "ramp-digital-10dB-0.1.png").size == (64, 64)
 
 
+def test_steps_of_the_transmitter_change_what_is_sent_and_not_how_much(image):
+    plain, refined = (
+        json.loads(run(image, "--codec", "ntscc", "--cbr", "0.03", "--snr-db", "0", *more, "--json").stdout)[0]
+        for more in ([], ["--refine-steps", 2])
+    )
+    assert plain["symbols"] == refined["symbols"]
+    assert plain["psnr_db"] != refined["psnr_db"]
+    assert run(image, "--refine-steps", "-1").exit_code == 2
+
+
 def test_numbers_that_are_none_are_refused(image):
     assert run(image, "--cbr", "0.02,x").exit_code == 2
 

@@ -1,0 +1,121 @@
+"""What the transmitter of the learned picture code can still do for one picture: try it on the receiver it knows.
+
+The networks were trained for pictures in general. The transmitter has the receiver's network too, and the SNR that it
+believes in, so it can send the picture to itself: of several rate maps it takes the one that is seen best, and then it
+moves the reals to be sent down the gradient of the error that it expects. The receiver does what it always does.
+
+Source: Wang et al. 2023 (arXiv:2303.14637), online latent editing; Campos et al. 2019, content adaptive optimisation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lgvsc.channel.common import child_generator, noise_power
+from lgvsc.metrics.smooth_ssim import MIN_TRAINING_SIDE, training_ms_ssim
+from lgvsc.nets.ntscc import BLOCK, Ntscc
+
+SIMILARITY_WEIGHT = 1.5  # of 1 - MS-SSIM beside the log of the squared error, which alone blurs; times 1 + N0
+STEP = 0.07  # of the first step, against the root mean square of the reals; falls to a tenth along half a cosine
+DECAY = (0.8, 0.95)  # of the averages of the gradient and of its square (Kingma and Ba 2015)
+
+
+class Trial:
+    """Both directions of one picture's way, as its transmitter imagines them.
+
+    Args:
+        net: The network of both ends.
+        picture: ``(1, 3, H, W)`` in [0, 1], whole map entries.
+        height, width: What of it will be seen.
+        snr_db: Es/N0 that the transmitter believes in.
+    """
+
+    def __init__(self, net: Ntscc, picture: Tensor, height: int, width: int, snr_db: float) -> None:
+        self._net = net
+        self._shown = picture[:, :, :height, :width].contiguous()
+        self._n0 = noise_power(snr_db)
+        self._snr = torch.tensor([snr_db])
+        self._bfloat16 = native_bfloat16()
+
+    def loss(self, reals: Tensor, indices: Tensor, noise: torch.Generator) -> Tensor:
+        """How far what is seen will be from the picture; lower is better.
+
+        Noise is drawn once and taken with both signs: then what it does to first order cancels, and the gradient
+        is steady enough for a handful of steps.
+
+        Args:
+            reals: ``(1, n, h, w)``, zero where nothing is sent, of any power.
+            indices: Rate map, ``(1, h, w)``.
+        """
+        net, sent = self._net, self._net.sent(indices)
+        gain = (reals.square().sum() / sent.sum()).clamp(min=1e-18).sqrt()
+        drawn = torch.randn(reals.shape, generator=noise) * sent
+        # An energy of one for two reals: N0 / 2 beside a power of one half is N0 beside one.
+        arrived = reals + math.sqrt(self._n0) * gain * torch.cat([drawn, -drawn])
+        state = net.state(self._snr, net.rates[indices].float().mean((1, 2)), gain[None]).expand(2, -1)
+        power = (self._n0 * gain.square()).expand(2, 1, 1, 1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+            seen = net.synthesise(net.decode(arrived, indices.expand(2, -1, -1), state, power), state)
+        height, width = self._shown.shape[2:]
+        seen = seen.float()[:, :, :height, :width].contiguous()
+        shown = self._shown.expand_as(seen)
+        loss = (255**2 * (seen - shown).square().mean()).clamp(min=1e-3).log()
+        if min(height, width) >= 2 * MIN_TRAINING_SIDE:  # the finest scale weighs least and costs most
+            shown, seen = F.avg_pool2d(shown, 2), F.avg_pool2d(seen, 2)
+        if min(height, width) >= MIN_TRAINING_SIDE:
+            loss = loss + SIMILARITY_WEIGHT * (1 + self._n0) * (1 - training_ms_ssim(shown, seen)).mean()
+        return loss
+
+    def score(self, reals: Tensor, indices: Tensor) -> float:
+        """The loss under one noise, the same for all that are compared, and none of those that steps are taken by."""
+        with torch.no_grad():
+            return float(self.loss(reals, indices, child_generator(0, "ntscc", "compare")))
+
+    def best(self, tried: Iterable[tuple[Tensor, Tensor]]) -> int:
+        """Which of some pairs of reals and rate map will be seen best; the first of equals."""
+        scores = [self.score(reals, indices) for reals, indices in tried]
+        return scores.index(min(scores))
+
+    def refine(self, reals: Tensor, indices: Tensor, steps: int) -> Tensor:
+        """Reals that will be seen better, by so many steps of Adam; those given where none are.
+
+        The power is no constraint: what is sent is brought to unit power whatever it was, and noise grows with it.
+        Blocks that only fill the picture up to whole map entries begin silent, which leaves their power to the others.
+        """
+        sent = self._net.sent(indices)
+        with torch.no_grad():
+            scale = (reals.square().sum() / sent.sum()).clamp(min=1e-18).sqrt()
+            moved = self._visible(reals)
+            mean, square = torch.zeros_like(moved), torch.zeros_like(moved)
+        noise = child_generator(0, "ntscc", "refine")
+        for step in range(steps):
+            with torch.enable_grad():
+                moved.requires_grad_(True)
+                (gradient,) = torch.autograd.grad(self.loss(moved * sent, indices, noise), moved)
+            with torch.no_grad():
+                mean = DECAY[0] * mean + (1 - DECAY[0]) * gradient
+                square = DECAY[1] * square + (1 - DECAY[1]) * gradient.square()
+                first, second = (1 - decay ** (step + 1) for decay in DECAY)
+                size = STEP * (0.1 + 0.45 * (1 + math.cos(math.pi * step / steps)))
+                moved = moved - size * scale * (mean / first) / ((square / second).sqrt() + 1e-12)
+        moved = moved.detach() * sent
+        return (reals, moved)[self.best([(reals, indices), (moved, indices)])]
+
+    def _visible(self, reals: Tensor) -> Tensor:
+        """A copy that is zero in the blocks of which nothing will be seen."""
+        height, width = self._shown.shape[2:]
+        copy = torch.zeros_like(reals)
+        rows, columns = -(-height // BLOCK), -(-width // BLOCK)
+        copy[:, :, :rows, :columns] = reals[:, :, :rows, :columns]
+        return copy
+
+
+def native_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16."""
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe is not None and probe() for probe in probes)
