@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lgvsc.channel.common import child_generator, noise_power
+from lgvsc.core.processor import native_bfloat16
 from lgvsc.metrics.smooth_ssim import MIN_TRAINING_SIDE, training_ms_ssim
 from lgvsc.nets.ntscc import BLOCK, Ntscc
 
@@ -113,9 +114,3 @@ class Trial:
         rows, columns = -(-height // BLOCK), -(-width // BLOCK)
         copy[:, :, :rows, :columns] = reals[:, :, :rows, :columns]
         return copy
-
-
-def native_bfloat16() -> bool:
-    """Whether the processor has instructions for products of bfloat16."""
-    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(probe is not None and probe() for probe in probes)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lgvsc.core.interfaces import Conditions
+from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.video import Pixels
 from lgvsc.errors import InputError
 from lgvsc.nets.compact_world import BLOCK, RAMP, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
@@ -179,12 +180,6 @@ def hashed_words(caption: str | None) -> Tensor:
     words = re.findall(r"[a-z]+", (caption or "").lower())[:MAX_WORDS]
     numbers = [zlib.crc32(word.encode()) % WORDS for word in words]
     return torch.tensor(numbers + [WORDS] * (MAX_WORDS - len(numbers)))
-
-
-def native_bfloat16() -> bool:
-    """Whether the processor has instructions for products of bfloat16."""
-    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(probe is not None and probe() for probe in probes)
 
 
 def padded(picture: np.ndarray) -> np.ndarray:
