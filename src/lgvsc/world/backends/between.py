@@ -25,8 +25,8 @@ SOFTNESS = 4.5  # ... give or take so much, of 255
 UNSEEN = 1e-3  # weight of a picture that says nothing about a place
 ALIKE, UNLIKE = 20.0, 45.0  # of 255: below, two pictures may be averaged, above, one is picked; in between, in part
 FAIR = 0.4  # trust from which something that moved is shown rather than something that did not ...
-FIRMNESS = 8.0  # ... so steeply ...
-ACCORD = 4.0  # ... and alike within so many pixels of the small size, so that nothing is torn
+FIRMNESS = 30.0  # ... so steeply ...
+ACCORD = 8.0  # ... and alike within so many pixels of the small size, so that nothing is torn
 TOGETHER = 1 / 4  # of the short side: what changes no farther apart than this, changes hands together
 CHANGED = 20.0  # of 255
 HANDOVERS = (0.503, 0.593, 0.413, 0.548, 0.458)  # when, the largest part first; not half way, where a frame may lie
@@ -130,7 +130,7 @@ class Passing:
     """What passes where at a time in between: flow from the first to the last picture, as seen at that time.
 
     Every pixel of either picture travels along its flow and leaves it where it is at that time, the surer ones
-    with more weight; where nothing lands, the neighbourhood fills in.
+    with more weight; where nothing lands, and where nothing is sure, the neighbourhood fills in.
     """
 
     def __init__(self, first: Pixels, last: Pixels, forth: Flow, back: Flow) -> None:
@@ -142,7 +142,7 @@ class Passing:
         """float32 ``(h, w, 2)``, in pixels over the whole time."""
         landed = _land(time * self._forth, self._forth, self._sure_forth * (1 - time))
         landed += _land((1 - time) * self._back, -self._back, self._sure_back * time)
-        landed = cv2.GaussianBlur(landed, (0, 0), 1.0) + 0.02 * cv2.GaussianBlur(landed, (0, 0), 8.0)
+        landed = cv2.GaussianBlur(landed, (0, 0), 1.0) + 0.2 * cv2.GaussianBlur(landed, (0, 0), 8.0)
         return np.asarray(landed[..., :2] / (landed[..., 2:] + 1e-6), np.float32)
 
 

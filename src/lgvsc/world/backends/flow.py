@@ -24,7 +24,7 @@ Homography = NDArray[np.float64]  # (3, 3): where a point of one picture is in t
 
 SHORT_SIDE = 256  # pictures are compared at this size at most, whatever their own
 MAX_AREA = 256 * 512
-BLOCK = 9  # pixels over which an error is averaged before guesses are compared
+BLOCK = 21  # pixels over which an error is averaged before guesses are compared
 ERROR_CAP = 40.0  # of 255: beyond this, wrong is wrong
 GROUND_BONUS = 1.5  # of 255: by so much must a motion of its own explain a place better
 MIN_MATCHES = 10
