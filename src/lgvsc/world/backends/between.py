@@ -1,7 +1,7 @@
 """Two pictures, shown at any time between them: moved along the flow where it can be trusted.
 
-Two pictures that disagree are never averaged, for that shows both at once, half transparent. Of each part of the
-picture that changes, one is shown, then the other; seams lie where both agree.
+Where two pictures disagree they are not averaged, for that shows both at once, half transparent. Of each part that
+changes, one is shown, then the other; seams lie where both agree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BLOCK = 5  # pixels over which pictures are compared
 DOUBT = 1.3  # the moved pictures must agree better than the unmoved ones by this factor ...
 SOFTNESS = 4.5  # ... give or take so much, of 255
 UNSEEN = 1e-3  # weight of a picture that says nothing about a place
-ALIKE, UNLIKE = 20.0, 45.0  # of 255: below, two pictures may be averaged, above, one is picked; in between, in part
+GHOST = 6.0  # of 255: so much of one picture may shine through the other, where they disagree
 FAIR = 0.4  # trust from which something that moved is shown rather than something that did not ...
 FIRMNESS = 30.0  # ... so steeply ...
 ACCORD = 8.0  # ... and alike within so many pixels of the small size, so that nothing is torn
@@ -77,7 +77,7 @@ class Between:
             self._small_first, self._small_last, resized_flow(forth, small), resized_flow(back, small)
         )
         self._unmoved = _blurred(_apart(self._small_first, self._small_last), BLOCK)
-        self._unlike = unlike(self._small_first, self._small_last)
+        self._discord = discord(self._small_first, self._small_last)
         self._handover = handover(self._small_first, self._small_last)
 
     def at(self, time: float) -> Pixels:
@@ -95,12 +95,12 @@ class Between:
         trust = self._trust(small_first, small_last, np.minimum(seen_first, seen_last))
 
         late = time * (seen_last + UNSEEN) / (time * (seen_last + UNSEEN) + (1 - time) * (seen_first + UNSEEN))
-        late_moved = firm(late, late > self._handover, unlike(small_first, small_last))
-        late_still = firm(time, time > self._handover, self._unlike)
+        late_moved = firm(late, late > self._handover, discord(small_first, small_last))
+        late_still = firm(time, time > self._handover, self._discord)
         small_moved = _mix(small_first, small_last, late_moved)
         small_still = _mix(self._small_first, self._small_last, late_still)
         fair = np.clip(0.5 + FIRMNESS * (cv2.GaussianBlur(trust, (0, 0), ACCORD) - FAIR), 0, 1)
-        moving = firm(trust, fair, unlike(small_still, small_moved))
+        moving = firm(trust, fair, discord(small_still, small_moved))
 
         full = resized_flow(flow, self._size)
         first, last = warp(self._first, -time * full), warp(self._last, (1 - time) * full)
@@ -162,16 +162,23 @@ def belief(flow: Flow, path: float) -> float:
     return min(1.0, (PATH_MARGIN * path + PATH_NOISE) / (gone + 1e-6)) ** 2
 
 
-def unlike(one: Pixels, other: Pixels) -> Field:
-    """Where two pictures differ so much that their mean would be a ghost of both, in [0, 1]."""
-    apart = cv2.absdiff(one, other).max(axis=2).astype(np.float32)
-    differ = np.clip((apart - ALIKE) / (UNLIKE - ALIKE), 0, 1)
-    return _blurred(np.asarray(cv2.dilate(differ, np.ones((3, 3), np.uint8)), np.float32), 3)
+def discord(one: Pixels, other: Pixels) -> Field:
+    """How far two pictures disagree at each pixel or beside it, of 255."""
+    difference = cv2.absdiff(one, other).max(axis=2).astype(np.float32)
+    return _blurred(np.asarray(cv2.dilate(difference, np.ones((3, 3), np.uint8)), np.float32), 3)
 
 
-def firm(share: NDArray[Any] | float, choice: NDArray[Any] | bool, unlike: Field) -> Field:
-    """The share of the second of two pictures: as given where they agree, and all or nothing where they are unlike."""
-    return np.asarray(share + unlike * (choice - share), np.float32)
+def firm(share: NDArray[Any] | float, choice: NDArray[Any] | bool, disagreement: Field) -> Field:
+    """The share of the second of two pictures: what was asked for, as far as neither shines through the other.
+
+    Args:
+        share: What would be right if they agreed.
+        choice: Which one is shown where they do not, 0 or 1.
+        disagreement: By how much, of 255: see :func:`discord`.
+    """
+    leeway = GHOST / (disagreement + 1)
+    choice = np.asarray(choice, np.float32)
+    return np.asarray(np.clip(share, choice - leeway, choice + leeway), np.float32)
 
 
 def handover(first: Pixels, last: Pixels) -> Field:
