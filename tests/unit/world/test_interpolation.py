@@ -103,6 +103,15 @@ def test_what_has_changed_hands_stays_changed():
     assert (changes > 1).sum() < 50
 
 
+def test_what_shines_through_is_faint_and_what_nearly_agrees_is_averaged():
+    first = np.full((96, 128, 3), 60, np.uint8)
+    last = first + 4
+    last[:, 80:] = 220
+    made = Between(first, last).at(0.25)
+    assert np.abs(made[:, :70].astype(int) - 61).max() <= 1
+    assert 0 < np.abs(made[:, 90:].astype(int) - 60).max() <= 6
+
+
 def test_not_everything_jumps_at_once():
     """Things far from each other change hands at different times."""
     first, last = (np.hstack([texture(128, 192) // 4] * 2) for _ in range(2))
