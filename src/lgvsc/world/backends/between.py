@@ -103,7 +103,8 @@ class Between:
         moving = firm(trust, fair, discord(small_still, small_moved))
 
         full = resized_flow(flow, self._size)
-        first, last = warp(self._first, -time * full), warp(self._last, (1 - time) * full)
+        first = warp(self._first, -time * full, cv2.INTER_CUBIC)  # a linear one would cost a tenth of the sharpness
+        last = warp(self._last, (1 - time) * full, cv2.INTER_CUBIC)
         still = _mix(self._first, self._last, late_still)
         mixed = _mix(still, _mix(first, last, late_moved), moving)
         return Views(np.asarray(first, np.uint8), np.asarray(last, np.uint8), mixed, trust)

@@ -56,11 +56,11 @@ def working_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def warp(picture: NDArray[Any], flow: Flow) -> NDArray[Any]:
+def warp(picture: NDArray[Any], flow: Flow, interpolation: int = cv2.INTER_LINEAR) -> NDArray[Any]:
     """The picture seen from where ``flow`` points, edges carried on."""
     at = flow + grid(*flow.shape[:2])
     nowhere = np.empty(0, np.float32)  # the second map that OpenCV does not need here
-    return cv2.remap(picture, at, nowhere, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, at, nowhere, interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
 def grid(height: int, width: int) -> Flow:
