@@ -9,8 +9,10 @@
 
 One window without a cut is taken from each clip; its first frame and the one after its last are the keyframes. SSIM is
 scikit-image's (7x7 windows, on RGB), over eight frames spread over the window; MS-SSIM is ours. Gradient energy and
-flicker (mean absolute second difference in time) are relative to the source's. Only ``--held-out`` clips are new to
-the trained model. Time is processor time per frame of 256x256 pixels' worth, flow included, with all frames made.
+flicker (mean absolute second difference in time) are relative to the source's. Ghost is the share of pixels whose
+colour is a mix of both keyframes', among those where these differ (see ``ghosts``): 0 for holding, half and more for a
+cross-fade, and not 0 for the source, as edges that move mix colours too. Only ``--held-out`` clips are new to the
+trained model. Time is processor time per frame of 256x256 pixels' worth, flow included, with all frames made.
 """
 
 from __future__ import annotations
@@ -48,6 +50,9 @@ from world_words import sketched, words
 
 SAMPLES = 8
 SHEET_HEIGHT = 128  # pixels of a picture on a contact sheet
+DIFFERENT = 48  # of 255, in the channel that differs most: less does not show as a ghost
+MIXED = (0.2, 0.8)  # share of the last keyframe
+OFF_MIX = 0.15  # how far beside a mix a colour may lie, of the distance between the keyframes' colours
 WORSE = 0.005  # of SSIM: a clip counts as worse than the simple methods from here on
 
 
@@ -188,12 +193,13 @@ def main() -> None:
 
 
 def between_keyframes(paths: list[Path], gap: int, avif_quality: int | None, sheets: Path | None) -> None:
-    quality, multi_scale, sharpness, flickers, seconds = (defaultdict(list) for _ in range(5))
+    quality, multi_scale, sharpness, flickers, ghostly, seconds = (defaultdict(list) for _ in range(6))
     clips = []
     for window in windows(paths, gap, avif_quality):
         clips.append(window.clip)
         source = [window.frames[t] for t in window.samples]
         pictures = {"source": source}
+        ghostly["source"].append(ghosts(window, source))
         for name, method in METHODS.items():
             before = time.process_time()
             made = method(window)
@@ -206,6 +212,7 @@ def between_keyframes(paths: list[Path], gap: int, avif_quality: int | None, she
             sharpness[name].append(
                 sum(gradient_energy(p) for p in pictures[name]) / sum(gradient_energy(p) for p in source)
             )
+            ghostly[name].append(ghosts(window, pictures[name]))
             flickers[name].append(flicker(made) / flicker(window.frames[:-1]))
         if sheets is not None:
             sheet(sheets / f"{window.clip}-{gap}.png", pictures)
@@ -213,12 +220,15 @@ def between_keyframes(paths: list[Path], gap: int, avif_quality: int | None, she
     simple = np.maximum(quality.get("hold nearest", [0.0] * len(clips)), quality.get("cross-fade", [0.0] * len(clips)))
     coded = f", keyframes through AVIF at quality {avif_quality}" if avif_quality is not None else ""
     print(f"\n{len(clips)} windows, keyframes {gap} frames apart{coded}")
-    print(f"{'':<25}{'SSIM':>8}{'MS-SSIM':>9}{'gradient':>10}{'flicker':>9}{'worse':>7}{'by most':>9}{'ms/frame':>10}")
+    heads = f"{'gradient':>10}{'ghost':>8}{'flicker':>9}{'worse':>7}{'by most':>9}{'ms/frame':>10}"
+    print(f"{'':<25}{'SSIM':>8}{'MS-SSIM':>9}{heads}")
+    print(f"{'source':<25}{1:>8.4f}{1:>9.4f}{1:>10.3f}{np.nanmean(ghostly['source']):>8.3f}{1:>9.3f}")
     for name in names:
         gain = np.asarray(quality[name]) - simple
         print(
             f"{name:<25}{np.mean(quality[name]):>8.4f}{np.mean(multi_scale[name]):>9.4f}"
-            f"{np.mean(sharpness[name]):>10.3f}{np.mean(flickers[name]):>9.3f}{int((gain < -WORSE).sum()):>7}"
+            f"{np.mean(sharpness[name]):>10.3f}{np.nanmean(ghostly[name]):>8.3f}{np.mean(flickers[name]):>9.3f}"
+            f"{int((gain < -WORSE).sum()):>7}"
             f"{gain.min():>+9.3f}{1000 * np.mean(seconds[name]):>10.1f}"
         )
     for name in names:
@@ -265,6 +275,28 @@ def ssim(a: Pixels, b: Pixels) -> float:
 def gradient_energy(picture: Pixels) -> float:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return float(np.square(np.diff(grey, axis=0)).mean() + np.square(np.diff(grey, axis=1)).mean())
+
+
+def ghosts(window: Window, pictures: Sequence[Pixels]) -> float:
+    """Share of mixed colours where the keyframes differ, in [0, 1]; not a number where they differ nowhere.
+
+    A pixel counts as mixed if its colour lies on the line between those of the two keyframes at its place, give or
+    take ``OFF_MIX``, with a share of ``MIXED`` of the last one's: both show through, as in a double exposure.
+    """
+    first = window.first.astype(np.float32)
+    across = window.last - first
+    different = np.abs(across).max(axis=2) > DIFFERENT
+    first, across = first[different], across[different]
+    if not len(first):
+        return float("nan")
+    length = np.linalg.norm(across, axis=1, keepdims=True)
+    mixed = []
+    for picture in pictures:
+        moved = picture[different] - first
+        share = (moved * across).sum(axis=1, keepdims=True) / length**2
+        beside = np.linalg.norm(moved - share * across, axis=1, keepdims=True) / length
+        mixed.append(float(((share > MIXED[0]) & (share < MIXED[1]) & (beside < OFF_MIX)).mean()))
+    return float(np.mean(mixed))
 
 
 def flicker(frames: Sequence[Pixels] | np.ndarray) -> float:

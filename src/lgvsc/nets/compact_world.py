@@ -3,8 +3,8 @@
 Three networks share one latent, a few values for each 16 x 16 block and latent frame:
 
 - the *painter* (a U-Net at half resolution) makes a frame. It weighs the candidates of motion compensation (each
-  keyframe moved and unmoved, and their trusted mixture) against each other, pixel by pixel, and adds what none of
-  them shows. A latent of zeros asks for its best guess.
+  keyframe moved and unmoved, and their trusted mixture) against each other, pixel by pixel and keenly where they
+  disagree, and adds what none of them shows. A latent of zeros asks for its best guess.
 - the *observer* sees the true frame and writes down in the latent what the painter could not know. Training only.
 - the *dreamer* (a rectified flow, Liu et al. 2023) draws such latents for a whole segment from what was received:
   the painter's view of the candidates at each latent frame, the words, the measured motion.
@@ -15,6 +15,7 @@ So its worst case is the painter's best guess, and the worst case of that is mot
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple, Self
 
@@ -33,6 +34,11 @@ RAMP = 8.0  # an eighth of a segment away from a keyframe, the painter has its f
 # frames: the painter has no say between keyframes 4 frames apart, a quarter at 8 and all of it from 20 to 32. Farther
 # apart it has seen little, and less and less say, down to none at 64.
 NO_SAY, FULL_SAY, LESS_SAY, NO_MORE_SAY = 4.0, 20.0, 32.0, 64.0
+
+
+# Logits of the candidates grow by this factor, and one, where these are unlike: farther apart than 48 of 255, in part
+# from 16 on.
+KEENNESS, ALIKE, UNLIKE = 4.0, 16 / 255, 48 / 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +156,10 @@ class Painter(nn.Module):
         x = self.late_quarter(F.pixel_shuffle(self.from_eighth(x), 2) + quarter, state)
         x = self.late_half(F.pixel_shuffle(self.from_quarter(x), 2) + half, state)
         out = F.pixel_shuffle(self.leave(x).contiguous(), 2).float()
-        weights, made = out[:, :CANDIDATES].softmax(1), out[:, CANDIDATES:]
         pictures = scene.candidates.contiguous().split(3, 1)
+        # Candidates that disagree are weighed more keenly, up to picking one: their mean would show them all at once.
+        weights = (out[:, :CANDIDATES] * (1 + KEENNESS * discord(pictures))).softmax(1)
+        made = out[:, CANDIDATES:]
         for number, picture in enumerate(pictures):
             made = torch.addcmul(made, weights[:, number : number + 1], picture)
         # Nothing changes at a keyframe itself, so that nothing jumps there.
@@ -165,6 +173,15 @@ class Painter(nn.Module):
 
     def forward(self, scene: Scene, latent: Tensor) -> Tensor:
         return self.paint(scene, self.look(scene), latent)
+
+
+def discord(pictures: Sequence[Tensor]) -> Tensor:
+    """Where pictures ``(B, 3, H, W)`` are unlike in some channel, there or beside it, in [0, 1], ``(B, 1, H, W)``."""
+    low = high = pictures[0]
+    for picture in pictures[1:]:
+        low, high = torch.minimum(low, picture), torch.maximum(high, picture)
+    spread = (high - low).amax(1, keepdim=True)
+    return F.max_pool2d(((spread - ALIKE) / (UNLIKE - ALIKE)).clamp(0, 1), 3, stride=1, padding=1)
 
 
 class Observer(nn.Module):

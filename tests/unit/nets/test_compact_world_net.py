@@ -72,6 +72,21 @@ def test_where_no_keyframe_is_the_painter_has_its_say(net, time, first, last):
     assert not torch.equal(net.painter(known, latent(net, known)), mixture(known))
 
 
+def test_candidates_that_disagree_are_picked_from_and_others_averaged(net):
+    """Told to take three quarters of one and a quarter of another, it does so only where that is no ghost."""
+    with torch.no_grad():
+        net.painter.leave.weight.zero_()
+        logits = torch.tensor([2.1, 1.0, -9.0, -9.0, -9.0, 0.0, 0.0, 0.0])
+        net.painter.leave.bias.copy_(logits.repeat_interleave(4))
+    known = scene(frames=24)
+    known.candidates.fill_(0.5)
+    known.candidates[:, 3:6, :, :16] = 0.52
+    known.candidates[:, 3:6, :, 32:] = 0.9
+    made = net.painter(known, latent(net, known)).detach()
+    torch.testing.assert_close(made[..., :14], torch.full_like(made[..., :14], 0.505), atol=5e-4, rtol=0)
+    torch.testing.assert_close(made[..., 34:], torch.full_like(made[..., 34:], 0.5), atol=0.4 * 0.01, rtol=0)
+
+
 def test_pixels_need_not_be_gathered():
     conv = torch.nn.Conv2d(4 * 3, 5, 3, padding=1)
     x = torch.randn(2, 3, 16, 24)

@@ -28,7 +28,7 @@ BATCH = 4  # frames painted at a time
 DREAM_STEPS = 4
 MAX_WORDS = 48
 # What is lost in weighing candidates comes back by a little sharpening, the more the farther the keyframes lie apart.
-SHARPENING, SHARP_FROM, SHARP_FULL = 0.3, 4, 32  # of what a blur of 0.8 pixels takes away; frames
+SHARPENING, SHARP_FROM, SHARP_FULL = 0.1, 4, 32  # of what a blur of 0.8 pixels takes away; frames
 SHARP_RADIUS = 0.8
 NEARNESS = 2.0  # per second: a sketch half a second away counts half
 

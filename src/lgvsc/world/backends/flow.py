@@ -24,7 +24,7 @@ Homography = NDArray[np.float64]  # (3, 3): where a point of one picture is in t
 
 SHORT_SIDE = 256  # pictures are compared at this size at most, whatever their own
 MAX_AREA = 256 * 512
-BLOCK = 9  # pixels over which an error is averaged before guesses are compared
+BLOCK = 21  # pixels over which an error is averaged before guesses are compared
 ERROR_CAP = 40.0  # of 255: beyond this, wrong is wrong
 GROUND_BONUS = 1.5  # of 255: by so much must a motion of its own explain a place better
 MIN_MATCHES = 10
@@ -56,11 +56,11 @@ def working_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def warp(picture: NDArray[Any], flow: Flow) -> NDArray[Any]:
+def warp(picture: NDArray[Any], flow: Flow, interpolation: int = cv2.INTER_LINEAR) -> NDArray[Any]:
     """The picture seen from where ``flow`` points, edges carried on."""
     at = flow + grid(*flow.shape[:2])
     nowhere = np.empty(0, np.float32)  # the second map that OpenCV does not need here
-    return cv2.remap(picture, at, nowhere, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, at, nowhere, interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
 def grid(height: int, width: int) -> Flow:
