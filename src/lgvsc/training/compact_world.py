@@ -52,8 +52,9 @@ class WorldTraining(LoopConfig):
         guessing: Share of the single frames that the painter makes without a latent.
         latent_weight: Price of a nat in the latent.
         sharpness_weight: Of the squared log ratio of gradient energies, where the painter has the observer's latent.
-        guess_sharpness_weight: The same where it has not, but a keyframe. Words and sketches alone may be as soft as
-            they like.
+        guess_sharpness_weight: The same where it has not, but both keyframes. What is made from less may be as soft as
+            it likes.
+        similarity_weights: Of 1 - SSIM and of 1 - MS-SSIM.
         clips: Clips, at most, the first by name.
         windows_per_clip: Drawn from each clip at the beginning.
         stills: Still pictures, at most, evenly spread, that a window each is made of.
@@ -65,6 +66,7 @@ class WorldTraining(LoopConfig):
     latent_weight: float = 0.004
     sharpness_weight: float = 0.03
     guess_sharpness_weight: float = 0.004
+    similarity_weights: tuple[float, float] = (1.0, 0.5)
     clips: int = 1000
     windows_per_clip: int = 4
     stills: int = 160
@@ -219,10 +221,11 @@ def painting_loss(
     similarity = training_ssim(truth, frames).mean()
     multi_scale = training_ms_ssim(truth, frames).mean()
     sharpness = (gradient_energy(frames) / gradient_energy(truth)).log()
-    with_keyframe = scene.situation[:, 7:9].amax(1)
-    sharpness_weight = torch.where(told, config.sharpness_weight, config.guess_sharpness_weight * with_keyframe)
+    between_keyframes = scene.situation[:, 7:9].amin(1)
+    sharpness_weight = torch.where(told, config.sharpness_weight, config.guess_sharpness_weight * between_keyframes)
     nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
-    total = 4 * error + 0.7 * (1 - similarity) + 0.7 * (1 - multi_scale)
+    fine, coarse = config.similarity_weights
+    total = 4 * error + fine * (1 - similarity) + coarse * (1 - multi_scale)
     total = total + (sharpness_weight * sharpness.square()).mean()
     total = total + config.latent_weight * (nats * told[:, None, None]).mean()
     parts = {

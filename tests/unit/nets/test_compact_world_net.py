@@ -16,6 +16,7 @@ from lgvsc.nets.compact_world import (
     Scene,
     dream,
     on_pixels,
+    still_right,
 )
 
 
@@ -181,3 +182,26 @@ def test_sizes_survive_the_way_through_text():
 def test_the_shipped_size_fits():
     parameters = sum(p.numel() for name, p in CompactWorld().named_parameters() if not name.startswith("observer."))
     assert parameters < 2.5e6
+
+
+def test_a_sketch_counts_less_the_older_it_is_and_the_more_moves():
+    def holds(near, score):
+        situation = torch.zeros(1, SITUATION)
+        situation[0, 3], situation[0, 9:11] = score / 10, torch.tensor([1.0, near])
+        return still_right(situation)[0].tolist()
+
+    assert holds(1.0, 20.0) == [1.0, 1.0]  # the frame's own, whatever moves
+    fresh, old = holds(0.8, 2.0)[1], holds(0.4, 2.0)[1]
+    assert 1 > fresh > old > 0 and holds(0.4, 8.0)[1] < 0.5 * old
+    assert holds(0.0, 0.0)[1] < 0.05  # none
+
+
+def test_a_stale_sketch_moves_a_frame_less_than_its_own_would(net):
+    def made(near):
+        known = scene(first=0.0, last=0.0)
+        known.situation[:, 3] = 0.5
+        known.situation[:, 9:11] = near
+        without = Scene(known.candidates, known.maps * torch.tensor([1.0, 0.0, 0.0])[:, None, None], known.situation)
+        return (net.painter(known, latent(net, known)) - net.painter(without, latent(net, without))).abs().mean()
+
+    assert 0 < made(0.3) < 0.6 * made(1.0)

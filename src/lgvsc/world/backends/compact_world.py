@@ -18,7 +18,7 @@ from lgvsc.core.interfaces import Conditions
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.video import Pixels
 from lgvsc.errors import InputError
-from lgvsc.nets.compact_world import BLOCK, RAMP, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
+from lgvsc.nets.compact_world import BLOCK, NEARNESS, RAMP, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
 from lgvsc.world.backends.between import Views
 from lgvsc.world.backends.interpolation import carried, views
 from lgvsc.world.backends.painter import Painting
@@ -30,7 +30,6 @@ MAX_WORDS = 48
 # What is lost in weighing candidates comes back by a little sharpening, the more the farther the keyframes lie apart.
 SHARPENING, SHARP_FROM, SHARP_FULL = 0.1, 4, 32  # of what a blur of 0.8 pixels takes away; frames
 SHARP_RADIUS = 0.8
-NEARNESS = 2.0  # per second: a sketch half a second away counts half
 
 
 class CompactWorldModel:
