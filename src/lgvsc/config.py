@@ -61,7 +61,7 @@ class ModelRoles(BaseModel):
     sketch_extractor: str = "compact-pidinet"
     sketch_codec: str = "compact-deepjscc-sketch"  # of a segment's first sketch
     sketch_differences: str = "compact-dvst-sketch"  # of the others
-    sketch_world_model: str = ""  # where sketches are sent; else ``world_model``
+    sparse_world_model: str = ""  # where not every segment has a keyframe at both ends; else ``world_model``
     sketch_to_frame: str = ""  # makes a first frame of a sketch, for a world model that takes no sketches
 
 
@@ -133,12 +133,9 @@ class Config(BaseModel):
 
     @property
     def world_model(self) -> str:
-        """Name of the world model: another one may be there for sketches."""
-        return (
-            self.models.sketch_world_model
-            if self.message.sketches and self.models.sketch_world_model
-            else (self.models.world_model)
-        )
+        """Name of the world model: another one may be there for segments without a keyframe at both ends."""
+        bounded = self.message.send_keyframes and self.message.send_closing
+        return self.models.world_model if bounded else self.models.sparse_world_model or self.models.world_model
 
     @property
     def believed_snr_db(self) -> float:

@@ -104,7 +104,12 @@ def test_the_schemes_of_gvsc_send_what_they_are_called_after():
     first, sketch, sketches, words = (
         load_config(scheme=name) for name in ("gvsc-first-frame", "gvsc-sketch", "gvsc-sketches", "text-only")
     )
-    assert first.models.picture_codecs == ("compact-deepjscc-rgb",) and first.message.send_keyframes
+    assert first.models.picture_codecs == load_config().models.picture_codecs and first.message.send_keyframes
+    as_printed = load_config("gvsc-compact", "gvsc-first-frame")
+    assert as_printed.models.picture_codecs == ("compact-deepjscc-rgb",) and not as_printed.message.send_colours
+    assert {c.world_model for c in (first, sketch, sketches, words)} == {"compact-world"}
+    assert load_config().world_model == "motion-interpolation" and not load_config().message.send_colours
+    assert all(c.message.send_colours for c in (first, sketch, sketches, words))
     assert not first.message.send_closing and first.message.sketches == 0
     assert [c.message.sketches for c in (sketch, sketches, words)] == [1, 8, 0]
     assert not any(c.message.send_keyframes for c in (sketch, sketches, words))
