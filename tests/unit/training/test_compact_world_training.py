@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -187,6 +188,16 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(pool, tmp_path):
         assert torch.equal(value, load_file(again)[name]), name
     events = [json.loads(line)["event"] for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
     assert events == ["start", "resume", "end"]
+
+
+def test_halfway_is_the_mean_of_the_first_and_the_last_weights(pool, tmp_path):
+    config = WorldTraining(steps=3, batch=2, windows=1, crop=64, warmup=1, precision="float32")
+    begun = {name: value.detach().clone() for name, value in tiny().named_parameters()}
+    last = load_file(train(config, pool, tmp_path / "last", net=tiny()))
+    mean = load_file(train(replace(config, halfway=True), pool, tmp_path / "mean", net=tiny()))
+    assert any(not torch.equal(mean[name], last[name]) for name in mean)
+    for name, value in mean.items():
+        assert torch.allclose(value.float(), 0.5 * (begun[name] + last[name].float()), atol=2e-3), name
 
 
 def test_what_is_shipped_loads(pool, tmp_path):
