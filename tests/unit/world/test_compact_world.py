@@ -187,6 +187,17 @@ def test_nothing_is_dreamt_across_a_cut(net):
     assert all(np.array_equal(frame, noise_picture(2)) for frame in video[3:])
 
 
+@pytest.mark.parametrize("cut", [1, 4, 7, 8])
+def test_either_side_of_a_cut_is_made_from_its_own_sketches(net, cut):
+    both = ((0, drawing(1)), (6, drawing(2)))
+    given = {"first": None, "last": None, "cut": cut, "colours": np.full((8, 8, 3), 90, np.uint8)}
+    video, other = (made(net, sketches=s, **given) for s in (both, (both[0], (6, drawing(3)))))
+    assert video.shape == (8, 40, 56, 3)
+    assert np.array_equal(video[:cut], other[:cut]) == (cut <= 6)  # nothing of the other shot shows
+    assert not np.array_equal(video[6], other[6])
+    assert not np.array_equal(video[0], made(net, **given)[0])
+
+
 def test_latents_are_interpolated_between_their_places():
     latents = torch.tensor([0.0, 1.0, 2.0]).view(3, 1, 1, 1)
     c = conditions(stop=12)

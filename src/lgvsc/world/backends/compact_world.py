@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import ClassVar, Literal
 
@@ -35,7 +36,7 @@ SHARP_RADIUS = 0.8
 class CompactWorldModel:
     """Frames between keyframes by a generator trained on top of motion compensation.
 
-    Across a hard cut it does not dream: either side holds its own picture.
+    Across a hard cut it does not dream: either side holds its own picture, or is made from its own sketches.
 
     Args:
         net: Trained network.
@@ -67,7 +68,11 @@ class CompactWorldModel:
         c = conditions
         known = views(c)
         if c.cut is not None and c.cut > c.start:
-            yield from (known(index).mixed for index in range(c.start, c.stop))
+            for side in sides_of_cut(c):
+                if side.sketches:
+                    yield from self.generate(side)
+                else:
+                    yield from (known(index).mixed for index in range(side.start, side.stop))
             return
         latents = self._dream(c)
         for start in range(c.start, c.stop, BATCH):
@@ -99,6 +104,18 @@ class CompactWorldModel:
             noise = self.temperature * torch.randn(shape, generator=generator)
             words = hashed_words(c.caption)
             return dream(net.dreamer, torch.cat(seen), torch.cat(situations), words, noise, steps=DREAM_STEPS).float()
+
+
+def sides_of_cut(c: Conditions) -> list[Conditions]:
+    """What is known before a hard cut, and what after it. Motion is known of both together only."""
+    cut = min(c.cut or c.stop, c.stop)
+    before = replace(c, stop=cut, last=None, last_index=cut, sketches=tuple(s for s in c.sketches if s[0] < cut))
+    after = replace(c, start=cut, first=None, sketches=tuple(s for s in c.sketches if s[0] >= cut))
+    return [
+        replace(side, cut=None, motion=None, latent_frames=-(-(side.stop - side.start) // FRAMES_PER_LATENT))
+        for side in (before, after)
+        if side.stop > side.start
+    ]
 
 
 def scene_of(c: Conditions, known: Sequence[Views], indices: Sequence[int]) -> Scene:
