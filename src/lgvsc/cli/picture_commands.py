@@ -30,7 +30,7 @@ def picture(
         float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.  [default: the truth]")
     ] = None,
     refine_steps: Annotated[
-        int, typer.Option("--refine-steps", min=0, help="Of ntscc's transmitter for each picture; 12 bring 0.2 dB.")
+        int, typer.Option("--refine-steps", min=0, help="Of ntscc's transmitter for each picture; 24 bring 0.2 dB.")
     ] = 0,
     output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.")] = None,
     seed: SeedOption = None,
