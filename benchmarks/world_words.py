@@ -14,12 +14,14 @@ from skimage.metrics import structural_similarity
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
+from lgvsc.coding.colours import decode_colours, encode_colours
 from lgvsc.core.interfaces import Conditions, WorldModel
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.models.catalog import load
 from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.semantics.encoder import cells
 from lgvsc.semantics.motion import MotionMeter
 from lgvsc.world.backends.compact_world import CompactWorldModel
 
@@ -123,18 +125,21 @@ def sketched(paths: list[Path], model: CompactWorldModel, snr_db: float) -> None
             "words, first frame": (frames[0].pixels, ()),
             "words, first frame, all sketches": (frames[0].pixels, tuple(sketches)),
         }
+        mean = np.mean([cells(frame.pixels) for frame in frames], axis=0)
+        colours = decode_colours(encode_colours(np.rint(mean).astype(np.uint8)))
+        given |= {f"{name}, colours": parts for name, parts in given.items()}
         for name, (first, drawn) in given.items():
-            made = from_sketches(model, caption, motion, first, drawn)
+            made = from_sketches(model, caption, motion, first, drawn, colours if "colours" in name else None)
             pairs = [ms_ssim_and_ssim(frame.pixels, picture)[0] for frame, picture in zip(frames, made, strict=True)]
             similar = [ssim(frame.pixels, picture) for frame, picture in zip(frames, made, strict=True)]
             rows.setdefault(name, []).append((float(np.mean(similar)), float(np.mean(pairs))))
     print(f"\n{len(paths)} clips, eight frames of 256x256 at 4 fps; sketches by the shipped code at {snr_db:g} dB")
-    print(f"{'given':<34}{'SSIM':>8}{'MS-SSIM':>9}{'better than words in':>22}")
+    print(f"{'given':<44}{'SSIM':>8}{'MS-SSIM':>9}{'better than words in':>22}")
     words_alone = np.array(rows["words"])[:, 0]
     for name, row in rows.items():
         values = np.array(row)
         better = f"{int((values[:, 0] > words_alone).sum())} of {len(values)}"
-        print(f"{name:<34}{values[:, 0].mean():>8.4f}{values[:, 1].mean():>9.4f}{better:>22}")
+        print(f"{name:<44}{values[:, 0].mean():>8.4f}{values[:, 1].mean():>9.4f}{better:>22}")
 
 
 def ssim(a: Pixels, b: Pixels) -> float:
@@ -157,6 +162,7 @@ def from_sketches(
     motion: Motion,
     first: Pixels | None,
     sketches: tuple[tuple[int, Pixels], ...],
+    colours: Pixels | None,
 ) -> list[Pixels]:
     conditions = Conditions(
         video=GVSC,
@@ -171,5 +177,6 @@ def from_sketches(
         latent_frames=model.latent_frames(GVSC_FRAMES),
         seed=0,
         sketches=sketches,
+        colours=colours,
     )
     return list(model.generate(conditions))
