@@ -17,7 +17,7 @@ from PIL import Image
 from fault_campaign.damage import bit_flips, bursts
 from fault_campaign.parsers import as_file, chunk, golden_message, words_seeds
 from fault_campaign.verdicts import Case, Outcome, Verdict, clear
-from lgvsc.core.container import MARKER, message_view, read_message, read_segments
+from lgvsc.core.container import MARKER, SKETCH_VERSION, VERSION, message_view, read_message, read_segments
 from lgvsc.core.message import Segment
 from lgvsc.errors import InputError
 
@@ -180,10 +180,10 @@ def view_verdict(data: bytes) -> Verdict:
 
 
 def wrong_heads() -> Iterator[Case]:
-    """Every version but ours, and what other files begin with."""
+    """Every version but our two, and what other files begin with."""
     data = golden_message()
     for version in range(256):
-        if version != data[HEAD - 1]:
+        if version not in (VERSION, SKETCH_VERSION):
             yield refused(f"version {version}", data[: HEAD - 1] + bytes([version]) + data[HEAD:])
     magics = (
         b"",
