@@ -23,10 +23,14 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ShapeError
 
 LUMA_MEAN_BITS, LUMA_MEAN_STEP = 6, 32
+OFFSETS = (0, 128, 128)  # of Y, Cr, Cb
 LUMA = (*5 * (Scale(5, 24, 0.08),), *9 * (Scale(4, 24, 0.08),))
 CHROMA = (Scale(5, 16, 0.13), *5 * (Scale(3, 24, 0.3),))
 COLOUR_BITS = LUMA_MEAN_BITS + sum(scale.bits for scale in (*LUMA, *CHROMA, *CHROMA))
 ZIGZAG = sorted(np.ndindex(COLOUR_CELLS, COLOUR_CELLS), key=lambda at: (sum(at), at[sum(at) % 2]))
+# Plane (Y, Cr, Cb), place in it and scale of every coefficient after the first, in the order sent.
+SENT = [(0, at, scale) for at, scale in zip(ZIGZAG[1 : 1 + len(LUMA)], LUMA, strict=True)]
+SENT += [(plane, at, scale) for plane in (1, 2) for at, scale in zip(ZIGZAG[: len(CHROMA)], CHROMA, strict=True)]
 
 
 def encode_colours(colours: Pixels) -> Bits:
@@ -34,14 +38,10 @@ def encode_colours(colours: Pixels) -> Bits:
     if colours.shape != (COLOUR_CELLS, COLOUR_CELLS, 3):
         raise ShapeError(f"a colour layout has {COLOUR_CELLS}x{COLOUR_CELLS} cells, got an array of {colours.shape}")
     planes = cv2.split(cv2.cvtColor(colours, cv2.COLOR_RGB2YCrCb).astype(np.float32))
-    luma, *chroma = (cv2.dct(plane - offset) for plane, offset in zip(planes, (0, 128, 128), strict=True))
-    mean = min(round(float(luma[0, 0]) / LUMA_MEAN_STEP), (1 << LUMA_MEAN_BITS) - 1)
+    waves = [cv2.dct(plane - offset) for plane, offset in zip(planes, OFFSETS, strict=True)]
+    mean = min(round(float(waves[0][0, 0]) / LUMA_MEAN_STEP), (1 << LUMA_MEAN_BITS) - 1)
     parts = [to_bits(mean, LUMA_MEAN_BITS)]
-    for scales, plane, first in ((LUMA, luma, 1), (CHROMA, chroma[0], 0), (CHROMA, chroma[1], 0)):
-        parts += [
-            to_bits(scale.quantise(float(plane[at])), scale.bits)
-            for scale, at in zip(scales, ZIGZAG[first:], strict=False)
-        ]
+    parts += [to_bits(scale.quantise(float(waves[plane][at])), scale.bits) for plane, at, scale in SENT]
     return np.concatenate(parts)
 
 
@@ -53,13 +53,12 @@ def decode_colours(bits: Bits) -> Pixels:
     """
     if bits.shape != (COLOUR_BITS,):
         raise ShapeError(f"a colour layout has {COLOUR_BITS} bits, got an array of shape {bits.shape}")
-    luma, red, blue = np.zeros((3, COLOUR_CELLS, COLOUR_CELLS), np.float32)
-    luma[0, 0] = LUMA_MEAN_STEP * from_bits(bits[:LUMA_MEAN_BITS], signed=False)
+    waves = np.zeros((3, COLOUR_CELLS, COLOUR_CELLS), np.float32)
+    waves[0, 0, 0] = LUMA_MEAN_STEP * from_bits(bits[:LUMA_MEAN_BITS], signed=False)
     start = LUMA_MEAN_BITS
-    for scales, plane, first in ((LUMA, luma, 1), (CHROMA, red, 0), (CHROMA, blue, 0)):
-        for scale, at in zip(scales, ZIGZAG[first:], strict=False):
-            plane[at] = scale.value(from_bits(bits[start : start + scale.bits], signed=True))
-            start += scale.bits
-    planes = [cv2.idct(plane) + offset for plane, offset in zip((luma, red, blue), (0, 128, 128), strict=True)]
+    for plane, at, scale in SENT:
+        waves[plane][at] = scale.value(from_bits(bits[start : start + scale.bits], signed=True))
+        start += scale.bits
+    planes = [cv2.idct(wave) + offset for wave, offset in zip(waves, OFFSETS, strict=True)]
     layout = np.clip(np.rint(cv2.merge(planes)), 0, 255).astype(np.uint8)
     return np.asarray(cv2.cvtColor(layout, cv2.COLOR_YCrCb2RGB), np.uint8)
