@@ -1,0 +1,37 @@
+"""Where the control layouts live today: the one place that may change when they move.
+
+Every golden test of control blocks reaches them through the functions below, and through nothing else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from lgvsc.coding import control, control_block, dvst_control, frames_control, video_control
+
+_HOMES = {
+    0: (control.Control, control.pack_control, control.unpack_control),
+    7: (control.Control, control.pack_control, control.unpack_control),
+    4: (video_control.VideoControl, video_control.pack_video_control, video_control.unpack_video_control),
+    5: (frames_control.FramesControl, frames_control.pack_frames_control, frames_control.unpack_frames_control),
+    6: (dvst_control.DvstControl, dvst_control.pack_dvst_control, dvst_control.unpack_dvst_control),
+}
+
+
+def pack(version: int, values: dict[str, int]) -> list[int]:
+    """Bits of a block of a version, from the values of its fields by name, the version itself left out."""
+    made, packed, _ = _HOMES[version]
+    return packed(made(version=version, **values)).tolist()
+
+
+def read_back(version: int, bits: list[int], names: list[str]) -> dict[str, int] | None:
+    """Values of the named fields as a receiver reads them; ``None`` where it takes the bits for no block."""
+    got = _HOMES[version][2](np.array(bits, dtype=np.uint8))
+    return None if got is None or got.version != version else {name: getattr(got, name) for name in names}
+
+
+def quadrants(bits: list[int], snr_db: float) -> str:
+    """QPSK symbols of a coded block as hexadecimal digits, one each: which quadrant, 0 to 3."""
+    symbols: torch.Tensor = control_block.encode_control(np.array(bits, dtype=np.uint8), snr_db)
+    return "".join(str(2 * int(s.real < 0) + int(s.imag < 0)) for s in symbols.tolist() for s in [complex(s)])
