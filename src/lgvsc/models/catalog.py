@@ -35,6 +35,7 @@ ROLES = (
     "sketch_to_frame",
     "world_model",
     "world_model_part",
+    "metric",
 )
 ASSETS = "assets"
 PIPELINE_INDEX = "model_index.json"
@@ -83,6 +84,9 @@ class ModelCard:
         extra: Name of the optional dependencies that it needs, as in ``pip install 'lgvsc[extra]'``.
         library: Which of them runs it; ``None`` is transformers.
         settings: Whether the loader takes the settings of its kind.
+        package: The package, ``"name==version"``, out of whose archive the asset was converted with ``lgvsc models
+            convert``; ``None`` where the asset was not.
+        package_sha256: Digest of that archive.
     """
 
     name: str
@@ -103,6 +107,8 @@ class ModelCard:
     extra: str | None = None
     library: str | None = None
     settings: bool = False
+    package: str | None = None
+    package_sha256: str | None = None
 
     @property
     def shipped(self) -> bool:
@@ -120,6 +126,10 @@ class ModelCard:
             raise ConfigError(f"model {self.name!r} has a digest or a size but no file")
         if self.file is not None and not (is_digest(self.sha256) and self.size_bytes > 0):
             raise ConfigError(f"model {self.name!r}: {self.file} needs its full sha256 and its size")
+        if (self.package is None) != (self.package_sha256 is None) or (
+            self.package and not is_digest(self.package_sha256)
+        ):
+            raise ConfigError(f"model {self.name!r}: the package it came from needs a full package_sha256")
         if self.file is not None and (Path(self.file).name != self.file or Path(self.file).suffix != ".safetensors"):
             raise ConfigError(f"model {self.name!r}: {self.file!r} is not the plain name of a .safetensors file")
 
@@ -267,6 +277,8 @@ def card_text(name: str) -> str:
         weights = f"hub id `{card.hub}`, revision {card.revision or first}"
         weights += f", about {card.size_bytes / 1e9:.1f} GB, {card.memory_gb:g} GB of memory"
         weights += ", gated: accept its terms on the hub and set HF_TOKEN" if card.gated else ""
+    if card.package:
+        weights += f", converted from `{card.package}` (archive sha256 `{card.package_sha256}`)"
     facts = [f"# {card.name}", "", card.summary, "", f"- role: {card.role}", f"- weights: {weights}"]
     facts += [f"- licence: {card.licence}", f"- source: {card.source}", f"- loader: `{card.loader}`"]
     page = files("lgvsc.models") / "cards" / f"{card.name}.md"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +15,11 @@ from safetensors.torch import load_file
 
 from lgvsc.channel.common import seeded
 from lgvsc.errors import ConfigError, InputError, MissingResourceError
+from lgvsc.metrics.dists import dists_distance
+from lgvsc.metrics.lpips import lpips_distance, lpips_vgg_distance
 from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig
 from lgvsc.nets.pidinet import PiDiNet
-from lgvsc.training import deepjscc, perceptual, pidinet
+from lgvsc.training import deepjscc, pidinet
 from lgvsc.training.deepjscc import ABLATED_K, RGB, SKETCH, contour_f, measure, through_channel
 from lgvsc.training.loop import LoopConfig, ProgressBar, TrainingRun
 from lgvsc.training.perceptual import choose_distance, ms_ssim_distance
@@ -226,36 +226,27 @@ def test_contours_are_compared_and_not_brightness():
     assert contour_f(sketch, np.zeros_like(sketch)) == 0.0
 
 
-def test_the_substitute_of_lpips_is_a_distance_and_has_a_name_of_its_own():
-    name, distance = choose_distance("ms_ssim_distance")
-    assert name == "ms_ssim_distance" and distance is ms_ssim_distance
+def test_the_cheap_distance_is_one_and_has_a_name_of_its_own():
+    distance = choose_distance("ms_ssim_distance")
+    assert distance is ms_ssim_distance
     first = torch.rand(2, 1, 64, 64, generator=seeded(0))
     torch.testing.assert_close(distance(first, first), torch.zeros(2), atol=1e-5, rtol=0)
     apart = [distance(first, first + level * torch.randn(first.shape, generator=seeded(1))) for level in (0.05, 0.2)]
     assert (apart[1] > apart[0]).all() and (apart[0] > 0).all()
 
 
-def test_lpips_is_taken_where_it_is_at_hand_and_refused_where_it_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(perceptual, "backbone_folder", lambda: tmp_path)
-    assert choose_distance("auto")[0] == "ms_ssim_distance"
-    with pytest.raises(MissingResourceError, match="ms_ssim_distance"):
-        choose_distance("lpips")
+@pytest.mark.parametrize(
+    ("name", "measure"), [("lpips", lpips_distance), ("lpips_vgg", lpips_vgg_distance), ("dists", dists_distance)]
+)
+def test_grey_pictures_are_compared_as_grey_ones_in_colour(name, measure):
+    first, second = (torch.rand(2, 1, 48, 48, generator=seeded(seed)) for seed in (0, 1))
+    expected = measure(first.repeat(1, 3, 1, 1), second.repeat(1, 3, 1, 1))
+    torch.testing.assert_close(choose_distance(name)(first, second), expected)
 
-    class Lpips(torch.nn.Module):
-        def __init__(self, net, verbose):
-            super().__init__()
-            assert net == "alex" and not verbose
 
-        def forward(self, first, second):
-            assert first.shape[1] == 3 and first.min() == -1 and second.max() == 1
-            return (first - second).abs().mean((1, 2, 3), keepdim=True)
-
-    (tmp_path / perceptual.BACKBONE).write_bytes(b"")
-    monkeypatch.setattr(perceptual, "find_spec", lambda package: object())
-    monkeypatch.setitem(sys.modules, "lpips", types.SimpleNamespace(LPIPS=Lpips))
-    name, distance = choose_distance("auto")
-    assert name == "lpips"
-    torch.testing.assert_close(distance(torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)), torch.full((2,), 2.0))
+def test_an_unknown_distance_is_refused_with_the_names_there_are():
+    with pytest.raises(ConfigError, match="lpips_vgg, dists, ms_ssim_distance"):
+        choose_distance("psnr")
 
 
 def test_the_compact_networks_start_from_the_pictures():

@@ -1,0 +1,60 @@
+"""LPIPS of video frames, and as a loss: how different two pictures look, learned from people's answers.
+
+``lpips`` uses AlexNet's features, ``lpips_vgg`` those of VGG16; both version 0.1, at the pictures' own size. Their
+authors use the first to measure and the second to train.
+
+Source: Zhang et al. 2018, see :mod:`lgvsc.nets.lpips`. The weights ship with the package.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from torch import Tensor
+
+from lgvsc.models.catalog import load
+from lgvsc.models.weights import read_tensors
+from lgvsc.nets.lpips import Lpips
+from lgvsc.nets.picture_features import AlexNetFeatures, Vgg16Features
+
+
+@cache
+def lpips_alexnet(device: str) -> Lpips:
+    """LPIPS on AlexNet's features, frozen. Takes RGB in [-1, 1]; gradients reach the pictures."""
+    net: Lpips = load("lpips-alexnet")
+    return net.to(device)
+
+
+@cache
+def lpips_vgg16(device: str) -> Lpips:
+    """LPIPS on VGG16's features, frozen. Takes RGB in [-1, 1]; gradients reach the pictures."""
+    net: Lpips = load("lpips-vgg16")
+    return net.to(device)
+
+
+def lpips_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Distances ``(B,)`` of pictures ``(B, 3, H, W)`` in [0, 1] by AlexNet; sides from 31 pixels."""
+    out: Tensor = lpips_alexnet(str(first.device))(2 * first - 1, 2 * second - 1)
+    return out
+
+
+def lpips_vgg_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Distances ``(B,)`` of pictures ``(B, 3, H, W)`` in [0, 1] by VGG16; sides from 16 pixels."""
+    out: Tensor = lpips_vgg16(str(first.device))(2 * first - 1, 2 * second - 1)
+    return out
+
+
+def load_alexnet(data: bytes) -> Lpips:
+    """The network of the shipped asset."""
+    return filled(Lpips(AlexNetFeatures()), data)
+
+
+def load_vgg16(data: bytes) -> Lpips:
+    """The network of the shipped asset, whose float16 is computed with in float32."""
+    return filled(Lpips(Vgg16Features()), data)
+
+
+def filled(net: Lpips, data: bytes) -> Lpips:
+    tensors, _ = read_tensors(data)
+    net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return net.eval().requires_grad_(False)

@@ -1,0 +1,90 @@
+"""DISTS, a distance of two pictures that forgives texture for being another sample of the same texture.
+
+For the picture itself and the maps of VGG16's five stages, channel by channel, the means are compared (texture) and
+the covariance (structure); the weighted sum of both similarities is taken from one. Between the stages maps are halved
+by the root of a blurred square instead of the maximum, so that the maps do not alias.
+
+Source: Ding et al. 2020, "Image quality assessment: unifying structure and texture similarity", Eqs. (4) to (8). The
+paper reduces pictures to a short side of 256 pixels before it measures them; as in the authors' class, that is left to
+the caller.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lgvsc.nets.lpips import check_pictures
+from lgvsc.nets.picture_features import Vgg16Features
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+C1 = C2 = 1e-6
+WINDOW = (0.25, 0.5, 0.25)  # a Hann window of five without its zeros, of sum one
+
+
+class Dists(nn.Module):
+    """Distance of two pictures: 0 for equal ones, in practice below 1.
+
+    It can be differentiated in both pictures. The weights are meant to be frozen.
+
+    Args:
+        features: What sees; its pooling should be :func:`halve_by_energy`.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, features: Vgg16Features | None = None) -> None:
+        super().__init__()
+        self.features = features or Vgg16Features(pool=halve_by_energy)
+        self.channels = (3, *self.features.widths)
+        self.alpha = nn.Parameter(torch.rand(sum(self.channels)))  # of the means
+        self.beta = nn.Parameter(torch.rand(sum(self.channels)))  # of the covariances
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """A network of some thousand random weights, for tests."""
+        return cls(Vgg16Features.tiny(pool=halve_by_energy))
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances ``(B,)`` of RGB ``(B, 3, H, W)`` in [0, 1], at the size they have.
+
+        Raises:
+            ValueError: The shapes differ, or the pictures are too small for the features.
+        """
+        check_pictures(first, second, self.features.min_side)
+        seen = [[picture, *self.features((picture - self.mean) / self.deviation)] for picture in (first, second)]
+        whole = self.alpha.sum() + self.beta.sum()
+        alphas = (self.alpha / whole).split(self.channels)
+        betas = (self.beta / whole).split(self.channels)
+        similarity = torch.zeros(len(first), device=first.device)
+        for one, other, alpha, beta in zip(*seen, alphas, betas, strict=True):
+            texture, structure = similarities(one, other)
+            similarity = similarity + texture @ alpha + structure @ beta
+        return 1 - similarity
+
+
+def similarities(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Texture and structure similarity of each channel, ``(B, C)`` each: Eqs. (4) and (5)."""
+    one, other = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
+    variance_one = (first - one).square().mean((2, 3))
+    variance_other = (second - other).square().mean((2, 3))
+    one, other = one.flatten(1), other.flatten(1)
+    covariance = (first * second).mean((2, 3)) - one * other
+    texture = (2 * one * other + C1) / (one.square() + other.square() + C1)
+    structure = (2 * covariance + C2) / (variance_one + variance_other + C2)
+    return texture, structure
+
+
+def halve_by_energy(maps: Tensor) -> Tensor:
+    """The root of the blurred squares at every other place, ``(B, C, ceil(h / 2), ceil(w / 2))``: Eq. (3)."""
+    window = torch.tensor(WINDOW, device=maps.device)
+    taps = torch.outer(window, window).expand(maps.shape[1], 1, 3, 3)
+    energy = F.conv2d(maps.square(), taps, stride=2, padding=1, groups=maps.shape[1])
+    return (energy + 1e-12).sqrt()
