@@ -14,12 +14,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lgvsc.channel.settings import ChannelConfig
 from lgvsc.coding.elementary import CODECS
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
+from lgvsc.metrics.registry import DEFAULT, LOOK_EVERY, parse_metrics
 from lgvsc.schemes.auto import AutoConfig
 from lgvsc.schemes.conventional import ConventionalConfig
 from lgvsc.schemes.djscc_rgb import DjsccConfig
@@ -88,10 +89,17 @@ class LinkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol_rate_hz: float = Field(default=10_000.0, gt=0)  # for airtime only
+    metrics: tuple[str, ...] = DEFAULT  # by name, see lgvsc.metrics.registry
     metrics_every: int = Field(default=1, ge=1)  # measure one frame in so many
+    look_every: int = Field(default=LOOK_EVERY, ge=1)  # the same for metrics that are networks
     accounting: Accounting = "measured"  # "paper" says beside it what GVSC would have counted
     badge: bool = False  # write on each frame that was not received how it was made
     threads: int = Field(default=0, ge=0)  # of PyTorch, on the command line; 0 leaves it to PyTorch
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def known_metrics(cls, value: Any) -> Any:
+        return parse_metrics(value) if isinstance(value, str | list | tuple) else value
 
 
 class Config(BaseModel):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
@@ -17,6 +19,7 @@ from lgvsc.core.cost import Cost
 from lgvsc.core.video import MAX_PIXELS, Frame, Pixels, VideoReader
 from lgvsc.errors import InputError
 from lgvsc.link import Progress
+from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.planning import segment_symbols
 from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
 from lgvsc.semantics.cuts import CutDetector
@@ -264,3 +267,53 @@ def read_picture(path: Path) -> Pixels:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # Pillow's readers answer damage with ValueError and SyntaxError as well.
         raise InputError(f"{path} cannot be read as a picture ({', '.join(PICTURE_FORMATS)})") from error
+
+
+def measure_files(
+    source: Path,
+    rebuilt: Path,
+    names: Sequence[str],
+    *,
+    every: int = 1,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Any metrics of any two videos of one size, frame by frame; memory does not grow with their length.
+
+    Frames are paired by number. Where one video is longer, its other frames are left out: ``frames_of`` tells the
+    length of each, and VMAF, which has its own pairing, is absent.
+
+    Args:
+        names: Of :data:`lgvsc.metrics.registry.METRICS`.
+        every: Measure one frame in so many.
+
+    Returns:
+        What ``lgvsc measure --json`` prints: a value for each metric by its key, ``details`` and ``absent`` by key,
+        ``frames`` compared.
+
+    Raises:
+        InputError: One of them is no video, or their sizes differ.
+        ConfigError: An unknown metric, or ``every`` below one.
+    """
+    meter = VideoMeter(names, every=every, look_every=every)
+    counts = [0, 0]
+    with VideoReader(source) as true, VideoReader(rebuilt) as made:
+        sizes = [(reader.format.width, reader.format.height) for reader in (true, made)]
+        if sizes[0] != sizes[1]:
+            raise InputError(
+                f"{source} has {sizes[0][0]}x{sizes[0][1]} pixels and {rebuilt} {sizes[1][0]}x{sizes[1][1]}; metrics "
+                "compare frames of one size, so scale one of them first"
+            )
+        for one, other in zip_longest(true, made):
+            counts[0] += one is not None
+            counts[1] += other is not None
+            if one is not None and other is not None:
+                meter.add(one.pixels, other.pixels)
+                if on_progress:
+                    on_progress(counts[0], true.format.frames)
+    if counts[0] == counts[1]:
+        meter.add_files(source, rebuilt)
+    else:
+        for name in ("vmaf", "vmaf_neg"):
+            meter.leave_out(name, f"the videos have {counts[0]} and {counts[1]} frames; VMAF needs as many of each")
+    measured = meter.result().as_json()
+    return {"frames": min(counts), "frames_of": {"source": counts[0], "rebuilt": counts[1]}, "every": every} | measured

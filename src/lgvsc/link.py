@@ -32,8 +32,7 @@ from lgvsc.core.message import Segment
 from lgvsc.core.provenance import TAG, ProvenanceRuns, badged, write_sidecar
 from lgvsc.core.video import Frame, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import ConfigError, LgvscError
-from lgvsc.metrics.quality import Quality, QualityMeter
-from lgvsc.metrics.vmaf import vmaf
+from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.planning import fit_to_budget
 from lgvsc.record import Record, fingerprint
 
@@ -81,10 +80,11 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         pieces = scheme.reconstruct(receptions, on_segment=record.received)
 
         written = write_pieces(pieces, output, config, clock, on_piece=record.rebuilt)
-        every, total = config.link.metrics_every, reader.format.frames
-        record.quality = measure(written, clock.during("source", original), clock, every, on_progress, total)
+        meter = meter_of(config)
+        measure(written, clock.during("source", original), clock, meter, on_progress, reader.format.frames)
     with clock.stage("metrics"):
-        record.vmaf = vmaf(source, output)
+        meter.add_files(source, output)
+        record.measured = meter.result()
     record.finish(clock.seconds(), output)
     return record
 
@@ -271,12 +271,11 @@ def measure(
     rebuilt: Iterable[Frame],
     original: Iterable[Frame],
     clock: Stopwatch,
-    every: int = 1,
+    meter: VideoMeter,
     on_progress: Progress | None = None,
     total: int | None = None,
-) -> Quality:
+) -> None:
     """Compare frame by frame; both videos are read once, side by side."""
-    meter = QualityMeter(every=every)
     for made, true in zip(rebuilt, original, strict=False):
         with clock.stage("metrics"):
             meter.add(true.pixels, made.pixels)
@@ -284,4 +283,10 @@ def measure(
             on_progress(made.index + 1, total)
     for _ in rebuilt:  # a wrong announced length must not cut the video short of what the receiver makes
         pass
-    return meter.result()
+
+
+def meter_of(config: Config) -> VideoMeter:
+    """What measures the metrics of a configuration."""
+    asked = config.link
+    look_every = max(asked.metrics_every, asked.look_every)
+    return VideoMeter(asked.metrics, every=asked.metrics_every, look_every=look_every)

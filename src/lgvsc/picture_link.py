@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
 from lgvsc.inspection import read_picture
+from lgvsc.metrics.measuring import PIXEL_METRICS, VideoMeter
 from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.registry import METRICS, parse_metrics
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
 from lgvsc.models.catalog import catalog, load
 
@@ -33,6 +35,7 @@ class SentPicture:
         symbols: Complex channel symbols sent.
         psnr_db, ssim, ms_ssim: Against the picture; ``None`` where it was lost, is too small for the metric, or is
             equal to the last bit (PSNR).
+        looks: Further metrics by key; ``None`` where the picture was lost, or weights are not here.
         received: What came out, uint8 ``(H, W, 3)``; ``None`` where it was lost.
     """
 
@@ -49,11 +52,13 @@ class SentPicture:
     ssim: float | None
     ms_ssim: float | None
     received: Pixels | None
+    looks: dict[str, float | None] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The figures; not the pixels."""
         figures = asdict(self)
         figures["lost"] = figures.pop("received") is None
+        figures |= figures.pop("looks")
         return figures
 
 
@@ -88,6 +93,7 @@ def send_picture(
     believed_snr_db: float | None = None,
     seed: int = 0,
     name: str = "",
+    metrics: Sequence[str] = (),
 ) -> SentPicture:
     """Send a picture over AWGN and measure what arrives.
 
@@ -97,6 +103,7 @@ def send_picture(
         snr_db: Es/N0 of the channel.
         believed_snr_db: What the transmitter takes it to be; the truth unless given.
         seed: Of the noise, which depends on it, the picture's name and the SNR alone.
+        metrics: What to measure besides PSNR, SSIM and MS-SSIM.
 
     Raises:
         ConfigError: The codec cannot carry the picture in so few symbols.
@@ -123,7 +130,25 @@ def send_picture(
         ssim=likeness[0],
         ms_ssim=likeness[1],
         received=received,
+        looks=further(metrics, picture, received),
     )
+
+
+def further(metrics: Sequence[str], picture: Pixels, received: Pixels | None) -> dict[str, float | None]:
+    """Metrics by key of one picture; those that compare whole videos are refused.
+
+    Raises:
+        ConfigError: One is unknown, or needs more than one frame.
+    """
+    names = [name for name in (parse_metrics(metrics) if metrics else ()) if name not in PIXEL_METRICS]
+    for name in names:
+        if METRICS[name].stream != "frame":
+            raise ConfigError(f"{name} is a metric of videos, and this is a picture")
+    if received is None or not names:
+        return {METRICS[name].key: None for name in names}
+    meter = VideoMeter(names, look_every=1)
+    meter.add(picture, received)
+    return meter.result().values
 
 
 def structural_similarity(picture: Pixels, received: Pixels | None) -> tuple[float | None, float | None]:
@@ -146,6 +171,7 @@ def send_pictures(
     believed_snr_db: float | None = None,
     seed: int = 0,
     refine_steps: int = 0,
+    metrics: Sequence[str] = (),
 ) -> Iterator[SentPicture]:
     """Every picture at every SNR and CBR, in this order.
 
@@ -166,4 +192,5 @@ def send_pictures(
                     believed_snr_db=believed_snr_db,
                     seed=seed,
                     name=file.name,
+                    metrics=metrics,
                 )

@@ -24,8 +24,8 @@ from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, PartStatus, Segment, SemanticMessage
 from lgvsc.core.provenance import ProvenanceRuns
 from lgvsc.core.video import Pixels, VideoFormat
-from lgvsc.metrics.quality import Quality
-from lgvsc.metrics.vmaf import Vmaf
+from lgvsc.metrics.measuring import Measured
+from lgvsc.metrics.quality import QUALITY_KEYS
 from lgvsc.models.catalog import find
 from lgvsc.models.hub import revision_here
 from lgvsc.schemes.gvsc_rates import paper_symbols
@@ -65,8 +65,7 @@ class Record:
     received_segments: dict[int, Segment] = field(default_factory=dict)
     provenance: ProvenanceRuns = field(default_factory=ProvenanceRuns)
     curve: list[tuple[int, float]] = field(default_factory=list)
-    quality: Quality | None = None
-    vmaf: Vmaf | None = None
+    measured: Measured | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     output: Path | None = None
@@ -182,12 +181,19 @@ class Record:
 
     def _metrics(self) -> dict[str, Any]:
         """Each metric, or null with its reason under ``absent``."""
-        if self.quality is None:
+        if self.measured is None:
             return {}
-        found = asdict(self.quality) | {"vmaf": self.vmaf.score if self.vmaf else None}
-        if self.vmaf and self.vmaf.reason:
-            found["absent"] = found["absent"] | {"vmaf": self.vmaf.reason}
-        return found
+        unasked = dict.fromkeys(key for key in QUALITY_KEYS if key not in self.measured.values)
+        told = self.measured.quality
+        counts = {
+            "frames": told.frames
+            if told
+            else max((row["frames"] for row in self.measured.details.values()), default=0),
+            "identical_frames": told.identical_frames if told else 0,
+            "every": self.config.link.metrics_every,
+        }
+        found = unasked | self.measured.values | counts | {"details": self.measured.details}
+        return found | {"absent": self.measured.absent | dict.fromkeys(unasked, "not asked for, see --metrics")}
 
     def _timing_s(self) -> dict[str, float]:
         """Seconds per stage; ``coding`` is both sides together."""

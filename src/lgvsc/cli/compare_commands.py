@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lgvsc.cli.options import ChannelOption, PresetOption, QuietOption, SeedOption, SetOption, note, numbers
+from lgvsc.cli.options import (
+    ChannelOption,
+    MetricsOption,
+    PresetOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    note,
+    numbers,
+)
 from lgvsc.cli.tables import table
 
 if TYPE_CHECKING:
@@ -37,6 +46,7 @@ def compare(
     preset: PresetOption = "compact",
     channel: ChannelOption = None,
     seed: SeedOption = None,
+    metrics: MetricsOption = None,
     settings: SetOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -57,6 +67,7 @@ def compare(
 
     own: dict[str, int | str] = {} if seed is None else {"seed": seed}
     own |= {"channel.kind": channel} if channel else {}
+    own |= {"link.metrics": metrics} if metrics else {}
     clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
     cells = plan(
         clips,

@@ -17,6 +17,7 @@ from lgvsc.cli.options import (
     GpusOption,
     JobsOption,
     JsonOption,
+    MetricsOption,
     PresetOption,
     QuietOption,
     SchemeOption,
@@ -56,6 +57,7 @@ def run(
     channel: ChannelOption = None,
     seed: SeedOption = None,
     budget: BudgetOption = None,
+    metrics: MetricsOption = None,
     settings: SetOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Metrics and symbol ledger as JSON.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="The report as one self-contained page.")] = None,
@@ -69,7 +71,9 @@ def run(
     """
     output = output or rebuilt_path(video)
     check_outputs(output, report, html, force=force)
-    config = resolve(preset, scheme, settings, snr_db=snr_db, channel=channel, seed=seed, budget=budget)
+    config = resolve(
+        preset, scheme, settings, snr_db=snr_db, channel=channel, seed=seed, budget=budget, metrics=metrics
+    )
 
     from lgvsc import link
     from lgvsc.cli.tables import run_table

@@ -19,6 +19,7 @@ from lgvsc.cli import (
     compare_commands,
     inspect_commands,
     link_commands,
+    measure_commands,
     model_commands,
     picture_commands,
     project_commands,
@@ -39,6 +40,7 @@ link_commands.register(app)
 compare_commands.register(app)
 recipe_commands.register(app)
 inspect_commands.register(app)
+measure_commands.register(app)
 case_commands.register(app)
 picture_commands.register(app)
 model_commands.register(app)

@@ -34,6 +34,15 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. keyframes.threshold=0.2 (repeatable)."),
 ]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        help="With commas: psnr, ssim, ms_ssim, vmaf, vmaf_neg, lpips, lpips_vgg, dists, flicker, e_warp, sharpness, "
+        "clip.  [default: psnr,ssim,ms_ssim,vmaf,lpips]",
+        show_default=False,
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EngineOption = Annotated[str, typer.Option("--engine", help="For several videos: local (processes) or ray (actors).")]
@@ -56,11 +65,13 @@ def resolve(
     channel: str | None = None,
     seed: int | None = None,
     budget: str | None = None,
+    metrics: str | None = None,
 ) -> Config:
     """A configuration from the command line's options; ``--set`` has the last word."""
     from lgvsc.config import load_config, parse_settings
 
     named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
+    named |= {"link.metrics": metrics}
     given = {key: value for key, value in named.items() if value is not None}
     config = load_config(preset, scheme, given | parse_settings(settings or []))
     if config.judge.mode == "cached" and not config.judge.cache_dir:

@@ -33,6 +33,10 @@ def picture(
         int, typer.Option("--refine-steps", min=0, help="Of ntscc's transmitter for each picture; 24 bring 0.2 dB.")
     ] = 0,
     output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.")] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", help="Further ones with commas: lpips, lpips_vgg, dists, sharpness."),
+    ] = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
     force: ForceOption = False,
@@ -43,6 +47,7 @@ def picture(
     """
     cbrs, snrs_db, codecs = numbers(cbr, "--cbr"), numbers(snr_db, "--snr-db"), codec.split(",")
 
+    from lgvsc.metrics.registry import parse_metrics
     from lgvsc.picture_link import send_pictures
 
     sent: list[SentPicture] = []
@@ -55,6 +60,7 @@ def picture(
             believed_snr_db=believed_snr_db,
             seed=seed or 0,
             refine_steps=refine_steps,
+            metrics=parse_metrics(metrics) if metrics else (),
         ):
             sent.append(one)
             if output_dir is not None:
@@ -74,12 +80,24 @@ def quality_table(sent: Sequence[SentPicture]) -> str:
     for (codec, snr_db, cbr), group in groups.items():
         arrived = [one for one in group if one.received is not None]
         means = [mean([getattr(one, name) for one in arrived]) for name in ("psnr_db", "ssim", "ms_ssim")]
+        further = list(sent[0].looks)
         quality = ["-" if value is None else f"{value:.{2 if i == 0 else 4}f}" for i, value in enumerate(means)]
+        looks = [mean([one.looks[key] for one in arrived]) for key in further]
+        quality += ["-" if value is None else f"{value:.4f}" for value in looks]
         spent = f"{fmean(one.cbr for one in group):.5f}"
         rows.append(
             [codec, f"{snr_db:g}", f"{cbr:g}", spent, *quality, str(len(group)), str(len(group) - len(arrived))]
         )
-    return table(["codec", "SNR dB", "CBR asked", "CBR", "PSNR dB", "SSIM", "MS-SSIM", "n", "lost"], rows)
+    return table(
+        ["codec", "SNR dB", "CBR asked", "CBR", "PSNR dB", "SSIM", "MS-SSIM", *further_of(sent), "n", "lost"], rows
+    )
+
+
+def further_of(sent: Sequence[SentPicture]) -> list[str]:
+    """Labels of the metrics that were asked for besides the usual ones."""
+    from lgvsc.metrics.registry import BY_KEY
+
+    return [BY_KEY[key].label for key in sent[0].looks] if sent else []
 
 
 def mean(values: Sequence[float | None]) -> float | None:

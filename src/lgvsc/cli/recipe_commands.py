@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lgvsc.cli.compare_commands import said
-from lgvsc.cli.options import QuietOption, note
+from lgvsc.cli.options import MetricsOption, QuietOption, note
 from lgvsc.cli.tables import table
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def reproduce(
     output: OutputOption = Path("lgvsc-reproduce"),
     count: CountOption = None,
     jobs: JobsOption = 1,
+    metrics: MetricsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Make a figure or a table of a paper again, with what is here.
@@ -54,7 +55,7 @@ def reproduce(
         rows = [[known, (recipe := shipped_recipe(known)).title, recipe.source] for known in recipes()]
         typer.echo(table(["recipe", "title", "source"], rows))
         return
-    follow(shipped_recipe(name), clips, output, count, jobs, quiet)
+    follow(shipped_recipe(name), clips, output, count, jobs, quiet, metrics)
 
 
 def sweep(
@@ -63,6 +64,7 @@ def sweep(
     output: OutputOption = Path("lgvsc-sweep"),
     count: CountOption = None,
     jobs: JobsOption = 1,
+    metrics: MetricsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Send clips by the schemes of a recipe of your own, and draw its figure.
@@ -71,17 +73,35 @@ def sweep(
     """
     from lgvsc.experiments.recipe import read_recipe
 
-    follow(read_recipe(recipe), clips, output, count, jobs, quiet)
+    follow(read_recipe(recipe), clips, output, count, jobs, quiet, metrics)
 
 
-def follow(recipe: Recipe, clips: list[Path] | None, output: Path, count: int | None, jobs: int, quiet: bool) -> None:
-    """Do what a recipe says, and print what came of it."""
+def follow(
+    recipe: Recipe,
+    clips: list[Path] | None,
+    output: Path,
+    count: int | None,
+    jobs: int,
+    quiet: bool,
+    metrics: str | None = None,
+) -> None:
+    """Do what a recipe says, and print what came of it.
+
+    Args:
+        metrics: What is measured besides what the recipe draws, as names with commas.
+    """
     from dataclasses import replace
 
     from lgvsc.experiments.reproduce import reproduce as run_recipe
 
     if count is not None:
         recipe = replace(recipe, clips=replace(recipe.clips, count=count))
+    if metrics:
+        from lgvsc.metrics.registry import BY_KEY, parse_metrics
+
+        drawn = (BY_KEY[recipe.drawn].name,) if recipe.drawn in BY_KEY else ()
+        asked = list(dict.fromkeys((*parse_metrics(metrics), *drawn)))
+        recipe = replace(recipe, settings={**recipe.settings, "link.metrics": asked})
     done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=None if quiet else said)
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
     typer.echo(table(done.header, done.cells))

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+MORE = {  # metrics beyond the three, shown where they were measured: label and digits
+    "vmaf": ("VMAF", 1), "vmaf_neg": ("VMAF-NEG", 1), "lpips": ("LPIPS", 3), "lpips_vgg": ("LPIPS-VGG", 3),
+    "dists": ("DISTS", 3), "flicker": ("flicker", 3), "e_warp": ("E_warp", 3), "sharpness": ("sharpness", 2),
+    "clip": ("CLIP", 3),
+}  # fmt: skip
 MAX_GROUPS = 6  # shown one by one; the report has all of them
 
 
@@ -49,7 +54,9 @@ def run_table(reports: Sequence[dict[str, Any]]) -> str:
 def runs_alone(reports: Sequence[dict[str, Any]]) -> str:
     """One line per run."""
     header = ["scheme", "channel", "SNR dB", "keyframes", "symbols", "CBR", "kbit/s", "airtime s", "PSNR dB", "SSIM"]
-    return table([*header, "MS-SSIM", "lost parts"], [_run_row(report) for report in reports])
+    more = [key for key in MORE if any(report["metrics"].get(key) is not None for report in reports)]
+    header += ["MS-SSIM", *(MORE[key][0] for key in more), "lost parts"]
+    return table(header, [_run_row(report, more) for report in reports])
 
 
 def coding_table(report: dict[str, Any]) -> str:
@@ -68,7 +75,7 @@ def coding_table(report: dict[str, Any]) -> str:
     return "groups of pictures\n" + table(["frames", "symbols", "coded as", "arrived"], rows) + more
 
 
-def _run_row(report: dict[str, Any]) -> list[str]:
+def _run_row(report: dict[str, Any], more: Sequence[str]) -> list[str]:
     channel, metrics = report["channel"], report["metrics"]
     lost = {part: count for part, count in report["damage"].items() if count}
     return [
@@ -83,6 +90,7 @@ def _run_row(report: dict[str, Any]) -> list[str]:
         _number(metrics.get("psnr_db"), 2),
         _number(metrics.get("ssim"), 3),
         _number(metrics.get("ms_ssim"), 3),
+        *(_number(metrics.get(key), MORE[key][1]) for key in more),
         ", ".join(f"{count} {part.replace('_', ' ')}" for part, count in lost.items()) or "none",
     ]
 

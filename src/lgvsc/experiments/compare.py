@@ -23,7 +23,8 @@ from typing import Any
 from lgvsc import link
 from lgvsc.config import Config, load_config
 from lgvsc.errors import ConfigError, LgvscError
-from lgvsc.experiments.compare_table import Row, read_csv, write_csv
+from lgvsc.experiments.bill import receiver_parameters
+from lgvsc.experiments.compare_table import QUALITIES, Row, read_csv, write_csv
 from lgvsc.record import Record, fingerprint
 
 log = logging.getLogger(__name__)
@@ -250,7 +251,7 @@ def row_of(cell: Cell, record: Record) -> Row:
         cell.empty(),
         cbr=report["cbr"],
         kbit_per_s=report["kbit_per_s"],
-        **{name: metrics.get(name) for name in ("psnr_db", "ssim", "ms_ssim", "vmaf")},
+        **{name: metrics.get(name) for name in QUALITIES},
         lost=", ".join(lost),
         concealed=share("concealed"),
         missing=share("missing"),
@@ -260,4 +261,5 @@ def row_of(cell: Cell, record: Record) -> Row:
         fps=source["fps"],
         tx_s=times["semantics"] + times["coding_send"],
         rx_s=times["coding_receive"] + times["world"],
+        rx_parameters=receiver_parameters(cell.config),
     )

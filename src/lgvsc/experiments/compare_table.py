@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, get_type_hints
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError
+from lgvsc.metrics.registry import BY_KEY
 
-QUALITIES = ("psnr_db", "ssim", "ms_ssim", "vmaf")
+QUALITIES = tuple(key for key in BY_KEY if key != "clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,12 @@ class Row:
         mode: ``adaptive``: filled a budget; ``free``: had none; ``paper``: Table I of LGVSC.
         snr_def: What ``snr_db`` means, ``esn0`` or ``ebn0``.
         cbr_target, cbr: Channel uses over 3 x H x W x F of the source, allowed and really used.
-        psnr_db, ssim, ms_ssim, vmaf: Means over frames; ``None`` where the metric could not be had.
+        psnr_db ... sharpness: Means over frames, see :mod:`lgvsc.metrics.registry`; ``None`` where the metric was not
+            asked for or could not be had.
         lost: Parts that were sent and did not arrive, in words; empty where all did.
         concealed, missing: Shares of frames in [0, 1] for which something stood in, or nothing was there.
         tx_s, rx_s: Seconds that transmitter and receiver took.
+        rx_parameters: Weights of the networks that the receiver runs.
         error: Why there are no results; empty where there are.
     """
 
@@ -47,6 +50,13 @@ class Row:
     ssim: float | None = None
     ms_ssim: float | None = None
     vmaf: float | None = None
+    vmaf_neg: float | None = None
+    lpips: float | None = None
+    lpips_vgg: float | None = None
+    dists: float | None = None
+    flicker: float | None = None
+    e_warp: float | None = None
+    sharpness: float | None = None
     lost: str = ""
     concealed: float | None = None
     missing: float | None = None
@@ -56,9 +66,17 @@ class Row:
     fps: float | None = None
     tx_s: float | None = None
     rx_s: float | None = None
+    rx_parameters: int | None = None
     seed: int = 0
     trial: int = 0
     error: str = ""
+
+    @property
+    def rx_s_per_s(self) -> float | None:
+        """Seconds of the receiver for each second of video."""
+        if self.rx_s is None or not self.frames or not self.fps:
+            return None
+        return self.rx_s * self.fps / self.frames
 
     @property
     def name(self) -> str:
@@ -68,6 +86,7 @@ class Row:
         return f"{self.scheme} paper" + (" Eb/N0" if self.snr_def == "ebn0" else "")
 
 
+BILL = ("rx_s_per_s", "rx_parameters")  # of the receiver
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
@@ -156,8 +175,8 @@ def mean_of(point: Point, rows: Sequence[Row]) -> Mean:
     good = [row for row in rows if not row.error]
     values: dict[str, float | None] = {}
     half_widths: dict[str, float | None] = {}
-    for column in ("cbr", "kbit_per_s", *QUALITIES, "concealed", "missing", "tx_s", "rx_s"):
-        found = [value for row in good if (value := getattr(row, column)) is not None]
+    for column in ("cbr", "kbit_per_s", *QUALITIES, "concealed", "missing", "tx_s", "rx_s", *BILL):
+        found = [float(value) for row in good if (value := getattr(row, column)) is not None]
         values[column] = fmean(found) if found else None
         spread = stdev(found) / math.sqrt(len(found)) if len(found) > 1 else None
         half_widths[column] = None if spread is None else student_t_95(len(found) - 1) * spread
@@ -185,8 +204,8 @@ def summary(found: Sequence[Mean]) -> tuple[list[str], list[list[str]]]:
         return "-" if value is None else format(value, digits)
 
     header = ["CBR limit", "SNR dB", "scheme", "n", "CBR", "kbit/s", "PSNR dB", "SSIM", "MS-SSIM"]
-    vmaf = any(mean.values["vmaf"] is not None for mean in found)
-    header += [*(["VMAF"] if vmaf else []), "damaged", "failed", "tx s", "rx s"]
+    more = [key for key in QUALITIES[3:] if any(mean.values[key] is not None for mean in found)]
+    header += [*(BY_KEY[key].label for key in more), "damaged", "failed", "tx s", "rx s", "rx s/s", "rx weights"]
     order = sorted(
         found,
         key=lambda m: (m.point.cbr_target or math.inf, m.point.snr_db, -(m.values["ms_ssim"] or m.values["ssim"] or 0)),
@@ -205,11 +224,13 @@ def summary(found: Sequence[Mean]) -> tuple[list[str], list[list[str]]]:
                 shown(v["psnr_db"], ".2f"),
                 shown(v["ssim"], ".3f"),
                 shown(v["ms_ssim"], ".3f"),
-                *([shown(v["vmaf"], ".1f")] if vmaf else []),
+                *(shown(v[key], f".{BY_KEY[key].digits}f") for key in more),
                 str(mean.damaged),
                 str(mean.failed),
                 shown(v["tx_s"], ".2f"),
                 shown(v["rx_s"], ".2f"),
+                shown(v["rx_s_per_s"], ".2f"),
+                "-" if v["rx_parameters"] is None else f"{v['rx_parameters'] / 1e6:.2f}M",
             ]
         )
     return header, cells

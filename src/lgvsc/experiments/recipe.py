@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from lgvsc.errors import ConfigError
+from lgvsc.experiments.compare_table import QUALITIES
 
 Kind: TypeAlias = Literal["quality", "rates", "sketch-loss"]
 Mode: TypeAlias = Literal["", "paper", "gvsc"]
@@ -23,7 +24,7 @@ ABSENT = {  # metrics of the papers that nothing here can measure yet, and why
     "clip_score": "CLIP score needs the weights of CLIP, which are not here",
     "bert_score": "BERT score needs the weights of Video-LLaVA and BERT, which are not here",
 }
-MEASURED = ("psnr_db", "ssim", "ms_ssim", "vmaf")
+MEASURED = QUALITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

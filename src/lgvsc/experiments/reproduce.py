@@ -33,6 +33,7 @@ from lgvsc.experiments.compare_table import Mean, Point, Row, mean_of, student_t
 from lgvsc.experiments.excerpts import sampled
 from lgvsc.experiments.recipe import ClipPlan, Line, Recipe
 from lgvsc.experiments.sample_clip import make_sample_clip
+from lgvsc.metrics.registry import BY_KEY, DEFAULT
 from lgvsc.record import fingerprint
 from lgvsc.schemes.gvsc_rates import paper_symbols, published_rates
 from lgvsc.training.pictures import CLIPS, held_out
@@ -160,6 +161,8 @@ def quality(recipe: Recipe, clips: Sequence[Path], folder: Path, jobs: int, on_r
 def configured(recipe: Recipe, line: Line, snr_db: float) -> Config:
     """The configuration of a line at an SNR. What the line says has the last word."""
     own: dict[str, Any] = {"seed": recipe.seed, "channel.snr_db": snr_db}
+    if recipe.drawn and BY_KEY[recipe.drawn].name not in DEFAULT:
+        own["link.metrics"] = [*DEFAULT, BY_KEY[recipe.drawn].name]
     if line.cbr is not None:
         own["coding.budget"] = f"{line.cbr:g}cbr"
     if line.mode:
@@ -234,7 +237,7 @@ def shown_mean(mean: Mean | None, metric: str) -> str:
     value = mean.values[metric] if mean and metric else None
     if mean is None or value is None:
         return "-"
-    digits = ".2f" if metric in ("psnr_db", "vmaf") else ".3f"
+    digits = f".{BY_KEY[metric].digits}f"
     half = mean.half_widths[metric]
     return format(value, digits) + ("" if half is None else f"±{half:{digits}}") + ("*" if mean.damaged else "")
 

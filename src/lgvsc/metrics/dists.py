@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import torch
 from torch import Tensor
 
 from lgvsc.models.catalog import find, load
@@ -20,8 +21,9 @@ from lgvsc.nets.dists import Dists
 @cache
 def dists(device: str) -> Dists:
     """DISTS, frozen. Takes RGB in [0, 1]; gradients reach the pictures."""
-    net: Dists = load("dists")
-    return net.to(device)
+    with torch.inference_mode(False):  # whoever asks first, gradients can pass later
+        net: Dists = load("dists")
+        return net.to(device)
 
 
 def dists_distance(first: Tensor, second: Tensor) -> Tensor:

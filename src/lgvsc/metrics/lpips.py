@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import torch
 from torch import Tensor
 
 from lgvsc.models.catalog import load
@@ -21,15 +22,17 @@ from lgvsc.nets.picture_features import AlexNetFeatures, Vgg16Features
 @cache
 def lpips_alexnet(device: str) -> Lpips:
     """LPIPS on AlexNet's features, frozen. Takes RGB in [-1, 1]; gradients reach the pictures."""
-    net: Lpips = load("lpips-alexnet")
-    return net.to(device)
+    with torch.inference_mode(False):  # whoever asks first, gradients can pass later
+        net: Lpips = load("lpips-alexnet")
+        return net.to(device)
 
 
 @cache
 def lpips_vgg16(device: str) -> Lpips:
     """LPIPS on VGG16's features, frozen. Takes RGB in [-1, 1]; gradients reach the pictures."""
-    net: Lpips = load("lpips-vgg16")
-    return net.to(device)
+    with torch.inference_mode(False):  # whoever asks first, gradients can pass later
+        net: Lpips = load("lpips-vgg16")
+        return net.to(device)
 
 
 def lpips_distance(first: Tensor, second: Tensor) -> Tensor:

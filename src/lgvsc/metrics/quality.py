@@ -10,6 +10,8 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
 
+QUALITY_KEYS = ("psnr_db", "ssim", "ms_ssim", "vmaf")  # are in every report, null where they were not measured
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:

@@ -9,9 +9,13 @@ from pathlib import Path
 
 from lgvsc.errors import InputError
 
+MODEL = "vmaf_v0.6.1"
 INSTALL = "pip install 'lgvsc[bench]'"
 # Frames are paired by number, not by time stamp, as the rebuilt file has a constant rate and the source may not.
-GRAPH = "[0:v]setpts=N/(25*TB),format=yuv420p[r];[1:v]setpts=N/(25*TB),format=yuv420p[s];[r][s]libvmaf=n_threads={}"
+GRAPH = (
+    "[0:v]setpts=N/(25*TB),format=yuv420p[r];[1:v]setpts=N/(25*TB),format=yuv420p[s];"
+    "[r][s]libvmaf=model=version={}:n_threads={}"
+)
 SCORE = re.compile(r"VMAF score: ([0-9.]+)")
 
 
@@ -27,13 +31,19 @@ class Vmaf:
     reason: str = ""
 
 
-def vmaf(source_path: Path, rebuilt_path: Path, *, threads: int = 1, timeout_s: float = 3600.0) -> Vmaf:
+def vmaf(
+    source_path: Path, rebuilt_path: Path, *, model: str = MODEL, threads: int = 1, timeout_s: float = 3600.0
+) -> Vmaf:
     """Score one file against the other. Both must have the same size and, for a fair score, frame count.
+
+    Args:
+        model: ``vmaf_v0.6.1``, or ``vmaf_v0.6.1neg``, which gives nothing for enhancement beyond the source: networks
+            trained on such measures gain falsely in the plain one.
 
     Raises:
         InputError: One of the files does not exist.
 
-    Source: libvmaf's built-in model (vmaf_v0.6.1), run by ffmpeg.
+    Source: libvmaf's built-in models, run by ffmpeg.
     """
     for path in (source_path, rebuilt_path):
         if not Path(path).is_file():
@@ -49,7 +59,7 @@ def vmaf(source_path: Path, rebuilt_path: Path, *, threads: int = 1, timeout_s: 
     command = [program, "-hide_banner", "-nostdin", "-protocol_whitelist", "file"]
     # "file:" keeps a name that starts with a dash or holds a colon from being read as something else.
     command += ["-i", f"file:{Path(rebuilt_path)}", "-protocol_whitelist", "file", "-i", f"file:{Path(source_path)}"]
-    command += ["-lavfi", GRAPH.format(threads), "-fps_mode", "passthrough", "-f", "null", "-"]
+    command += ["-lavfi", GRAPH.format(model, threads), "-fps_mode", "passthrough", "-f", "null", "-"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

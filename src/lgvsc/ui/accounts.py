@@ -57,8 +57,13 @@ def quality(report: Report) -> str:
         ("SSIM", number(metrics.get("ssim"), 4), absent.get("ssim", "")),
         ("MS-SSIM", number(metrics.get("ms_ssim"), 4), absent.get("ms_ssim", "")),
     ]
-    taken = {"psnr_db", "ssim", "ms_ssim", "absent", "frames", "identical_frames", "every"}
-    known += [(esc(k), number(v, 3), absent.get(k, "")) for k, v in metrics.items() if k not in taken]
+    taken = {"psnr_db", "ssim", "ms_ssim", "absent", "frames", "identical_frames", "every", "details"}
+    details = metrics.get("details") or {}
+    known += [
+        (esc(k), number(v, 3), absent.get(k, "") or measured_how(details.get(k) or {}))
+        for k, v in metrics.items()
+        if k not in taken
+    ]
     rows = "".join(
         f"<tr><th scope='row'>{n}</th><td>{v}</td><td class='note why'>{esc(why)}</td></tr>" for n, v, why in known
     )
@@ -73,6 +78,18 @@ def quality(report: Report) -> str:
         "the right thing a few pixels off.</p>"
         f"<details><summary>What these words mean</summary><dl class='words'>{words}</dl></details></section>"
     )
+
+
+def measured_how(details: Report) -> str:
+    """Which way is better, and on how many frames a metric was measured; empty where the report does not say."""
+    if not details:
+        return ""
+    source = details.get("source")
+    words = (
+        f"{details['direction']} is better" if details["direction"] in ("higher", "lower") else "best as the source's"
+    )
+    words += f", {source:.3f}" if isinstance(source, int | float) else ""
+    return f"{words}; {details['frames']} frames; {details['version']}"
 
 
 def timing(report: Report) -> str:

@@ -110,6 +110,16 @@ def test_networks_are_loaded_once_and_frozen(load):
     assert load("cpu") is load("cpu") and not any(weight.requires_grad for weight in load("cpu").parameters())
 
 
+def test_a_network_first_asked_for_in_inference_mode_still_passes_gradients():
+    lpips_alexnet.cache_clear()
+    first = tensor(synthetic(64, 64))
+    with torch.inference_mode():
+        lpips_distance(first, first)
+    other = (1 - first).requires_grad_(True)
+    lpips_distance(first, other).sum().backward()
+    assert torch.isfinite(other.grad).all() and other.grad.abs().max() > 0
+
+
 def test_a_batch_is_measured_picture_by_picture():
     pairs = [pair("synthetic", how) for how in CHANGES]
     first, second = (torch.cat([tensor(p[side]) for p in pairs]) for side in (0, 1))

@@ -1,0 +1,144 @@
+"""Any set of metrics, streaming: what is measured, on how many frames, and what the numbers mean."""
+
+import numpy as np
+import pytest
+import torch
+
+from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
+from lgvsc.metrics import measuring
+from lgvsc.metrics.measuring import VideoMeter
+from lgvsc.metrics.registry import DEFAULT, METRICS, parse_metrics
+from lgvsc.metrics.temporal import Warp, flicker, luma, sharpness
+from lgvsc.models.catalog import find
+
+
+def scene(shift: int = 0, height: int = 180, width: int = 200):
+    """A smooth texture that has moved to the right."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    columns = columns - shift
+    channels = [128 + 60 * np.sin(rows / 7 + k) * np.cos(columns / 9) + 40 * np.sin(columns / 4.3) for k in range(3)]
+    return np.clip(np.stack(channels, -1), 0, 255).astype(np.uint8)
+
+
+def noisy(picture, seed: int, level: int = 25):
+    noise = np.random.Generator(np.random.PCG64(seed)).integers(-level, level + 1, picture.shape)
+    return np.clip(picture.astype(np.int32) + noise, 0, 255).astype(np.uint8)
+
+
+def measured(names, pairs, **how):
+    meter = VideoMeter(names, **how)
+    for source, rebuilt in pairs:
+        meter.add(source, rebuilt)
+    return meter.result()
+
+
+def test_names_are_read_once_each_and_unknown_ones_have_near_misses():
+    assert parse_metrics(" psnr, lpips,psnr ") == ("psnr", "lpips") and parse_metrics(DEFAULT) == DEFAULT
+    with pytest.raises(ConfigError, match="did you mean dists"):
+        parse_metrics("dist")
+    with pytest.raises(ConfigError, match="at least one"):
+        parse_metrics(" , ")
+
+
+def test_each_metric_says_which_way_is_better_and_whose_weights_it_has():
+    found = measured(list(METRICS), [(scene(), noisy(scene(), 1))] * 3, look_every=1)
+    for metric in METRICS.values():
+        row = found.details[metric.key]
+        assert row["direction"] == metric.direction and row["version"] and row["every"] == 1
+        assert (found.values[metric.key] is None) == (metric.key in found.absent)
+    assert found.details["lpips"]["sha256"] == find("lpips-alexnet").sha256
+    assert found.details["dists"]["sha256"].split("+") == [find("dists").sha256, find("lpips-vgg16").sha256]
+    assert found.details["psnr_db"]["sha256"] is None
+    assert {"vmaf", "vmaf_neg"} <= set(found.absent)  # no files were given
+
+
+def test_networks_look_at_one_frame_in_six_unless_told_otherwise():
+    pairs = [(scene(k), scene(k + 1)) for k in range(13)]
+    usual = measured(["psnr", "lpips"], pairs)
+    assert (usual.details["psnr_db"]["frames"], usual.details["lpips"]["frames"]) == (13, 3)
+    assert usual.details["lpips"]["every"] == 6
+    thin = measured(["psnr", "lpips", "sharpness", "flicker", "e_warp"], pairs, every=5, look_every=5)
+    assert {key: row["frames"] for key, row in thin.details.items()} == {
+        "psnr_db": 3, "lpips": 3, "sharpness": 3, "flicker": 3, "e_warp": 3,
+    }  # fmt: skip
+    two = measured(["flicker", "e_warp"], pairs[:2])
+    assert two.values["flicker"] is None and "too few" in two.absent["flicker"] and two.values["e_warp"] is not None
+
+
+def test_flicker_by_hand():
+    flat = [np.full((20, 20), level, np.float32) for level in (10, 14, 11)]
+    assert flicker(*flat) == pytest.approx(7.0)
+    assert flicker(*(np.full((9, 9), level, np.float32) for level in (10, 20, 30))) == 0.0
+
+
+def test_sharpness_by_hand_and_falls_with_blur():
+    ramp = np.repeat((3 * np.arange(60, dtype=np.uint8))[None, :, None], 40, 0).repeat(3, 2)
+    assert sharpness(ramp) == pytest.approx(3.0, rel=1e-4)
+    assert sharpness(noisy(scene(), 3)) > sharpness(scene())
+    assert luma(np.full((4, 4, 3), 200, np.uint8)) == pytest.approx(200.0, rel=1e-4)
+
+
+def test_warping_follows_the_source_and_finds_what_does_not():
+    moves = Warp(scene(0), scene(3))
+    assert moves.error(scene(0), scene(3)) < 1.0
+    assert moves.error(scene(0), scene(0)) > 10 * moves.error(scene(0), scene(3))
+    assert moves.error(noisy(scene(0), 1), noisy(scene(3), 2)) > 2 * moves.error(scene(0), scene(3))
+
+
+def test_temporal_metrics_stand_beside_the_sources_own():
+    steady = [(scene(k), scene(k)) for k in range(5)]
+    found = measured(["flicker", "e_warp", "sharpness"], steady)
+    for key in ("flicker", "e_warp", "sharpness"):
+        assert found.values[key] == pytest.approx(found.details[key]["source"])
+    shaken = measured(["flicker", "e_warp"], [(scene(k), noisy(scene(k), k)) for k in range(5)])
+    for key in ("flicker", "e_warp"):
+        assert shaken.values[key] > 2 * shaken.details[key]["source"]
+
+
+def test_memory_holds_two_frames_however_long_the_video_is():
+    meter = VideoMeter(["flicker", "e_warp"], every=50)
+    for k in range(40):
+        meter.add(scene(k, 32, 40), scene(k, 32, 40))
+    assert len(meter._before) == 2
+
+
+def test_what_is_not_asked_for_costs_nothing_and_is_not_there():
+    found = measured(["sharpness"], [(scene(), scene())])
+    assert set(found.values) == {"sharpness"} and found.quality is None
+
+
+def test_small_pictures_leave_a_network_out_with_the_reason():
+    small = scene(0, 24, 24)
+    found = measured(["lpips"], [(small, small)])
+    assert found.values["lpips"] is None and "31" in found.absent["lpips"]
+
+
+def test_misuse_raises():
+    with pytest.raises(ShapeError, match="one size"):
+        VideoMeter(["psnr"]).add(scene(), scene(0, 90))
+    with pytest.raises(ConfigError, match="every"):
+        VideoMeter(["psnr"], every=0)
+
+
+def test_clip_without_weights_is_absent_with_the_command(monkeypatch):
+    def none(card):
+        raise MissingResourceError("run: lgvsc models pull clip-vit-b-32")
+
+    monkeypatch.setattr("lgvsc.metrics.clip.weights_folder", none)
+    found = measured(["clip"], [(scene(), scene())])
+    assert found.values["clip"] is None and "models pull clip-vit-b-32" in found.absent["clip"]
+
+
+def test_clip_score_on_a_tiny_random_model(tmp_path, monkeypatch):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, projection_dim=8, num_hidden_layers=1, num_attention_heads=2,
+        image_size=32, patch_size=16,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformers.CLIPVisionModelWithProjection(config).save_pretrained(tmp_path)
+    monkeypatch.setattr("lgvsc.metrics.clip.weights_folder", lambda card: tmp_path)
+    assert measuring.LOOKS["clip"]()(scene(), scene()) == pytest.approx(1.0, abs=1e-5)
+    other = measured(["clip"], [(scene(), 255 - scene())])
+    assert -1 <= other.values["clip"] < 0.9999
