@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lgvsc.experiments.compare_table import Row
 
 
+COMPARED = "psnr,ssim,ms_ssim,vmaf,lpips,dists"
+
+
 def register(app: typer.Typer) -> None:
     app.command()(compare)
 
@@ -41,6 +44,10 @@ def compare(
     show: Annotated[
         str | None,
         typer.Option("--show", help="SNR,CBR of the side-by-side videos.  [default: the last of each; none: no video]"),
+    ] = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option("--anchor", help="Scheme that BD-rates are taken against.  [default: the last codec named]"),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
     preset: PresetOption = "compact",
@@ -67,7 +74,7 @@ def compare(
 
     own: dict[str, int | str] = {} if seed is None else {"seed": seed}
     own |= {"channel.kind": channel} if channel else {}
-    own |= {"link.metrics": metrics} if metrics else {}
+    own |= {"link.metrics": metrics or COMPARED}
     clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
     cells = plan(
         clips,
@@ -93,6 +100,9 @@ def compare(
     made += side_by_side(cells, rows, output)
     header, lines = summary(found)
     typer.echo(table(header, lines))
+    typer.echo(receiver_words(rows))
+    made += bd_table_of(rows, anchor, output)
+    made += worst(cells, rows, output)
     typer.echo(f"\n{len(rows)} transmissions; {len(made)} files in {output}, the table is {output / TABLE}")
     failed = [row for row in rows if row.error]
     for row in failed:
@@ -145,6 +155,68 @@ def side_by_side(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]
         write_side_by_side(path, tiles)
         made.append(path)
     return made
+
+
+def receiver_words(rows: list[Row]) -> str:
+    """What the bill's columns mean."""
+    codecs = any(row.name.endswith("-ldpc") for row in rows)
+    words = "rx s/s: seconds of the receiver for a second of video; rx weights: parameters of its networks"
+    return words + (", none for a codec" if codecs else "")
+
+
+def bd_table_of(rows: list[Row], anchor: str | None, output: Path) -> list[Path]:
+    """Print BD-rates per clip, averaged, and write them; nothing where there are too few budgets."""
+    import json
+    from dataclasses import asdict
+
+    from lgvsc.core.files import atomic_write
+    from lgvsc.errors import ConfigError, MissingResourceError
+    from lgvsc.experiments.bd_rate import MIN_POINTS, bd_rates, bd_table, choose_anchor
+
+    names = list(dict.fromkeys(row.name for row in rows))
+    if anchor is not None and anchor not in names:
+        raise ConfigError(f"--anchor is {anchor!r}; compared were {', '.join(names)}")
+    chosen = choose_anchor(names, anchor)
+    if len({row.cbr_target for row in rows if row.cbr_target}) < MIN_POINTS or len(names) < 2:
+        if anchor is not None:
+            note(f"no BD-rate: its curves need {MIN_POINTS} budgets of two schemes; give them with --cbr")
+        return []
+    try:
+        found = bd_rates(rows, chosen, ("ms_ssim", "lpips", "dists", "psnr_db"))
+    except MissingResourceError as error:
+        note(f"no BD-rate: {error}")
+        return []
+    if not found:
+        return []
+    typer.echo(f"\nsymbols beyond those of the anchor, {chosen}, per clip and then averaged")
+    typer.echo(table(*bd_table(found)))
+    path = output / "bd-rate.json"
+    with atomic_write(path) as file:
+        file.write(json.dumps({"anchor": chosen, "rows": [asdict(row) for row in found]}, indent=2).encode())
+    return [path]
+
+
+def worst(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
+    """A sheet of the clip that the first scheme did worst on, of the videos that were kept."""
+    from lgvsc.experiments.worst_sheet import worst_clip, write_sheet
+    from lgvsc.metrics.registry import BY_KEY
+
+    shown = [
+        (cell, row) for cell, row in zip(cells, rows, strict=True) if cell.keep and cell.keep.exists() and not row.error
+    ]
+    found = worst_clip([row for _, row in shown], shown[0][1].name) if shown else None
+    if found is None:
+        return []
+    clip, key = found
+    mine = [(cell, row) for cell, row in shown if row.clip == clip]
+    videos = [(f"source {clip}", mine[0][0].clip)]
+    for cell, row in mine:
+        if cell.keep:
+            videos.append((f"{row.name}, {BY_KEY[key].label} {getattr(row, key) or 0:.3f}", cell.keep))
+    path = output / "worst.png"
+    write_sheet(path, videos)
+    typer.echo(f"\nworst clip of {shown[0][1].name} by {BY_KEY[key].label}: {clip}, see {path}")
+    return [path]
 
 
 def said(row: Row, done: int, total: int) -> None:

@@ -207,6 +207,7 @@ def check_extras() -> list[Check]:
         ("skimage", "scikit-image", "demo", "the sample clip"),
         ("imageio_ffmpeg", "imageio-ffmpeg", "bench", "VMAF"),
         ("matplotlib", "matplotlib", "bench", "the plots of lgvsc compare"),
+        ("bjontegaard", "bjontegaard", "bench", "BD-rates of lgvsc compare"),
         ("pyarrow", "pyarrow", "bench", "the Parquet table of lgvsc compare"),
         ("ray", "ray", "ray", "--engine ray for several videos"),
     ]
