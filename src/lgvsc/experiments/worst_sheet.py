@@ -38,22 +38,29 @@ def write_sheet(path: Path, videos: Sequence[tuple[str, Path]]) -> None:
     Raises:
         InputError: One of the files is no video.
     """
-    frames = [frames_of(file) for _, file in videos]
-    count = max(1, len(frames[0]))
+    with VideoReader(videos[0][1]) as reader:
+        scale = min(1.0, MAX_TILE / max(reader.format.height, reader.format.width))
+        size = round(reader.format.width * scale), round(reader.format.height * scale)
+        count = max(1, sum(1 for _ in reader))
     instants = [(2 * place + 1) * count // (2 * INSTANTS) for place in range(INSTANTS)]
     rows = []
-    for (label, _), shown in zip(videos, frames, strict=True):
-        tiles = [labelled(shown[min(at, len(shown) - 1)], f"{label}, frame {at}") for at in instants]
+    for label, file in videos:
+        shown = frames_at(file, instants, size)
+        tiles = [labelled(tile, f"{label}, frame {at}") for tile, at in zip(shown, instants, strict=True)]
         rows.append(np.concatenate(tiles, axis=1))
     sheet = np.concatenate(rows)
     data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes()
-    with atomic_write(path) as file:
-        file.write(data)
+    with atomic_write(path) as target:
+        target.write(data)
 
 
-def frames_of(path: Path) -> list[Pixels]:
-    """All frames of a clip at the size of a tile. Comparisons show short clips; a long one costs 0.2 MB a frame."""
+def frames_at(path: Path, instants: Sequence[int], size: tuple[int, int]) -> list[Pixels]:
+    """Frames of a video at some instants in rising order, as tiles; the last one there is where it ends too early."""
+    tiles: list[Pixels] = []
+    last: Pixels = np.zeros((size[1], size[0], 3), np.uint8)
     with VideoReader(path) as reader:
-        scale = min(1.0, MAX_TILE / max(reader.format.height, reader.format.width))
-        size = round(reader.format.width * scale), round(reader.format.height * scale)
-        return [fitted(frame.pixels, size) for frame in reader]
+        for frame in reader:
+            while len(tiles) < len(instants) and frame.index > instants[len(tiles)]:
+                tiles.append(last)
+            last = fitted(frame.pixels, size)
+    return tiles + [last] * (len(instants) - len(tiles))

@@ -90,6 +90,17 @@ def test_the_sheet_has_a_row_for_each_video_and_four_instants(tmp_path):
     assert abs(int(sheet[40, 10, 0]) - 30) < 4 and abs(int(sheet[110, 200, 0]) - 220) < 4
 
 
+def test_the_sheet_shows_the_frames_that_it_names(tmp_path):
+    levels = np.arange(8, dtype=np.uint8) * 30
+    frames = np.broadcast_to(levels[:, None, None, None], (8, 48, 64, 3))
+    for name, count in (("a", 8), ("b", 4)):
+        write_video(tmp_path / f"{name}.mp4", Video(np.ascontiguousarray(frames[:count]), Fraction(25)))
+    write_sheet(tmp_path / "s.png", [("source", tmp_path / "a.mp4"), ("short", tmp_path / "b.mp4")])
+    sheet = cv2.imread(str(tmp_path / "s.png"), cv2.IMREAD_GRAYSCALE).astype(int)
+    assert np.abs(sheet[44, 32::64] - [30, 90, 150, 210]).max() < 5  # frames 1, 3, 5, 7
+    assert np.abs(sheet[112, 32::64] - [30, 90, 90, 90]).max() < 5  # the short one stands still
+
+
 def test_the_bill_counts_the_weights_of_the_receivers_networks_only():
     tensors, _ = read_tensors(load_asset(find("compact-world")))
     assert parameters("compact-world") == sum(t.numel() for t in tensors.values())
