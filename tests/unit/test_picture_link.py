@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 from lgvsc.errors import ConfigError
-from lgvsc.picture_link import load_codec, picture_codecs, send_picture
+from lgvsc.picture_link import further, load_codec, picture_codecs, send_picture
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,16 @@ def test_every_codec_that_is_offered_sends_a_picture(photograph, name):
 def test_a_cbr_outside_its_range_is_refused(photograph, cbr):
     with pytest.raises(ConfigError, match="CBR"):
         send_picture(photograph, load_codec("digital"), cbr=cbr, snr_db=10.0)
+
+
+def test_further_metrics_stand_beside_the_usual_ones_and_those_of_videos_are_refused():
+    rng = np.random.Generator(np.random.PCG64(4))
+    picture = np.kron(rng.integers(40, 200, (4, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    picture.flags.writeable = False  # as Pillow gives it
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = further(["psnr", "lpips", "sharpness"], picture, 255 - picture)
+    assert set(found) == {"lpips", "sharpness"} and found["lpips"] > 0.05
+    assert further(["dists"], picture, None) == {"dists": None} and further([], picture, picture) == {}
+    with pytest.raises(ConfigError, match="metric of videos"):
+        further(["flicker"], picture, picture)

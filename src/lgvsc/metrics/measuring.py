@@ -195,7 +195,7 @@ def look_of(distance: Callable[[Tensor, Tensor], Tensor]) -> Look:
 
 def as_batch(pixels: Pixels) -> Tensor:
     """uint8 ``(H, W, 3)`` as ``(1, 3, H, W)`` in [0, 1]."""
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def lpips_look() -> Look:
