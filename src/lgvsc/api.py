@@ -9,7 +9,7 @@ from typing import Any
 
 from lgvsc import inspection, link
 from lgvsc.config import load_config, parse_settings
-from lgvsc.core.files import check_outputs, rebuilt_path
+from lgvsc.core.files import check_outputs, check_suffix, rebuilt_path, sidecar_of
 from lgvsc.inspection import Keyframes
 from lgvsc.record import Record
 
@@ -48,7 +48,8 @@ def run(
     """
     source = Path(video)
     target = Path(output) if output is not None else rebuilt_path(source)
-    check_outputs(target, force=force)
+    check_outputs(target, sidecar_of(target), force=force, inputs=(source,))
+    check_suffix(target)
     named: dict[str, Any] = {"channel.snr_db": snr_db, "channel.kind": channel, "coding.budget": budget}
     named |= {"seed": seed} if seed is not None else {}
     return link.run(source, load_config(preset, scheme, named | parse_settings(settings)), output=target)

@@ -89,6 +89,8 @@ class LinkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol_rate_hz: float = Field(default=10_000.0, gt=0)  # for airtime only
+    max_side: int = Field(default=0, ge=0)  # larger videos are made smaller on reading; 0 takes them as they are
+    pixel_format: Literal["yuv420p", "yuv444p"] = "yuv420p"  # of rebuilt videos; 4:4:4 plays in fewer places
     metrics: tuple[str, ...] = DEFAULT  # by name, see lgvsc.metrics.registry
     metrics_every: int = Field(default=1, ge=1)  # measure one frame in so many
     look_every: int = Field(default=LOOK_EVERY, ge=1)  # the same for metrics that are networks

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings
-
-import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from lgvsc import build
 from lgvsc.config import Config
 from lgvsc.core.cost import Cost
-from lgvsc.core.video import MAX_PIXELS, Frame, Pixels, VideoReader
+from lgvsc.core.stills import read_picture
+from lgvsc.core.video import Frame, VideoReader
 from lgvsc.errors import InputError
 from lgvsc.link import Progress
 from lgvsc.metrics.measuring import VideoMeter
@@ -27,8 +24,6 @@ from lgvsc.semantics.keyframes import Choice, choose_keyframes
 from lgvsc.semantics.psss import Psss, Score
 from lgvsc.semantics.still_filter import StillFilter
 from lgvsc.semantics.thresholds import StoredThreshold
-
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # not those for which Pillow runs a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +144,7 @@ def find_keyframes(
     build.check_threshold(config, similarity)
     started, at_work = time.perf_counter(), time.process_time()
     score = build.divergence_of(similarity, config)
-    with VideoReader(source) as reader:
+    with VideoReader(source, max_side=config.link.max_side) as reader:
         is_cut = CutDetector(config.message.cuts)
         for choice in choose_keyframes(reader, reader.format, config.keyframes, score, is_cut):
             last = choice.frame.index
@@ -185,13 +180,16 @@ def why(choice: Choice, threshold: float) -> str:
     return "length"
 
 
-def score_pictures(first: Path, second: Path, config: Config) -> Score:
+def score_pictures(first: Path, second: Path, config: Config, on_note: Callable[[str], None] = lambda _: None) -> Score:
     """PSSS of two picture files, with the focus of the configuration.
+
+    Args:
+        on_note: Called with a sentence for everything that was changed on reading.
 
     Raises:
         InputError: A file is no picture, or the two differ in size.
     """
-    pictures = [read_picture(path) for path in (first, second)]
+    pictures = [read_picture(path, on_note) for path in (first, second)]
     if pictures[0].shape != pictures[1].shape:
         sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in pictures]
         raise InputError(f"{first} is {sizes[0]} and {second} is {sizes[1]}; compare pictures of one size")
@@ -249,24 +247,6 @@ def calibrate(
         clips=len(curves),
     )
     return found, stored
-
-
-def read_picture(path: Path) -> Pixels:
-    """An RGB picture from a file.
-
-    Raises:
-        InputError: Not a picture, or above 16 megapixels.
-    """
-    try:
-        with catch_warnings(action="ignore"), Image.open(path, formats=PICTURE_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{path} is {image.width}x{image.height}; above {MAX_PIXELS // 10**6} megapixels")
-            return np.asarray(image.convert("RGB"))
-    except InputError:
-        raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow's readers answer damage with ValueError and SyntaxError as well.
-        raise InputError(f"{path} cannot be read as a picture ({', '.join(PICTURE_FORMATS)})") from error
 
 
 def measure_files(

@@ -30,7 +30,7 @@ from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import Segment
 from lgvsc.core.provenance import TAG, ProvenanceRuns, badged, write_sidecar
-from lgvsc.core.video import Frame, VideoReader, VideoWriter, with_frames
+from lgvsc.core.video import Frame, VideoFormat, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.planning import fit_to_budget
@@ -40,6 +40,7 @@ GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic mes
 DECODED = {"comment": "Decoded by lgvsc from what arrived of the pictures themselves."}
 
 Progress = Callable[[int, int | None], None]
+OnOpen = Callable[[VideoFormat, list[str]], None]
 
 
 class NothingReceivedError(LgvscError):
@@ -49,7 +50,15 @@ class NothingReceivedError(LgvscError):
         super().__init__("nothing of the video arrived: no control block could be read; the channel is too bad for it")
 
 
-def run(source: Path, config: Config, *, output: Path, on_progress: Progress | None = None, trial: int = 0) -> Record:
+def run(
+    source: Path,
+    config: Config,
+    *,
+    output: Path,
+    on_progress: Progress | None = None,
+    trial: int = 0,
+    on_open: OnOpen = lambda *_: None,
+) -> Record:
     """Send a video through the whole link and measure what came out.
 
     Args:
@@ -58,6 +67,7 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         output: Where the rebuilt video goes. It appears when it is whole.
         on_progress: Called with the number of frames done and, where known, of all frames.
         trial: Which of many draws of the channel's noise.
+        on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
 
     Returns:
         The record: symbols by purpose, segments as sent and as received, metrics, seconds per stage.
@@ -67,7 +77,9 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         NothingReceivedError: No burst could be read at the receiver.
     """
     clock = Stopwatch()
-    with VideoReader(source) as reader, VideoReader(source) as original:
+    side = config.link.max_side
+    with VideoReader(source, max_side=side) as reader, VideoReader(source, max_side=side) as original:
+        on_open(reader.format, reader.notes)
         with clock.stage("semantics"):
             config, choices = fit_to_budget(reader, config)
         record = Record(config, source, fingerprint(source), reader.format, choices)
@@ -82,8 +94,10 @@ def run(source: Path, config: Config, *, output: Path, on_progress: Progress | N
         written = write_pieces(pieces, output, config, clock, on_piece=record.rebuilt)
         meter = meter_of(config)
         measure(written, clock.during("source", original), clock, meter, on_progress, reader.format.frames)
+        record.source_notes, record.source_damage = reader.notes, reader.damage
+        on_open(reader.format, reader.notes)
     with clock.stage("metrics"):
-        meter.add_files(source, output)
+        meter.add_files(source, output, max_side=side)
         record.measured = meter.result()
     record.finish(clock.seconds(), output)
     return record
@@ -99,6 +113,7 @@ def send(
     force: bool = False,
     on_progress: Progress | None = None,
     on_choices: Callable[[list[str]], None] = lambda _: None,
+    on_open: OnOpen = lambda *_: None,
 ) -> Ledger:
     """The transmitter alone: a message to read, and symbols to send.
 
@@ -107,6 +122,7 @@ def send(
         symbols: Stem of the SigMF recording to write.
         samples_per_symbol: Write a waveform for a radio, 2 to 32 samples for each symbol; what its frames add is
             charged. ``None`` writes the symbols themselves.
+        on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
         on_choices: Called once with what the budget and ``auto`` came to, in words.
     """
     entries: list[LedgerEntry] = []
@@ -124,7 +140,8 @@ def send(
                 on_progress(stop, reader.format.frames)
             yield segment
 
-    with VideoReader(source) as reader:
+    with VideoReader(source, max_side=config.link.max_side) as reader:
+        on_open(reader.format, reader.notes)
         config, choices = fit_to_budget(reader, config)
         on_choices(choices)
         scheme = build.scheme(config)
@@ -141,6 +158,7 @@ def send(
             )
         ) as air:
             write_message(message, leaving())
+        on_open(reader.format, reader.notes)
     return Ledger(tuple(entries), with_frames(reader.format, stop))
 
 
@@ -201,6 +219,7 @@ def receive(
     arrived = Arrived()
     scheme = build.scheme(config)
     receptions = SigmfReader(recording, samples_per_symbol=samples_per_symbol)
+    arrived.notes += receptions.notes
     pieces = scheme.reconstruct(receptions, on_segment=arrived.segment)
     for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
         if on_progress:
@@ -213,6 +232,7 @@ class Arrived:
     """What the receiver can say about its own video."""
 
     frames: int | None = None
+    notes: list[str] = field(default_factory=list)  # on the recording
     lost: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
 
@@ -229,7 +249,7 @@ class Arrived:
         """A sentence or two."""
         frames = ", ".join(f"{count} {origin}" for origin, count in self.origins.items())
         lost = ", ".join(f"{count} {part}" for part, count in self.lost.items())
-        return [f"{self.origins.total()} frames: {frames}", *([f"lost: {lost}"] if lost else [])]
+        return [*self.notes, f"{self.origins.total()} frames: {frames}", *([f"lost: {lost}"] if lost else [])]
 
 
 def write_pieces(
@@ -253,7 +273,7 @@ def write_pieces(
         raise NothingReceivedError
     provenance = ProvenanceRuns()
     made_by = GENERATED if config.is_generative else DECODED
-    with VideoWriter(output, piece.video.format, metadata=made_by) as writer:
+    with VideoWriter(output, piece.video.format, pixel_format=config.link.pixel_format, metadata=made_by) as writer:
         while piece is not None:
             on_piece(piece)
             provenance.add(piece)

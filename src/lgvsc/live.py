@@ -99,7 +99,7 @@ def send(
     """
     encoder = _generative(config).encoder
     sent = Sent()
-    with VideoReader(source) as reader, udp_socket(to) as outgoing:
+    with VideoReader(source, max_side=config.link.max_side) as reader, udp_socket(to) as outgoing:
         video = reader.format
 
         def leaving() -> Iterator[Segment]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.coding.ntscc_road import NtsccPictureCodec
 from lgvsc.core.interfaces import PictureCodec
+from lgvsc.core.stills import read_picture
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
-from lgvsc.inspection import read_picture
 from lgvsc.metrics.measuring import PIXEL_METRICS, VideoMeter
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.registry import METRICS, parse_metrics
@@ -172,8 +172,12 @@ def send_pictures(
     seed: int = 0,
     refine_steps: int = 0,
     metrics: Sequence[str] = (),
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[SentPicture]:
     """Every picture at every SNR and CBR, in this order.
+
+    Args:
+        on_note: Called with a sentence for everything that was changed on reading a picture.
 
     Raises:
         InputError: A file is no picture.
@@ -181,7 +185,7 @@ def send_pictures(
     """
     road = load_codec(codec, refine_steps)
     for file in files:
-        picture = read_picture(file)
+        picture = read_picture(file, on_note)
         for snr_db in snrs_db:
             for cbr in cbrs:
                 yield send_picture(

@@ -69,6 +69,8 @@ class Record:
     timing_s: dict[str, float] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     output: Path | None = None
+    source_notes: list[str] = field(default_factory=list)
+    source_damage: str | None = None
 
     def chose(self, choice: Choice) -> None:
         """Note a point of the divergence curve."""
@@ -126,6 +128,8 @@ class Record:
                 "height": self.video.height,
                 "width": self.video.width,
                 "fps": float(self.video.fps),
+                "notes": self.source_notes,
+                "damage": self.source_damage,
             },
             "output": self.output.name if self.output else None,
             "symbols": ledger.symbols,

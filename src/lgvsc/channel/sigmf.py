@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -21,7 +21,7 @@ from lgvsc.channel.pulse import MAX_SAMPLES_PER_SYMBOL, MIN_SAMPLES_PER_SYMBOL, 
 from lgvsc.channel.synchronisation import recover
 from lgvsc.channel.waveform import frame
 from lgvsc.core.air import Reception
-from lgvsc.core.files import part_path
+from lgvsc.core.files import part_path, require_file
 from lgvsc.errors import InputError, OutputExistsError, ShapeError
 
 SIGMF_VERSION = "1.2.0"
@@ -246,6 +246,7 @@ class SigmfReader:
 
     Attributes:
         symbols: How many there are; samples, in a waveform.
+        notes: What was passed over in the file, a sentence each.
         samples_per_symbol: Of a waveform; ``None`` for symbols.
         meta: The ``global`` object of the metadata.
 
@@ -262,11 +263,22 @@ class SigmfReader:
         chunk_symbols: int = CHUNK_SYMBOLS,
     ) -> None:
         self.paths = SigmfPaths.of(path)
-        self.meta = _read_meta(self.paths.meta)
+        self.meta, captures = _read_meta(self.paths.meta)
+        self.notes: list[str] = []
         self._chunk_symbols = chunk_symbols
         self.samples_per_symbol = self._rate(samples_per_symbol)
         self._datatype = self._known_datatype()
-        self.symbols = _count(self.paths.data, 2 * np.dtype(self._datatype.kind).itemsize)
+        size = 2 * np.dtype(self._datatype.kind).itemsize
+        self._headers = _headers(captures, self.paths.meta)
+        trailing = _whole(self.meta.get("core:trailing_bytes", 0), "core:trailing_bytes", self.paths.meta)
+        passed_over = sum(length for _, length in self._headers) + trailing
+        self.symbols, rest = _count(self.paths.data, size, passed_over)
+        if rest:
+            self.notes.append(f"{self.paths.data} ends inside a sample; its last {rest} bytes are dropped")
+        if passed_over:
+            self.notes.append(f"{passed_over} bytes of headers and trailers in {self.paths.data} are passed over")
+        if not self.symbols:
+            raise InputError(f"{self.paths.data} holds no samples")
         self._constant: float | None = None
         if self.samples_per_symbol is not None:
             self._constant = 0.0  # granted to nobody: see __iter__
@@ -275,7 +287,8 @@ class SigmfReader:
         if name is not None:
             if name != self.paths.variance.name:  # never another path that hostile metadata may name
                 raise InputError(f"{self.paths.meta} names a noise file that does not belong to it")
-            if _count(self.paths.variance, VARIANCE_BYTES) != self.symbols:
+            values, left = _count(self.paths.variance, VARIANCE_BYTES)
+            if left or values != self.symbols + bool(rest):
                 raise InputError(
                     f"{self.paths.variance} does not have one value for each symbol; one file is truncated"
                 )
@@ -312,7 +325,7 @@ class SigmfReader:
 
     def _samples(self) -> Iterator[np.ndarray]:
         datatype = self._datatype
-        for values in self._pieces(self.paths.data, datatype.kind, 2):
+        for values in self._pieces(self.paths.data, datatype.kind, 2, self._headers):
             scaled = (values.astype(np.float32) - np.float32(datatype.middle)) / np.float32(datatype.unit)
             yield scaled.view(np.complex64)
 
@@ -335,14 +348,24 @@ class SigmfReader:
             raise InputError(f"{self.paths.meta} has datatype {str(name)[:20]!r}; {what} can be {', '.join(usable)}")
         return DATATYPES[name]
 
-    def _pieces(self, path: Path, kind: str, values: int) -> Iterator[np.ndarray]:
-        """Pieces of a file with so many values of one kind for each symbol."""
+    def _pieces(
+        self, path: Path, kind: str, values: int, headers: Sequence[tuple[int, int]] = ()
+    ) -> Iterator[np.ndarray]:
+        """Pieces of a file with so many values of one kind for each symbol.
+
+        Args:
+            headers: Symbols before each header inside the file, and its bytes.
+        """
         native = np.dtype(kind).newbyteorder("=")
-        left = self.symbols * values
+        left, ahead = self.symbols * values, list(headers)
         try:
             with path.open("rb") as file:
                 while left:
-                    piece = np.fromfile(file, dtype=kind, count=min(left, self._chunk_symbols * values))
+                    done = self.symbols - left // values
+                    while ahead and ahead[0][0] <= done:
+                        file.seek(ahead.pop(0)[1], os.SEEK_CUR)
+                    until = ahead[0][0] - done if ahead else self._chunk_symbols
+                    piece = np.fromfile(file, dtype=kind, count=min(left, min(until, self._chunk_symbols) * values))
                     if not piece.size or piece.size % values:
                         raise InputError(f"{path} became shorter while it was read")
                     left -= piece.size
@@ -351,21 +374,34 @@ class SigmfReader:
             raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _count(path: Path, size: int) -> int:
-    """How many values of so many bytes a file holds."""
-    try:
-        count, rest = divmod(path.stat().st_size, size)
-        regular = path.is_file()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    if not regular:
-        raise InputError(f"{path} is not a file")
-    if rest:
-        raise InputError(f"{path} is truncated: {rest} bytes are left over after {count} values of {size}")
-    return count
+def _count(path: Path, size: int, passed_over: int = 0) -> tuple[int, int]:
+    """How many values of so many bytes a file holds besides what is passed over, and the bytes left at its end."""
+    require_file(path, "a recording")
+    return divmod(max(0, path.stat().st_size - passed_over), size)
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+def _whole(value: Any, name: str, path: Path) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InputError(f"{path}: {name} is {str(value)[:20]}, but it is a number of bytes")
+    return value
+
+
+def _headers(captures: Any, path: Path) -> list[tuple[int, int]]:
+    """Where headers lie inside the data: samples before each, and its bytes.
+
+    Source: SigMF 1.2, non-conforming datasets (``core:header_bytes`` of a capture).
+    """
+    found = []
+    for capture in captures if isinstance(captures, list) else []:
+        if isinstance(capture, dict) and capture.get("core:header_bytes"):
+            start = _whole(capture.get("core:sample_start", 0), "core:sample_start", path)
+            found.append((start, _whole(capture["core:header_bytes"], "core:header_bytes", path)))
+    return sorted(found)
+
+
+def _read_meta(path: Path) -> tuple[dict[str, Any], Any]:
+    """The global object, and the captures as they are."""
+    require_file(path, "a recording, X.sigmf-meta beside X.sigmf-data")
     try:
         with path.open("rb") as file:
             text = file.read(MAX_META_BYTES + 1)
@@ -382,4 +418,4 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not SigMF metadata: it has no global object")
     if fields.get("core:num_channels", 1) != 1:
         raise InputError(f"{path} has several channels; lgvsc reads one")
-    return fields
+    return fields, meta.get("captures")

@@ -122,7 +122,7 @@ def embedding_cases(
 
     Example: lgvsc cases embedding clips/*.mp4 -o cases.html
     """
-    check_outputs(output, force=force)
+    check_outputs(output, force=force, inputs=videos)
     config = resolve(preset, "skem-dsa", settings)
 
     from lgvsc.experiments.cases import PAPERS_RULE, EmbeddingRule, disagreements, matched_rule
@@ -181,7 +181,7 @@ def focus_cases(
 
     Example: lgvsc cases focus clips/*.mp4 -o focus.html
     """
-    check_outputs(output, force=force)
+    check_outputs(output, force=force, inputs=videos)
     config = resolve(preset, "skem-dsa", settings)
 
     from lgvsc.core.interfaces import FOCUSES

@@ -18,6 +18,7 @@ from lgvsc.cli.options import (
     numbers,
 )
 from lgvsc.cli.tables import table
+from lgvsc.core.files import make_folder, refuse_doubles, require_file
 
 if TYPE_CHECKING:
     from lgvsc.experiments.compare import Cell
@@ -63,7 +64,10 @@ def compare(
     """
     snrs_db, cbrs = numbers(snr_db, "--snr-db"), numbers(cbr, "--cbr")
     shown = showing(show, snrs_db, cbrs)
-    output.mkdir(parents=True, exist_ok=True)
+    refuse_doubles(videos, "results")
+    for video in videos:
+        require_file(video, "a video")
+    make_folder(output)
 
     from lgvsc.config import parse_settings
     from lgvsc.experiments.compare import TABLE, plan

@@ -27,7 +27,7 @@ from lgvsc.cli.options import (
     resolve,
 )
 from lgvsc.cli.tables import table
-from lgvsc.core.files import atomic_write, check_outputs, refuse_existing
+from lgvsc.core.files import atomic_write, check_outputs
 from lgvsc.errors import InputError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def keyframes(
     Examples: lgvsc keyframes walk.mp4 --set keyframes.focus=background --plot walk.svg,
     lgvsc keyframes clips/*.mp4 --jobs 4
     """
-    refuse_existing(plot, force=force)
+    check_outputs(plot, force=force, inputs=videos)
     if len(videos) > 1 and (plot or agreement):
         raise typer.BadParameter("--plot and --agreement take one video")
     config = resolve(preset, "skem-dsa", settings)
@@ -189,7 +189,13 @@ def score(
 
     from lgvsc import inspection
 
-    scores = {name: inspection.score_pictures(first, second, config) for name, config in configs.items()}
+    notes: dict[str, None] = {}
+    scores = {
+        name: inspection.score_pictures(first, second, config, lambda words: notes.update({words: None}))
+        for name, config in configs.items()
+    }
+    for words in notes:
+        note(words)
     if as_json:
         print_json({name: asdict(found) for name, found in scores.items()})
         return

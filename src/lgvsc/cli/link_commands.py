@@ -17,6 +17,7 @@ from lgvsc.cli.options import (
     GpusOption,
     JobsOption,
     JsonOption,
+    MaxSideOption,
     MetricsOption,
     PresetOption,
     QuietOption,
@@ -31,8 +32,9 @@ from lgvsc.cli.options import (
     progress,
     resolve,
 )
-from lgvsc.core.files import atomic_write, check_outputs, rebuilt_path
-from lgvsc.errors import ConfigError
+from lgvsc.cli.reading import on_open
+from lgvsc.core.files import atomic_write, check_outputs, check_suffix, rebuilt_path, require_file, sidecar_of
+from lgvsc.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from lgvsc.channel.radio import RadioConfig
@@ -57,6 +59,7 @@ def run(
     channel: ChannelOption = None,
     seed: SeedOption = None,
     budget: BudgetOption = None,
+    max_side: MaxSideOption = None,
     metrics: MetricsOption = None,
     settings: SetOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Metrics and symbol ledger as JSON.")] = None,
@@ -70,15 +73,25 @@ def run(
     Example: lgvsc run walk.mp4 --snr-db 6 --html walk.html
     """
     output = output or rebuilt_path(video)
-    check_outputs(output, report, html, force=force)
+    check_outputs(output, sidecar_of(output), report, html, force=force, inputs=(video, Path(preset)))
+    check_suffix(output)
     config = resolve(
-        preset, scheme, settings, snr_db=snr_db, channel=channel, seed=seed, budget=budget, metrics=metrics
+        preset,
+        scheme,
+        settings,
+        snr_db=snr_db,
+        channel=channel,
+        seed=seed,
+        budget=budget,
+        metrics=metrics,
+        max_side=max_side,
     )
+    require_file(video, "a video")
 
     from lgvsc import link
     from lgvsc.cli.tables import run_table
 
-    record = link.run(video, config, output=output, on_progress=progress(quiet))
+    record = link.run(video, config, output=output, on_progress=progress(quiet), on_open=on_open(video, quiet))
     found = record.report()
     if report:
         with atomic_write(report) as file:
@@ -96,9 +109,15 @@ def run(
                 typer.echo(f"{name:<8}{path}")
 
 
-def recording(stem: Path) -> tuple[Path, Path]:
-    """The files of a recording that are always there."""
-    return stem.with_name(stem.name + ".sigmf-data"), stem.with_name(stem.name + ".sigmf-meta")
+def recording_files(stem: Path) -> tuple[Path, Path]:
+    """The files of a recording that are always there, whichever of them was named."""
+    name = stem.name.removesuffix(".sigmf-data").removesuffix(".sigmf-meta")
+    return stem.with_name(name + ".sigmf-data"), stem.with_name(name + ".sigmf-meta")
+
+
+def noise_of(stem: Path) -> Path:
+    """The file of a recording's noise, which is there where the noise varies."""
+    return recording_files(stem)[0].with_suffix(".lgvsc-n0")
 
 
 def send(
@@ -119,6 +138,7 @@ def send(
     scheme: SchemeOption = "skem-dsa",
     snr_db: SnrOption = None,
     budget: BudgetOption = None,
+    max_side: MaxSideOption = None,
     samples_per_symbol: Annotated[
         int | None,
         typer.Option("--samples-per-symbol", help="Write a waveform for a radio, 2 to 32; 4 is usual.", min=2, max=32),
@@ -148,11 +168,11 @@ def send(
         raise typer.BadParameter("--to and --samples-per-symbol take one video, and no engine")
     video = videos[0]
     if output is None:
-        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
+        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
         send_live(video, config, to or "", PacketOptions(mtu, extra, pace), quiet)
         return
     if many:
-        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
+        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
         from lgvsc.cli.many_videos import send_many
         from lgvsc.experiments.transmitter import Workers
 
@@ -160,8 +180,9 @@ def send(
         send_many(videos, output, config, workers, force=force, quiet=quiet)
         return
     message = output.with_name(output.name + ".lgvsc")
-    check_outputs(message, *recording(output), force=force)
-    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget)
+    check_outputs(message, *recording_files(output), noise_of(output), force=force, inputs=(video, Path(preset)))
+    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
+    require_file(video, "a video")
 
     from lgvsc import link
 
@@ -175,11 +196,12 @@ def send(
         force=force,
         on_progress=progress(quiet),
         on_choices=choices.extend,
+        on_open=on_open(video, quiet),
     )
     if choices:
         typer.echo("choices: " + "; ".join(choices))
     typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
-    typer.echo("\n".join(str(path) for path in (message, *recording(output))))
+    typer.echo("\n".join(str(path) for path in (message, *recording_files(output))))
 
 
 def channel(
@@ -204,7 +226,8 @@ def channel(
 
     Example: lgvsc channel tx -o rx --snr-db 6
     """
-    check_outputs(*recording(output), force=force)
+    sources = (*recording_files(transmission), noise_of(transmission))
+    check_outputs(*recording_files(output), noise_of(output), force=force, inputs=sources)
     config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
 
     from lgvsc import link
@@ -212,7 +235,10 @@ def channel(
 
     radios = parse_radio(radio) if radio else None
     count = link.cross(transmission, config, received=output, radio=radios, force=force)
-    what = "symbols" if SigmfReader(transmission).samples_per_symbol is None else "samples"
+    sent = SigmfReader(transmission)
+    for line in sent.notes:
+        note(line)
+    what = "symbols" if sent.samples_per_symbol is None else "samples"
     typer.echo(f"{count} {what} through {config.channel.kind} at {config.channel.snr_db:g} dB\n{output}.sigmf-data")
 
 
@@ -248,7 +274,14 @@ def receive(
     """
     if (recording is None) == (listen is None):
         raise ConfigError("give either the name of a recording, or --listen PORT for packets over UDP")
-    check_outputs(output, force=force)
+    if recording is not None and recording.suffix == ".lgvsc":
+        raise InputError(
+            f"{recording} is a semantic message, not what a channel received of it; lgvsc message show {recording} "
+            "prints it, and receive takes the recording of symbols that send wrote beside it"
+        )
+    sources = () if recording is None else (recording, *recording_files(recording), noise_of(recording))
+    check_outputs(output, sidecar_of(output), force=force, inputs=(*sources, Path(preset)))
+    check_suffix(output)
     config = resolve(preset, scheme, settings, seed=seed)
 
     from lgvsc import link, live

@@ -10,8 +10,7 @@ import typer
 
 from lgvsc.cli.options import note, print_json
 from lgvsc.cli.tables import table
-from lgvsc.core.files import check_outputs
-from lgvsc.errors import ConfigError
+from lgvsc.core.files import check_outputs, refuse_doubles
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
@@ -60,14 +59,14 @@ def send_many(
     """A message and a recording for each video, in one folder."""
     from lgvsc.experiments.transmitter import Job, run_jobs
 
-    names = [video.stem for video in videos]
-    if doubles := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"two videos are called {doubles[0]}; their messages would have one name")
+    refuse_doubles(videos, "messages")
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [Job(video, folder / video.stem, force) for video in videos]
     for job in jobs:
         stem = str(job.target)
-        check_outputs(Path(f"{stem}.lgvsc"), Path(f"{stem}.sigmf-data"), Path(f"{stem}.sigmf-meta"), force=force)
+        check_outputs(
+            Path(f"{stem}.lgvsc"), Path(f"{stem}.sigmf-data"), Path(f"{stem}.sigmf-meta"), force=force, inputs=videos
+        )
     done = run_jobs(jobs, config, workers, said(quiet))
     found = [outcome for outcome in done if not outcome.error]
     rows = [

@@ -43,6 +43,17 @@ MetricsOption = Annotated[
         show_default=False,
     ),
 ]
+MaxSideOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-side",
+        metavar="N",
+        min=16,
+        help="Make larger videos smaller first, to so many pixels on the longer side; CBR and metrics are over the "
+        "smaller video.",
+        show_default=False,
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EngineOption = Annotated[str, typer.Option("--engine", help="For several videos: local (processes) or ray (actors).")]
@@ -65,12 +76,19 @@ def resolve(
     channel: str | None = None,
     seed: int | None = None,
     budget: str | None = None,
+    max_side: int | None = None,
     metrics: str | None = None,
 ) -> Config:
     """A configuration from the command line's options; ``--set`` has the last word."""
     from lgvsc.config import load_config, parse_settings
 
-    named = {"channel.snr_db": snr_db, "channel.kind": channel, "seed": seed, "coding.budget": budget}
+    named = {
+        "channel.snr_db": snr_db,
+        "channel.kind": channel,
+        "seed": seed,
+        "coding.budget": budget,
+        "link.max_side": max_side,
+    }
     named |= {"link.metrics": metrics}
     given = {key: value for key, value in named.items() if value is not None}
     config = load_config(preset, scheme, given | parse_settings(settings or []))
@@ -129,11 +147,31 @@ def progress(quiet: bool, unit: str = "frames") -> Callable[[int, int | None], N
             return
         shown = now
         of = f"/{total}" if total else ""
-        line = f"{done}{of} {unit}, {done / max(1e-3, now - started):.0f} per second"
+        rate = done / max(1e-3, now - started)
+        line = (
+            f"{done}{of} {unit}, {rate:.0f} per second" if rate >= 10 else f"{done}{of} {unit}, {rate:.2g} per second"
+        )
+        if total and 0 < done < total:
+            line += f", about {duration_in_words((total - done) / rate)} to go"
         if terminal:
             end = "\n" if done == total else ""
-            typer.echo(f"\r\x1b[K{line}{end}", err=True, nl=False)
+            typer.echo(f"\r\x1b[K{bar(done, total)}{line}{end}", err=True, nl=False)
         elif done != total:
             note(line)
 
     return show
+
+
+def bar(done: int, total: int | None, width: int = 20) -> str:
+    """A bar for a terminal; nothing where the end is not known."""
+    if not total:
+        return ""
+    full = min(width, width * done // total)
+    return f"[{'#' * full}{'.' * (width - full)}] "
+
+
+def duration_in_words(seconds: float) -> str:
+    """Seconds for people who wait."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

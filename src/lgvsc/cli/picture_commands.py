@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lgvsc.cli.options import ForceOption, JsonOption, SeedOption, numbers, print_json
+from lgvsc.cli.options import ForceOption, JsonOption, SeedOption, note, numbers, print_json
 from lgvsc.cli.tables import table
-from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.core.files import atomic_write, check_outputs, make_folder, refuse_doubles
 
 if TYPE_CHECKING:
     from lgvsc.picture_link import SentPicture
@@ -50,7 +50,25 @@ def picture(
     from lgvsc.metrics.registry import parse_metrics
     from lgvsc.picture_link import send_pictures
 
+    if output_dir is not None:
+        refuse_doubles(images, "pictures")
+        make_folder(output_dir)
+        made = [
+            path_of(i, name, snr, rate, output_dir)
+            for i in images
+            for name in codecs
+            for snr in snrs_db
+            for rate in cbrs
+        ]
+        check_outputs(*made, force=force, inputs=images)
     sent: list[SentPicture] = []
+    notes: dict[str, None] = {}
+
+    def say(words: str) -> None:
+        if words not in notes:  # a picture is read once for each codec
+            notes[words] = None
+            note(words)
+
     for name in codecs:
         for one in send_pictures(
             images,
@@ -61,10 +79,11 @@ def picture(
             seed=seed or 0,
             refine_steps=refine_steps,
             metrics=parse_metrics(metrics) if metrics else (),
+            on_note=say,
         ):
             sent.append(one)
             if output_dir is not None:
-                save(one, output_dir, force=force)
+                save(one, output_dir)
     if as_json:
         print_json([one.as_json() for one in sent])
     else:
@@ -105,18 +124,20 @@ def mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def save(one: SentPicture, folder: Path, *, force: bool) -> None:
-    """What arrived, as ``NAME-CODEC-SNRdB-CBR.png``; nothing where it was lost."""
+def path_of(image: Path, codec: str, snr_db: float, cbr: float, folder: Path) -> Path:
+    """Where what arrived of a picture goes: ``NAME-CODEC-SNRdB-CBR.png``."""
+    return folder / f"{image.stem}-{codec}-{snr_db:g}dB-{cbr:g}.png"
+
+
+def save(one: SentPicture, folder: Path) -> None:
+    """What arrived as a file; nothing where it was lost."""
     if one.received is None:
         return
     from io import BytesIO
 
     from PIL import Image
 
-    path = folder / f"{Path(one.name).stem}-{one.codec}-{one.snr_db:g}dB-{one.cbr_asked:g}.png"
-    refuse_existing(path, force=force)
-    folder.mkdir(parents=True, exist_ok=True)
     png = BytesIO()
     Image.fromarray(one.received).save(png, "PNG")
-    with atomic_write(path) as file:
+    with atomic_write(path_of(Path(one.name), one.codec, one.snr_db, one.cbr_asked, folder)) as file:
         file.write(png.getvalue())

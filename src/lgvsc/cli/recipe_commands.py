@@ -10,6 +10,7 @@ import typer
 from lgvsc.cli.compare_commands import said
 from lgvsc.cli.options import MetricsOption, QuietOption, note
 from lgvsc.cli.tables import table
+from lgvsc.core.files import make_folder
 
 if TYPE_CHECKING:
     from lgvsc.experiments.recipe import Recipe
@@ -91,6 +92,8 @@ def follow(
         metrics: What is measured besides what the recipe draws, as names with commas.
     """
     from dataclasses import replace
+
+    make_folder(output)
 
     from lgvsc.experiments.reproduce import reproduce as run_recipe
 

@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lgvsc.core.files import atomic_write
+from lgvsc.core.files import atomic_write, require_file
 from lgvsc.core.message import (
     CAMERAS,
     COLOUR_CELLS,
@@ -111,8 +111,7 @@ def read_segments(path: Path, on_damage: OnDamage = lambda start, stop: None) ->
     Raises:
         InputError: Not a ``.lgvsc`` file, of another version, or one that asks for absurdly much work for its size.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; give the path of a .lgvsc message")
+    require_file(path, "a .lgvsc message")
     with path.open("rb") as file:
         head = file.read(len(MAGIC) + 1)
         if head[:-1] != MAGIC:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from lgvsc.errors import ConfigError, InputError, OutputExistsError
+
+URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")  # of a path: pathlib has made one slash of two
+MAX_NAME_BYTES = 255
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # of videos, by suffix
 
 
 @contextmanager
@@ -25,7 +30,33 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 def part_path(path: Path) -> Path:
     """Where a file is written before it takes its name: beside it, so that the rename is atomic."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    tail = f".{os.getpid()}.part"
+    name = path.name
+    while len(f".{name}{tail}".encode()) > MAX_NAME_BYTES:  # a name that is just short enough must not grow too long
+        name = name[: len(name) * 3 // 4]
+    return path.with_name(f".{name}{tail}")
+
+
+def require_file(path: Path, what: str) -> Path:
+    """The path, once it is known to be that of a file.
+
+    Args:
+        what: What should be in it, for the message: "a video".
+
+    Raises:
+        InputError: It is a URL, a folder, or not there.
+    """
+    try:
+        if path.is_file():
+            return path
+        folder = path.is_dir()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise InputError(f"{path} is not a file that can be opened: {reason(error)}") from error
+    if URL.match(str(path)) and not path.exists():
+        raise InputError(f"{path} is a URL, not a file; lgvsc opens no connections: download it and give its path")
+    if folder:
+        raise InputError(f"{path} is a folder, not a file; give the path of {what}")
+    raise InputError(f"{path} is not a file; give the path of {what}")
 
 
 def refuse_existing(*paths: Path | None, force: bool) -> None:
@@ -39,19 +70,114 @@ def refuse_existing(*paths: Path | None, force: bool) -> None:
             raise OutputExistsError(path)
 
 
-def check_outputs(*paths: Path | None, force: bool) -> None:
-    """Check before any work is done that files can take these names.
+def check_outputs(*paths: Path | None, force: bool, inputs: Iterable[Path | None] = ()) -> None:
+    """Check before any work is done that files can take these names, and that nothing is lost by it.
+
+    Args:
+        inputs: What the same command reads. It is never replaced, ``force`` or not, under whatever name.
 
     Raises:
         OutputExistsError: One of them exists and ``force`` is off.
-        ConfigError: One of them is a folder, or would lie in one that is not there.
+        ConfigError: One of them is an input, or the same as another, or no file, or cannot be written.
     """
-    refuse_existing(*paths, force=force)
-    for path in paths:
-        if path is not None and path.is_dir():
+    outputs, sources = [path for path in paths if path is not None], [path for path in inputs if path is not None]
+    for path in outputs:
+        if URL.match(str(path)):
+            raise ConfigError(f"{path} is a URL; outputs are files on this computer")
+        for source in sources:
+            if same_file(path, source):
+                alias = "" if path == source else f", which is the input {source}"
+                raise ConfigError(f"{path} would be replaced{alias or ', and it is an input'}; give another output")
+    for index, path in enumerate(outputs):
+        if any(same_file(path, other) for other in outputs[:index]):
+            raise ConfigError(f"two outputs would be {path}; give each its own name")
+    for path in outputs:
+        if path.is_dir():
             raise ConfigError(f"{path} is a folder; give the path of a file")
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(f"{path.parent} is not a folder; make it first, or give another path than {path}")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is a device or a pipe; outputs are files")
+    refuse_existing(*outputs, force=force)
+    for path in outputs:
+        check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Whether a file can be made there; tried out, as only that can tell.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path.parent} is not a folder; make it first, or give another path than {path}")
+    part = part_path(path)
+    try:
+        part.touch()
+        part.unlink()
+        path.exists()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {reason(error)}; give another path") from error
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file: by name, by links of either kind, and also where it is yet to be made."""
+    try:
+        if one.resolve() == other.resolve():
+            return True
+        return one.samefile(other)
+    except (OSError, RuntimeError):
+        return False
+
+
+def reason(error: OSError) -> str:
+    """The system's words for what went wrong."""
+    return (error.strerror or type(error).__name__).lower()
+
+
+def check_suffix(path: Path) -> str:
+    """FFmpeg's name of the container that the suffix of a video stands for.
+
+    Raises:
+        ConfigError: None that lgvsc can write.
+    """
+    kind = CONTAINERS.get(path.suffix.lower())
+    if kind is None:
+        what = f"{path.suffix} is no container that lgvsc writes" if path.suffix else "it has no suffix"
+        raise ConfigError(f"{path} cannot be a video: {what}; the suffixes are {', '.join(CONTAINERS)}")
+    return kind
+
+
+def sidecar_of(video: Path) -> Path:
+    """Where the statement about a video lies: ``out.mp4`` has ``out.provenance.json``."""
+    return video.with_suffix(".provenance.json")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for outputs where there is none, and see that files can be made in it.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be a folder for outputs: {reason(error)}; give another one") from error
+    check_place(path / "x")
+
+
+def refuse_doubles(paths: Iterable[Path], what: str) -> None:
+    """Check that files whose names without suffix name outputs have different ones.
+
+    Args:
+        what: Would have one name, for the message: "messages".
+
+    Raises:
+        ConfigError: Two have the same.
+    """
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(path.stem, path)
+        if other is not path:
+            raise ConfigError(f"{other} and {path} are both called {path.stem}; their {what} would have one name")
 
 
 def rebuilt_path(video: Path) -> Path:

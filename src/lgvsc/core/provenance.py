@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lgvsc.core.files import atomic_write
+from lgvsc.core.files import sidecar_of as sidecar_of
 from lgvsc.core.interfaces import Provenance, Rebuilt
 from lgvsc.core.video import Pixels
 
@@ -46,11 +47,6 @@ class ProvenanceRuns:
             "frames": self.runs[-1][1] if self.runs else 0,
             "runs": [{"start": start, "stop": stop, "origin": origin} for start, stop, origin in self.runs],
         }
-
-
-def sidecar_of(video: Path) -> Path:
-    """Where the statement about a video lies: ``out.mp4`` has ``out.provenance.json``."""
-    return video.with_suffix(".provenance.json")
 
 
 def write_sidecar(video: Path, statement: dict[str, Any]) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lgvsc import build
 from lgvsc.config import SCHEMES, Config, load_config
+from lgvsc.core.files import refuse_doubles
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, InputError, LgvscError
@@ -108,6 +109,7 @@ def prepared(plan: ClipPlan, sources: Sequence[Path], folder: Path) -> list[Path
     if not files:
         only = " that was held out of training (by its name)" if plan.held_out else ""
         raise InputError(f"{', '.join(map(str, sources))}: there is no video{only}")
+    refuse_doubles(files, "clips")
     return [sampled(file, folder, **shape) for file in files]
 
 

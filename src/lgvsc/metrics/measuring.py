@@ -118,11 +118,11 @@ class VideoMeter:
             self._before = [*self._before[-1:], (source, rebuilt)]
         self._seen += 1
 
-    def add_files(self, source: Path, rebuilt: Path) -> None:
+    def add_files(self, source: Path, rebuilt: Path, *, max_side: int = 0) -> None:
         """Measure what needs whole files, VMAF; does nothing where it was not asked for."""
         for name in self.names:
             if METRICS[name].stream == "file":
-                found = vmaf(source, rebuilt, model=METRICS[name].version)
+                found = vmaf(source, rebuilt, max_side=max_side, model=METRICS[name].version)
                 if found.score is None:
                     self._absent[name] = found.reason
                 else:

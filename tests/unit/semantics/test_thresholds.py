@@ -109,7 +109,7 @@ def test_calibrate_stores_what_a_run_then_takes_and_warns_elsewhere(clips, tmp_p
     assert warned(load_config()) == []
     assert "cached mode" in warned(load_config(settings={"judge.mode": "cached"}))[0]
     with pytest.raises(ConfigError, match="give one"):
-        build.encoder(load_config(settings=stored | {"keyframes.threshold": 0.9}))
+        build.encoder(load_config(settings=stored | {"keyframes.threshold": 0.8}))
 
 
 def test_a_threshold_file_that_is_missing_is_named():

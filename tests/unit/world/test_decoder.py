@@ -331,11 +331,11 @@ class Mirror(Notebook):
 
 
 def test_large_frames_leave_in_smaller_pieces(monkeypatch):
-    monkeypatch.setattr("lgvsc.core.video.MAX_PIECE_BYTES", 5 * picture(0).nbytes)
+    monkeypatch.setattr("lgvsc.core.frames.MAX_PIECE_BYTES", 5 * picture(0).nbytes)
     pieces = list(SemanticDecoder(Notebook(), DecoderConfig(chunk_frames=8)).videos(whole_video()))
     assert max(len(piece.video) for piece in pieces) == 5
     assert len(joined(pieces)[0]) == 60
-    monkeypatch.setattr("lgvsc.core.video.MAX_PIECE_BYTES", 1)
+    monkeypatch.setattr("lgvsc.core.frames.MAX_PIECE_BYTES", 1)
     assert {len(piece.video) for piece in SemanticDecoder(Notebook()).videos(whole_video())} == {1}
 
 

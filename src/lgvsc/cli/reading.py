@@ -1,0 +1,53 @@
+"""What the command line says of a video before and after it is sent: changes on reading, and how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lgvsc.cli.options import note
+
+if TYPE_CHECKING:
+    from lgvsc.core.video import VideoFormat
+
+LARGE_SIDE = 720  # from here up a video takes long
+SMALLER_SIDE = 480
+
+
+class Sayer:
+    """Says each sentence about a video once, on stderr."""
+
+    def __init__(self, video: Path) -> None:
+        self.video, self._said = video, set[str]()
+
+    def __call__(self, notes: Iterable[str]) -> None:
+        for sentence in notes:
+            if sentence not in self._said:
+                self._said.add(sentence)
+                note(f"{self.video.name}: {sentence}")
+
+
+def size_hint(video: VideoFormat) -> str | None:
+    """How a large video is made smaller; ``None`` for a small one."""
+    side = max(video.height, video.width)
+    if side <= LARGE_SIDE:
+        return None
+    times = (side / SMALLER_SIDE) ** 2
+    return (
+        f"{video.width}x{video.height} takes long; --max-side {SMALLER_SIDE} sends it smaller, about {times:.0f} times "
+        "as fast, with CBR and metrics over the smaller video"
+    )
+
+
+def on_open(video: Path, quiet: bool) -> Callable[[VideoFormat, list[str]], None]:
+    """What a link calls with format and notes of its source, at the beginning and again at the end."""
+    say = Sayer(video)
+
+    def opened(format: VideoFormat, notes: list[str]) -> None:
+        say(notes)
+        hint = size_hint(format)
+        if hint and not quiet:
+            say([hint])
+
+    return opened
