@@ -92,9 +92,13 @@ def check_outputs(*paths: Path | None, force: bool, inputs: Iterable[Path | None
         if any(same_file(path, other) for other in outputs[:index]):
             raise ConfigError(f"two outputs would be {path}; give each its own name")
     for path in outputs:
+        try:
+            kept = path.exists()
+        except OSError as error:  # a name that is too long, a folder that may not be looked into
+            raise ConfigError(f"{path} cannot be written: {reason(error)}; give another path") from error
         if path.is_dir():
             raise ConfigError(f"{path} is a folder; give the path of a file")
-        if path.exists() and not path.is_file():
+        if kept and not path.is_file():
             raise ConfigError(f"{path} is a device or a pipe; outputs are files")
     refuse_existing(*outputs, force=force)
     for path in outputs:
@@ -113,7 +117,6 @@ def check_place(path: Path) -> None:
     try:
         part.touch()
         part.unlink()
-        path.exists()
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {reason(error)}; give another path") from error
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, TypeAlias
 
 import av
@@ -76,6 +76,12 @@ class Kind:
         )
 
 
+Recipe: TypeAlias = tuple[Kind, tuple[tuple[str, str], ...]]
+MAX_IDLE = 4
+_numbers = count()  # of frames in graphs, which want them to rise
+_idle: dict[Recipe | None, list[av.filter.Graph]] = {}  # graphs that hold no frame; those for HDR take seconds to make
+
+
 @dataclass
 class PictureChain:
     """Makes shown pictures of decoded frames, in their order.
@@ -96,8 +102,8 @@ class PictureChain:
     _kind: Kind | None = None
     _graph: av.filter.Graph | None = None
     _times: deque[float | None] = field(default_factory=deque)
-    _fed: int = 0
     _stored: tuple[int, int] | None = None
+    _recipe: Recipe | None = None
 
     def pictures(self, frame: av.VideoFrame) -> Iterator[tuple[float | None, Pixels]]:
         """What is ready after one more frame: its time in seconds, and RGB ``(H, W, 3)``."""
@@ -111,8 +117,7 @@ class PictureChain:
             self._start(kind, frame)
         assert self._graph is not None
         self._times.append(time)
-        frame.pts, frame.time_base = self._fed, Fraction(1, 25)
-        self._fed += 1
+        frame.pts, frame.time_base = next(_numbers), Fraction(1, 25)
         self._graph.push(frame)
         yield from self._pull()
 
@@ -125,10 +130,14 @@ class PictureChain:
 
     def rest(self) -> Iterator[tuple[float | None, Pixels]]:
         """What a deinterlacer still holds at the end."""
-        if self._graph is not None:
+        if self._graph is None:
+            return
+        if self._kind is not None and self._kind.interlaced:
             self._graph.push(None)
             yield from self._pull()
-            self._graph = self._kind = None
+        else:
+            _idle.setdefault(self._recipe, []).append(self._graph)
+        self._graph = self._kind = None
 
     def note(self, sentence: str) -> None:
         """Say something once."""
@@ -162,6 +171,13 @@ class PictureChain:
         chain += [("crop", f"{cut[0]}:{cut[1]}:0:0:exact=1")] if cut != (kind.width, kind.height) else []
         chain += [("scale", f"w={width}:h={height}:{SCALING}:{colours}")]
         chain += [("format", "rgba" if transparent else "rgb24"), *turn]
+        self._recipe = kind, tuple(chain)
+        self._times.clear()
+        if waiting := _idle.get(self._recipe):
+            self._kind, self._graph = kind, waiting.pop()
+            return
+        while len(_idle) >= MAX_IDLE:
+            _idle.pop(next(iter(_idle)))
         graph = av.filter.Graph()
         try:
             nodes: list[Any] = [
@@ -174,7 +190,6 @@ class PictureChain:
         except (FFmpegError, ValueError) as error:
             raise InputError(f"pictures of {kind.width}x{kind.height} in {kind.format} cannot be shown") from error
         self._kind, self._graph = kind, graph
-        self._times.clear()
 
     def _size(self, kind: Kind, turn: Filters) -> tuple[int, int]:
         """Width and height before turning."""
