@@ -16,8 +16,7 @@ from fault_campaign.parsers import codec, small_picture
 from fault_campaign.verdicts import Case, Outcome, Verdict
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import Control, pack_control
-from lgvsc.coding.control_block import encode_control
+from lgvsc.coding.control import MessageControl
 from lgvsc.coding.framing import PREAMBLE
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.core.air import Reception
@@ -285,7 +284,7 @@ def cut_streams(every: int = 12) -> Iterator[Case]:
 # Control that lies
 
 
-PLAIN = Control(
+PLAIN = MessageControl(
     height=32, width=48, fps_numerator=25, fps_denominator=1, total_frames=30, start=0, length=10, last=0, cut=0,
     caption_bits=0, caption_mcs=0, side=0, side_mcs=0, keyframe_codec=0, keyframe_length=0, keyframe_mode=0,
     closing_codec=0, closing_length=0, closing_mode=0,
@@ -327,7 +326,7 @@ def lie_verdict(sent: Sent, lie: dict[str, int]) -> Verdict:
     from lgvsc.models.catalog import load
 
     control = replace(PLAIN, **lie)
-    burst = torch.cat([PREAMBLE, encode_control(pack_control(control), 10.0)])
+    burst = torch.cat([PREAMBLE, control.encode(10.0)])
     segments = list(sent.codec.decode([noisy(burst)]))
     if not segments:
         return NOTHING_ARRIVED

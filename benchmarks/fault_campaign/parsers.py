@@ -336,27 +336,28 @@ def codec():
 
 def read_control(data: bytes) -> Verdict:
     """Bits as they come, and the same with a CRC that holds and the right version."""
-    from lgvsc.coding import control as of
+    from lgvsc.coding.control import MessageControl
 
-    bits = to_bits(data, of.CONTROL_BITS)
-    raw = of.unpack_control(bits)
-    held = of.unpack_control(with_crc(bits, of.LAYOUT, of.VERSION))
+    bits = to_bits(data, MessageControl.block_bits())
+    raw = MessageControl.unpack(bits)
+    held = MessageControl.unpack(with_crc(bits, MessageControl))
     for control in (raw, held):
         if control is not None:
-            assert 0 <= sum(codec()._lengths(control)) < 1 << 40
+            assert 0 <= codec().body_symbols(control) < 1 << 40
             segment = control.segment()
             assert 0 <= segment.start < segment.stop and float(segment.video.fps) <= 1000
             assert np.array_equal(
-                of.pack_control(control), bits if control is raw else with_crc(bits, of.LAYOUT, of.VERSION)
+                control.pack(),
+                bits if control is raw else with_crc(bits, MessageControl),
             )
     return READ if raw or held else NOTHING
 
 
 def read_video_control(data: bytes) -> Verdict:
-    from lgvsc.coding import video_control as of
+    from lgvsc.coding.control import VideoControl
 
-    bits = to_bits(data, of.VIDEO_CONTROL_BITS)
-    control = of.unpack_video_control(bits) or of.unpack_video_control(with_crc(bits, of.LAYOUT, of.VERSION))
+    bits = to_bits(data, VideoControl.block_bits())
+    control = VideoControl.unpack(bits) or VideoControl.unpack(with_crc(bits, VideoControl))
     if control is None:
         return NOTHING
     assert 0 <= control.body_symbols < 1 << 40
@@ -364,36 +365,36 @@ def read_video_control(data: bytes) -> Verdict:
     return READ
 
 
-def with_crc(bits: np.ndarray, layout, version: int) -> np.ndarray:
+def with_crc(bits: np.ndarray, control) -> np.ndarray:
     """The same fields, the version put right, under a CRC of their own."""
     from lgvsc.coding.fields import pack_fields
 
     values, at = {}, 0
-    for name, width in layout:
+    for name, width in control.layout():
         values[name] = int("".join(map(str, bits[at : at + width])), 2)
         at += width
-    return pack_fields(values | {"version": version}, layout)
+    return pack_fields(values | {"version": control.version}, control.layout())
 
 
 def read_fields(data: bytes) -> Verdict:
-    from lgvsc.coding.control import CONTROL_BITS, LAYOUT
+    from lgvsc.coding.control import MessageControl
     from lgvsc.coding.fields import unpack_fields
 
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
-    bits = bits[:CONTROL_BITS] if len(bits) - CONTROL_BITS in range(8) else bits
-    return NOTHING if unpack_fields(bits, LAYOUT) is None else READ
+    bits = bits[: MessageControl.block_bits()] if len(bits) - MessageControl.block_bits() in range(8) else bits
+    return NOTHING if unpack_fields(bits, MessageControl.layout()) is None else READ
 
 
 @cache
 def control_seeds() -> list[bytes]:
-    from lgvsc.coding.control import Control, pack_control
+    from lgvsc.coding.control import MessageControl
 
-    control = Control(
+    control = MessageControl(
         height=96, width=128, fps_numerator=24, fps_denominator=1, total_frames=100, start=10, length=30, last=0, cut=3,
         caption_bits=200, caption_mcs=4, side=1, side_mcs=2, keyframe_codec=0, keyframe_length=300,
         keyframe_mode=5, closing_codec=1, closing_length=400, closing_mode=3,
     )  # fmt: skip
-    return [np.packbits(pack_control(control)).tobytes()]
+    return [np.packbits(control.pack()).tobytes()]
 
 
 def read_side(data: bytes) -> Verdict:

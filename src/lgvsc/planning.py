@@ -9,11 +9,8 @@ from pathlib import Path
 
 from lgvsc import build
 from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
-from lgvsc.coding.control import CONTROL_BITS
-from lgvsc.coding.control_block import control_symbols
+from lgvsc.coding.control import FramesControl, MessageControl
 from lgvsc.coding.digital import symbol_count
-from lgvsc.coding.frames_control import FRAMES_CONTROL_BITS
-from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.side import COLOURS, MOTION, side_bits
 from lgvsc.coding.snr import choose_mcs
@@ -116,7 +113,7 @@ def frames_within(video: VideoFormat, config: Config, choices: list[str]) -> tup
     """
     snr_db, settings = config.believed_snr_db, config.djscc
     per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, bits_per_symbol(snr_db))
-    head = PREAMBLE_SYMBOLS + control_symbols(FRAMES_CONTROL_BITS, snr_db)
+    head = FramesControl.head_symbols(snr_db)
     frames = video.frames or settings.burst_frames
     control = head * -(-frames // settings.burst_frames) / frames
     fewest = build.frame_codec(config).min_symbols(video.height, video.width)
@@ -228,7 +225,7 @@ def segment_symbols(config: Config) -> float:
 
 
 def _segment_symbols(caption_bytes: int, config: Config) -> float:
-    symbols = PREAMBLE_SYMBOLS + control_symbols(CONTROL_BITS, config.believed_snr_db)
+    symbols = MessageControl.head_symbols(config.believed_snr_db)
     if config.message.send_captions:
         symbols += _caption_symbols(caption_bytes, config)
     side = side_bits(MOTION * config.message.send_motion + COLOURS * config.message.send_colours)

@@ -12,7 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lgvsc.coding.message_codec import CLOSING_KEYFRAME, OTHER_SKETCHES, SKETCH_RATE_MAP
+from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
+from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP
 from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.coding.video_road import ENCODERS
 from lgvsc.config import DJSCC, DVST, Config

@@ -8,26 +8,26 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lgvsc.coding import control, control_block, dvst_control, frames_control, video_control
+from lgvsc.coding import control, control_block
+from lgvsc.coding.parts import sketches
 
-_HOMES = {
-    0: (control.Control, control.pack_control, control.unpack_control),
-    7: (control.Control, control.pack_control, control.unpack_control),
-    4: (video_control.VideoControl, video_control.pack_video_control, video_control.unpack_video_control),
-    5: (frames_control.FramesControl, frames_control.pack_frames_control, frames_control.unpack_frames_control),
-    6: (dvst_control.DvstControl, dvst_control.pack_dvst_control, dvst_control.unpack_dvst_control),
+_HOMES: dict[int, type[control.Control]] = {
+    0: control.MessageControl,
+    7: sketches.SketchControl,
+    4: control.VideoControl,
+    5: control.FramesControl,
+    6: control.DvstControl,
 }
 
 
 def pack(version: int, values: dict[str, int]) -> list[int]:
     """Bits of a block of a version, from the values of its fields by name, the version itself left out."""
-    made, packed, _ = _HOMES[version]
-    return packed(made(version=version, **values)).tolist()
+    return _HOMES[version](**values).pack().tolist()
 
 
 def read_back(version: int, bits: list[int], names: list[str]) -> dict[str, int] | None:
     """Values of the named fields as a receiver reads them; ``None`` where it takes the bits for no block."""
-    got = _HOMES[version][2](np.array(bits, dtype=np.uint8))
+    got = _HOMES[version].unpack(np.array(bits, dtype=np.uint8))
     return None if got is None or got.version != version else {name: getattr(got, name) for name in names}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.core.air import Reception
-from lgvsc.core.interfaces import CodedPicture, PictureCodec
+from lgvsc.core.interfaces import CodedPicture, PictureCodec, PictureHeader
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
@@ -57,15 +57,15 @@ class PictureRoads:
             return tried[0]
         return max(tried, key=lambda coded: self._likeness(coded, picture, snr_db))
 
-    def symbol_count(self, codec: int, length: int, mode: int, height: int, width: int) -> int:
-        """Symbols of a picture announced with these numbers; 0 where none was sent, or by a road unknown here."""
-        road = self._codec(codec) if length else None
-        return road.symbol_count(length, mode, height, width) if road else 0
+    def symbol_count(self, header: PictureHeader, height: int, width: int) -> int:
+        """Symbols of a picture announced by a header; 0 where none was sent, or by a road unknown here."""
+        road = self._codec(header.codec) if header.length else None
+        return road.symbol_count(header.length, header.mode, height, width) if road else 0
 
-    def decode(self, received: Reception, codec: int, length: int, mode: int, height: int, width: int) -> Pixels | None:
+    def decode(self, received: Reception, header: PictureHeader, height: int, width: int) -> Pixels | None:
         """The picture, or ``None`` where there is none to be had."""
-        road = self._codec(codec) if length else None
-        return road.decode(received, length, mode, height, width) if road else None
+        road = self._codec(header.codec) if header.length else None
+        return road.decode(received, header.length, header.mode, height, width) if road else None
 
     def _codec(self, number: int) -> PictureCodec | None:
         """What reads pictures of a kind."""
@@ -77,7 +77,7 @@ class PictureRoads:
         seen = coded.expected
         if seen is None and coded.length:
             behind_noise = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
-            seen = self.decode(behind_noise, coded.codec, coded.length, coded.mode, height, width)
+            seen = self.decode(behind_noise, coded.header, height, width)
         if seen is None:
             return -1.0
         if min(height, width) >= MIN_MS_SSIM_SIDE:

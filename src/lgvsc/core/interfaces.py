@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
@@ -113,6 +113,20 @@ class SeeingJudge(Protocol):
         ...
 
 
+class PictureHeader(NamedTuple):
+    """What the control stream says of a picture; all zero where none is sent.
+
+    Attributes:
+        codec: Which :class:`PictureCodec` reads it, 0..3.
+        length: Size of the payload in units of the codec (bytes on the digital road), below 2^17.
+        mode: Modulation and coding scheme on the digital road, below 32.
+    """
+
+    codec: int
+    length: int
+    mode: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CodedPicture:
     """A picture as channel symbols, with the few numbers that the control stream must carry for it.
@@ -132,6 +146,11 @@ class CodedPicture:
     mode: int
     payload_bits: int = 0
     expected: Pixels | None = None
+
+    @property
+    def header(self) -> PictureHeader:
+        """What the control stream must carry."""
+        return PictureHeader(self.codec, self.length, self.mode)
 
 
 class PictureCodec(Protocol):

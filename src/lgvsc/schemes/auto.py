@@ -18,9 +18,9 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lgvsc.coding.control import read_control as read_message_control
 from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS
 from lgvsc.coding.framing import MAX_BURST_SYMBOLS, ControlRead, bursts
+from lgvsc.coding.message_codec import read_control as read_message_control
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.interfaces import Rebuilt, Scheme
 from lgvsc.core.message import Segment

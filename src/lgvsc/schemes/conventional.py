@@ -14,26 +14,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.budget import Budget
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, control_symbols, decode_control, encode_control
-from lgvsc.coding.digital import LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
+from lgvsc.coding.control import VideoControl, described
+from lgvsc.coding.digital import LADDER, TABLE_1_LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
 from lgvsc.coding.elementary import CODECS, CodecName
-from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
+from lgvsc.coding.framing import ControlRead
 from lgvsc.coding.prefix import intact_prefix
 from lgvsc.coding.snr import choose_mcs, required_snr_db
-from lgvsc.coding.video_control import (
-    MAX_GOP_FRAMES,
-    MAX_PAYLOAD_BYTES,
-    PAPER_SCHEMES,
-    VIDEO_CONTROL_BITS,
-    VideoControl,
-    pack_video_control,
-    unpack_video_control,
-    video_mcs,
-)
 from lgvsc.coding.video_road import COARSEST, CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
 from lgvsc.coding.video_search import STEPS, Choice, Format, FormatSearch, Gop, Objective, picture_at, picture_count
 from lgvsc.core.air import Burst, Part, Reception
@@ -42,10 +31,12 @@ from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.message import PARTS, PartStatus, Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat
 from lgvsc.errors import ConfigError
+from lgvsc.schemes.bursts_in_order import bursts_in_order
 from lgvsc.schemes.player import Decoded, Player
 from lgvsc.schemes.table_1 import PaperRow, SnrDef, paper_row
-from lgvsc.world.spans import in_order
 
+MAX_GOP_FRAMES = VideoControl.most("length")
+MAX_PAYLOAD_BYTES = VideoControl.most("payload_bytes")
 MAX_GOP_BYTES = 256 << 20  # of pictures in 4:2:0 that the transmitter holds at once
 GVSC_SCHEME = (2, 3 / 4)  # bits per symbol and code rate
 TYPICAL_BITS = 8000  # fixes the spectral efficiency by which a budget in bit/s becomes symbols
@@ -166,7 +157,7 @@ class _Sender:
 
     def __init__(self, video: VideoFormat, config: ConventionalConfig, row: PaperRow | None, snr_db: float) -> None:
         self._video, self._config, self._row, self._snr_db = video, config, row, snr_db
-        self._head_symbols = len(PREAMBLE) + control_symbols(VIDEO_CONTROL_BITS, snr_db)
+        self._head_symbols = VideoControl.head_symbols(snr_db)
         self._search = FormatSearch(config.codec, config.objective)
         self._credit = 0.0
         self._index = 0
@@ -183,14 +174,7 @@ class _Sender:
             choice, mcs = self._by_quantiser(gop) if self._config.mode == "gvsc" else self._adapted(gop)
         coded = choice.coded
         control = VideoControl(
-            height=gop.height,
-            width=gop.width,
-            fps_numerator=self._video.fps.numerator,
-            fps_denominator=self._video.fps.denominator,
-            total_frames=self._video.frames or 0,
-            start=gop.start,
-            length=len(gop),
-            last=int(last),
+            **described(self._video, gop.start, len(gop), last) | {"height": gop.height, "width": gop.width},
             codec=CODECS.index(self._config.codec),
             constant_qp=int(choice.quantiser.constant_qp),
             eighths=choice.format.eighths - 1,
@@ -201,8 +185,7 @@ class _Sender:
             header_qp=coded.header_qp,
             header_check=coded.header_check,
         )
-        head = torch.cat([PREAMBLE, encode_control(pack_video_control(control), self._snr_db)])
-        parts = [Part("control", head, VIDEO_CONTROL_BITS)]
+        parts = [control.part(self._snr_db)]
         if coded.payload:
             symbols = encode_bits(np.unpackbits(np.frombuffer(coded.payload, np.uint8)), mcs)
             self._credit -= len(symbols)
@@ -215,12 +198,12 @@ class _Sender:
     def _by_table(self, gop: Gop, row: PaperRow) -> tuple[Choice, Mcs]:
         whole, quantiser = Format(8, 1), Quantiser(row.qp, constant_qp=True)
         coded = encode_gop(self._config.codec, gop.pictures(whole), quantiser)
-        index = len(LADDER) + PAPER_SCHEMES.index((row.bits_per_symbol, row.code_rate))
-        return Choice(whole, quantiser, coded, 1), video_mcs(index, 8 * len(coded.payload))
+        index = len(LADDER) + TABLE_1_LADDER.index((row.bits_per_symbol, row.code_rate))
+        return Choice(whole, quantiser, coded, 1), mcs_at(index, 8 * len(coded.payload))
 
     def _by_quantiser(self, gop: Gop) -> tuple[Choice, Mcs]:
         """All pictures at their own size with the finest constant QP that fits; the coarsest where none does."""
-        index, whole = len(LADDER) + PAPER_SCHEMES.index(GVSC_SCHEME), Format(8, 1)
+        index, whole = len(LADDER) + TABLE_1_LADDER.index(GVSC_SCHEME), Format(8, 1)
         low, high = 0, int(COARSEST[self._config.codec])
         best: Choice | None = None
         codings = 0
@@ -229,11 +212,11 @@ class _Sender:
             coded = encode_gop(self._config.codec, gop.pictures(whole), Quantiser(qp, constant_qp=True))
             codings += 1
             bits = 8 * len(coded.payload)
-            if symbol_count(bits, video_mcs(index, bits)) <= self._credit or qp == int(COARSEST[self._config.codec]):
+            if symbol_count(bits, mcs_at(index, bits)) <= self._credit or qp == int(COARSEST[self._config.codec]):
                 best, high = Choice(whole, Quantiser(qp, constant_qp=True), coded, codings), qp
             else:
                 low = qp + 1
-        return best, video_mcs(index, 8 * len(best.coded.payload))
+        return best, mcs_at(index, 8 * len(best.coded.payload))
 
     def _adapted(self, gop: Gop) -> tuple[Choice, Mcs]:
         room, index = most_bytes(int(self._credit), self._snr_db)
@@ -273,33 +256,24 @@ def received_groups(
     receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
 ) -> Iterator[Decoded]:
     """Groups of pictures whose control could be read, in order, each with the frames that can still be decoded."""
-    payloads: dict[int, tuple[VideoControl, bytes]] = {}
 
-    def segments() -> Iterator[Segment]:
-        for control, body in bursts(receptions, read_control, control_symbols=MAX_CONTROL_SYMBOLS):
-            body, erased = erase_bad(body)
-            payload = read_payload(control, body)
-            payloads[control.start] = control, payload
-            whole = len(payload) == control.payload_bytes
-            video: PartStatus = "absent" if not control.payload_bytes else "ok" if whole else "lost"
-            status = {**dict.fromkeys(PARTS, "absent"), "control": "ok", "video": video}
-            yield control.segment().changed(status=status, erased_symbols=erased)
+    def heard(control: VideoControl, body: Reception) -> tuple[Segment, bytes]:
+        body, erased = erase_bad(body)
+        payload = read_payload(control, body)
+        whole = len(payload) == control.payload_bytes
+        video: PartStatus = "absent" if not control.payload_bytes else "ok" if whole else "lost"
+        status = {**dict.fromkeys(PARTS, "absent"), "control": "ok", "video": video}
+        return control.segment().changed(status=status, erased_symbols=erased), payload
 
-    for segment in in_order(segments()):
+    for segment, control, payload in bursts_in_order(receptions, read_control, heard):
         on_segment(segment)
-        control, payload = payloads[segment.start]
-        for start in [start for start in payloads if start <= segment.start]:
-            del payloads[start]
         yield Decoded(segment, frames_of(control, payload))
 
 
 def read_control(received: Reception) -> ControlRead[VideoControl] | None:
     """What follows a preamble, as control; ``None`` where it is none."""
-    read = decode_control(received, VIDEO_CONTROL_BITS)
-    control = unpack_video_control(read[0]) if read else None
-    if read is None or control is None:
-        return None
-    return ControlRead(control, control_symbols=read[1], body_symbols=control.body_symbols)
+    read = VideoControl.read(received)
+    return ControlRead(read[0], control_symbols=read[1], body_symbols=read[0].body_symbols) if read else None
 
 
 def read_payload(control: VideoControl, body: Reception) -> bytes:
@@ -307,7 +281,7 @@ def read_payload(control: VideoControl, body: Reception) -> bytes:
     if not control.payload_bytes:
         return b""
     bits = 8 * control.payload_bytes
-    prefix = intact_prefix(body, bits, video_mcs(control.mcs, bits))
+    prefix = intact_prefix(body, bits, mcs_at(control.mcs, bits))
     return np.packbits(prefix[: len(prefix) // 8 * 8]).tobytes()
 
 

@@ -15,25 +15,19 @@ from dataclasses import dataclass
 import torch
 
 from lgvsc.channel.common import erase_bad
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, decode_control, encode_control
+from lgvsc.coding.control import FramesControl, described
 from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
-from lgvsc.coding.frames_control import (
-    FRAMES_CONTROL_BITS,
-    MAX_FRAMES,
-    FramesControl,
-    pack_frames_control,
-    unpack_frames_control,
-)
-from lgvsc.coding.framing import MAX_BURST_SYMBOLS, PREAMBLE, ControlRead, bursts
+from lgvsc.coding.framing import MAX_BURST_SYMBOLS, ControlRead
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.message import PARTS, PartStatus, Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat
 from lgvsc.errors import ConfigError
+from lgvsc.schemes.bursts_in_order import bursts_in_order
 from lgvsc.schemes.player import Decoded, Player
-from lgvsc.world.spans import in_order
 
+MAX_FRAMES = FramesControl.most("length")  # of a burst
 REALS = range(2, 17)  # for each 8 x 8 pixels, that the codec has learned to do with
 
 
@@ -114,20 +108,9 @@ class DjsccRgbScheme:
     def _burst(
         self, index: int, start: int, coded: list[torch.Tensor], video: VideoFormat, *, last: bool
     ) -> tuple[Segment, Burst]:
-        control = FramesControl(
-            height=video.height,
-            width=video.width,
-            fps_numerator=video.fps.numerator,
-            fps_denominator=video.fps.denominator,
-            total_frames=video.frames or 0,
-            start=start,
-            length=len(coded),
-            last=int(last),
-            reals=self._config.reals,
-        )
-        head = torch.cat([PREAMBLE, encode_control(pack_frames_control(control), self._snr_db)])
+        control = FramesControl(**described(video, start, len(coded), last), reals=self._config.reals)
         label = f"{len(coded)} frames of {len(coded[0])} symbols"
-        parts = (Part("control", head, FRAMES_CONTROL_BITS), Part("video", torch.cat(coded), 0, label))
+        parts = (control.part(self._snr_db), Part("video", torch.cat(coded), 0, label))
         return control.segment(), Burst(index, parts)
 
     def _frame_symbols(self, height: int, width: int, reals: int) -> int:
@@ -137,31 +120,25 @@ class DjsccRgbScheme:
 
     def _received(self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None]) -> Iterator[Decoded]:
         """Groups of frames whose control could be read, in order."""
-        bodies: dict[int, tuple[FramesControl, Reception]] = {}
 
-        def segments() -> Iterator[Segment]:
-            for control, body in bursts(receptions, self._read_control, control_symbols=MAX_CONTROL_SYMBOLS):
-                body, erased = erase_bad(body)
-                bodies[control.start] = control, body
-                heard: PartStatus = "lost" if erased == len(body) else "ok"
-                status = {**dict.fromkeys(PARTS, "absent"), "control": "ok", "video": heard}
-                yield control.segment().changed(status=status, erased_symbols=erased)
+        def heard(control: FramesControl, body: Reception) -> tuple[Segment, Reception]:
+            body, erased = erase_bad(body)
+            video: PartStatus = "lost" if erased == len(body) else "ok"
+            status = {**dict.fromkeys(PARTS, "absent"), "control": "ok", "video": video}
+            return control.segment().changed(status=status, erased_symbols=erased), body
 
-        for segment in in_order(segments()):
+        for segment, control, body in bursts_in_order(receptions, self._read_control, heard):
             on_segment(segment)
-            control, body = bodies[segment.start]
-            for start in [start for start in bodies if start <= segment.start]:
-                del bodies[start]
             yield Decoded(segment, self._frames(control, body))
 
     def _read_control(self, received: Reception) -> ControlRead[FramesControl] | None:
         """What follows a preamble, as control; ``None`` where it is none."""
-        read = decode_control(received, FRAMES_CONTROL_BITS)
-        control = unpack_frames_control(read[0]) if read else None
-        each = self._frame_symbols(control.height, control.width, control.reals) if control else 0
-        if read is None or control is None or not each:
+        read = FramesControl.read(received)
+        if read is None:
             return None
-        return ControlRead(control, control_symbols=read[1], body_symbols=control.length * each)
+        control, symbols = read
+        each = self._frame_symbols(control.height, control.width, control.reals)
+        return ControlRead(control, control_symbols=symbols, body_symbols=control.length * each) if each else None
 
     def _frames(self, control: FramesControl, body: Reception) -> Iterator[tuple[int, Pixels]]:
         """Frames of which anything was heard."""

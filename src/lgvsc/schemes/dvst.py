@@ -14,17 +14,10 @@ import torch
 
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.budget import MAX_KEYFRAME_CBR, Budget
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, control_symbols, decode_control, encode_control
+from lgvsc.coding.control import DvstControl, described
 from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.dvst_control import (
-    DVST_CONTROL_BITS,
-    MAX_FRAMES,
-    DvstControl,
-    pack_dvst_control,
-    unpack_dvst_control,
-)
 from lgvsc.coding.dvst_road import CodedDifferences, DvstCodec
-from lgvsc.coding.framing import PREAMBLE, ControlRead, bursts
+from lgvsc.coding.framing import ControlRead
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.coding.snr import choose_mcs
 from lgvsc.core.air import Burst, Part, Reception
@@ -33,9 +26,10 @@ from lgvsc.core.interfaces import CodedPicture, Rebuilt
 from lgvsc.core.message import PARTS, PartStatus, Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat
 from lgvsc.errors import ConfigError
+from lgvsc.schemes.bursts_in_order import bursts_in_order
 from lgvsc.schemes.player import Decoded, Player
-from lgvsc.world.spans import in_order
 
+MAX_FRAMES = DvstControl.most("length")  # of a burst
 MAX_BURST_BYTES = 64 << 20  # of pictures that the transmitter holds at once
 UNKNOWN_GOP = 240  # frames over which the first keyframe's cost is spread where neither GOP nor video has an end
 TYPICAL_BITS = 2000  # fixes the spectral efficiency by which a budget in bit/s becomes symbols
@@ -127,7 +121,7 @@ class _Sender:
         self, roads: PictureRoads, codec: DvstCodec, snr_db: float, config: DvstSchemeConfig, video: VideoFormat
     ) -> None:
         self._roads, self._codec, self._snr_db, self._config, self._video = roads, codec, snr_db, config, video
-        self._head_symbols = len(PREAMBLE) + control_symbols(DVST_CONTROL_BITS, snr_db)
+        self._head_symbols = DvstControl.head_symbols(snr_db)
         efficiency = choose_mcs(TYPICAL_BITS, snr_db, "video").efficiency
         self._per_frame = Budget.parse(config.budget).symbols_per_frame(video, efficiency)
         self._expected: Pixels | None = None
@@ -163,14 +157,7 @@ class _Sender:
         differences = self._differences(following, share * self._left - self._head_symbols) if following else None
         header_mcs = choose_mcs(len(differences.header), self._snr_db, "keyframes") if differences else mcs_at(0, 8)
         control = DvstControl(
-            height=self._video.height,
-            width=self._video.width,
-            fps_numerator=self._video.fps.numerator,
-            fps_denominator=self._video.fps.denominator,
-            total_frames=self._video.frames or 0,
-            start=frames[0].index,
-            length=len(frames),
-            last=int(last),
+            **described(self._video, frames[0].index, len(frames), last),
             keyframe_codec=coded.codec if coded else 0,
             keyframe_length=coded.length if coded else 0,
             keyframe_mode=coded.mode if coded else 0,
@@ -178,8 +165,7 @@ class _Sender:
             header_mcs=header_mcs.index,
             symbols=len(differences.symbols) if differences else 0,
         )
-        head = torch.cat([PREAMBLE, encode_control(pack_dvst_control(control), self._snr_db)])
-        parts = [Part("control", head, DVST_CONTROL_BITS)]
+        parts = [control.part(self._snr_db)]
         if coded is not None:
             parts.append(Part("keyframes", coded.symbols, coded.payload_bits, "keyframe"))
         if differences is not None:
@@ -188,7 +174,7 @@ class _Sender:
             parts.append(Part("video", differences.symbols, 0, f"{len(following)} frames"))
             self._left -= len(header) + len(differences.symbols)
             self._expected = differences.expected[-1]
-        self._left -= len(head)
+        self._left -= self._head_symbols
         self._frames_left -= len(frames)
         picture = frames[0].pixels if coded is not None else None
         return control.segment().changed(keyframe=picture), Burst(index, tuple(parts))
@@ -207,9 +193,7 @@ class _Sender:
         self._expected = coded.expected
         if self._expected is None:  # decoded as it was sent: what a receiver has but for its noise
             quiet = torch.full((len(coded.symbols),), 10 ** (-self._snr_db / 10))
-            self._expected = self._roads.decode(
-                Reception(coded.symbols, quiet), coded.codec, coded.length, coded.mode, height, width
-            )
+            self._expected = self._roads.decode(Reception(coded.symbols, quiet), coded.header, height, width)
         if self._expected is None:
             raise ConfigError(f"a keyframe in {most} symbols cannot be read at {self._snr_db:g} dB; raise dvst.budget")
         return coded
@@ -253,18 +237,9 @@ class _Receiver:
 
     def groups(self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None]) -> Iterator[Decoded]:
         """Groups of frames whose control could be read, in order."""
-        bodies: dict[int, tuple[DvstControl, Reception]] = {}
-
-        def segments() -> Iterator[Segment]:
-            for control, body in bursts(receptions, self._read_control, control_symbols=MAX_CONTROL_SYMBOLS):
-                bodies[control.start] = control, body
-                yield control.segment()
-
-        for segment in in_order(segments()):
-            control, body = bodies[segment.start]
-            for start in [start for start in bodies if start <= segment.start]:
-                del bodies[start]
-            body, erased = erase_bad(body)
+        arrived = bursts_in_order(receptions, self._read_control, lambda control, body: (control.segment(), body))
+        for segment, control, received in arrived:
+            body, erased = erase_bad(received)
             status: dict[str, PartStatus] = dict.fromkeys(PARTS, "absent")
             frames, lost = self._frames(control, body)
             status |= {"control": "ok"}
@@ -279,18 +254,18 @@ class _Receiver:
 
     def _read_control(self, received: Reception) -> ControlRead[DvstControl] | None:
         """What follows a preamble, as control; ``None`` where it is none."""
-        read = decode_control(received, DVST_CONTROL_BITS)
-        control = unpack_dvst_control(read[0]) if read else None
-        if read is None or control is None:
+        read = DvstControl.read(received)
+        if read is None:
             return None
+        control, symbols = read
         keyframe, header = self._sizes(control)
         if control.keyframe_length and not keyframe:
             return None
-        return ControlRead(control, control_symbols=read[1], body_symbols=keyframe + header + control.symbols)
+        return ControlRead(control, control_symbols=symbols, body_symbols=keyframe + header + control.symbols)
 
     def _sizes(self, c: DvstControl) -> tuple[int, int]:
         """Symbols of the keyframe and of the header."""
-        keyframe = self._roads.symbol_count(c.keyframe_codec, c.keyframe_length, c.keyframe_mode, c.height, c.width)
+        keyframe = self._roads.symbol_count(c.keyframe, c.height, c.width)
         return keyframe, symbol_count(c.header_bits, mcs_at(c.header_mcs, c.header_bits)) if c.header_bits else 0
 
     def _frames(self, c: DvstControl, body: Reception) -> tuple[list[tuple[int, Pixels]], set[str]]:
@@ -301,9 +276,7 @@ class _Receiver:
         keyframe_symbols, header_symbols = self._sizes(c)
         frames: list[tuple[int, Pixels]] = []
         if c.keyframe_length:
-            self._shown = self._roads.decode(
-                body[:keyframe_symbols], c.keyframe_codec, c.keyframe_length, c.keyframe_mode, c.height, c.width
-            )
+            self._shown = self._roads.decode(body[:keyframe_symbols], c.keyframe, c.height, c.width)
             if self._shown is None:
                 return [], {"keyframe", "side", "video"}
             frames.append((c.start, self._shown))

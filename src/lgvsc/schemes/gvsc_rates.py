@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
-from lgvsc.coding.message_codec import SKETCH_RATE_MAP
+from lgvsc.coding.parts.sketches import SKETCH_RATE_MAP
 from lgvsc.core.ledger import Ledger
 
 Accounting: TypeAlias = Literal["measured", "paper"]

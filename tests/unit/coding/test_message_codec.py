@@ -8,7 +8,8 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.message_codec import CLOSING_KEYFRAME, CodingConfig, MessageCodec
+from lgvsc.coding.message_codec import CodingConfig, MessageCodec
+from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
 from lgvsc.coding.picture import DigitalPictureCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.core.air import Reception

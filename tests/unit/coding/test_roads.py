@@ -6,7 +6,7 @@ import torch
 
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.core.air import Reception
-from lgvsc.core.interfaces import CodedPicture
+from lgvsc.core.interfaces import CodedPicture, PictureHeader
 from lgvsc.errors import ConfigError
 
 
@@ -68,10 +68,10 @@ def test_the_receiver_reads_by_the_number_on_the_air():
     roads = PictureRoads([Digital(), Analogue()])
     sent = roads.encode(ramp(), max_symbols=100, snr_db=60.0)
     received = Reception(sent.symbols, torch.zeros(64))
-    assert np.abs(roads.decode(received, 1, 64, 0, 64, 48).astype(int) - ramp()).max() <= 1
-    assert roads.decode(received, 3, 64, 0, 64, 48) is None, "a road that this receiver does not have"
-    assert roads.symbol_count(3, 64, 0, 64, 48) == 0
-    assert roads.symbol_count(1, 0, 0, 64, 48) == 0
+    assert np.abs(roads.decode(received, PictureHeader(1, 64, 0), 64, 48).astype(int) - ramp()).max() <= 1
+    assert roads.decode(received, PictureHeader(3, 64, 0), 64, 48) is None, "a road that this receiver does not have"
+    assert roads.symbol_count(PictureHeader(3, 64, 0), 64, 48) == 0
+    assert roads.symbol_count(PictureHeader(1, 0, 0), 64, 48) == 0
 
 
 def test_two_roads_with_one_number_are_refused():
@@ -86,9 +86,12 @@ def test_a_picture_by_a_road_that_is_not_sent_with_is_read_all_the_same():
     roads = PictureRoads([Digital()], lambda number: wanted.append(number) or (Analogue() if number == 1 else None))
     sent = Analogue().encode(ramp(), max_symbols=100, snr_db=60.0)
     received = Reception(sent.symbols, torch.zeros(len(sent.symbols)))
-    assert roads.symbol_count(1, 64, 0, 64, 48) == 64
-    assert np.abs(roads.decode(received, 1, 64, 0, 64, 48).astype(int) - ramp()).max() <= 1
-    assert roads.symbol_count(3, 64, 0, 64, 48) == 0 and roads.decode(received, 3, 64, 0, 64, 48) is None
+    assert roads.symbol_count(PictureHeader(1, 64, 0), 64, 48) == 64
+    assert np.abs(roads.decode(received, PictureHeader(1, 64, 0), 64, 48).astype(int) - ramp()).max() <= 1
+    assert (
+        roads.symbol_count(PictureHeader(3, 64, 0), 64, 48) == 0
+        and roads.decode(received, PictureHeader(3, 64, 0), 64, 48) is None
+    )
     assert set(wanted) == {1, 3}
     wanted.clear()
-    assert roads.symbol_count(1, 0, 0, 64, 48) == 0 and not wanted  # nothing was sent, nothing is loaded
+    assert roads.symbol_count(PictureHeader(1, 0, 0), 64, 48) == 0 and not wanted  # nothing was sent, nothing is loaded

@@ -14,16 +14,9 @@ from sketch_pieces import CoarseDifferences, checked, road, white_rows
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding import control
-from lgvsc.coding.control import (
-    CONTROL_BITS,
-    SKETCH_CONTROL_BITS,
-    VERSION,
-    Control,
-    pack_control,
-    unpack_control,
-)
-from lgvsc.coding.message_codec import OTHER_SKETCHES, SKETCH_RATE_MAP, CodingConfig, MessageCodec
+from lgvsc.coding.control import MessageControl
+from lgvsc.coding.message_codec import CodingConfig, MessageCodec
+from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP, SketchControl
 from lgvsc.coding.picture import DigitalPictureCodec
 from lgvsc.coding.roads import PictureRoads
 from lgvsc.core.air import Reception
@@ -33,8 +26,8 @@ from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
 
 VIDEO = VideoFormat(64, 96, Fraction(4), 16)
-DRAWN = Control(
-    version=7, height=64, width=96, fps_numerator=4, fps_denominator=1, total_frames=16, start=8, length=8, last=1,
+DRAWN = SketchControl(
+    height=64, width=96, fps_numerator=4, fps_denominator=1, total_frames=16, start=8, length=8, last=1,
     cut=0, caption_bits=80, caption_mcs=3, side=0, side_mcs=0, keyframe_codec=0, keyframe_length=0,
     keyframe_mode=0, closing_codec=0, closing_length=0, closing_mode=0, sketches=4, sketch_spacing=2,
     sketch_header_bits=40, sketch_header_mcs=31, sketch_symbols=768,
@@ -61,12 +54,13 @@ def through(bursts, snr_db, seed=0):
 
 
 def test_bursts_without_sketches_keep_the_shorter_control():
-    assert len(pack_control(dataclasses.replace(DRAWN, version=VERSION))) == CONTROL_BITS < SKETCH_CONTROL_BITS
+    ((_, plain),) = codec().encode([drawn(count=0)])
+    assert plain.parts[0].payload_bits == MessageControl.block_bits() < SketchControl.block_bits()
 
 
 def test_the_layout_with_sketches_is_pinned():
-    bits = "".join(map(str, pack_control(DRAWN)))
-    assert len(bits) == SKETCH_CONTROL_BITS == 267
+    bits = "".join(map(str, DRAWN.pack()))
+    assert len(bits) == SketchControl.block_bits() == 267
     assert bits[:3] == "111"
     fields = [int(bits[a:b], 2) for a, b in ((199, 206), (206, 216), (216, 229), (229, 234), (234, 251))]
     assert fields == [4, 2, 40, 31, 768]
@@ -79,7 +73,7 @@ def test_round_trip_of_the_sketch_fields(count, spacing, header_bits, mcs, symbo
         DRAWN, length=1023, sketches=count, sketch_spacing=spacing * several,
         sketch_header_bits=header_bits * several, sketch_header_mcs=mcs, sketch_symbols=symbols * several,
     )  # fmt: skip
-    assert unpack_control(pack_control(given_)) == given_
+    assert SketchControl.unpack(given_.pack()) == given_
 
 
 @pytest.mark.parametrize(
@@ -93,16 +87,18 @@ def test_round_trip_of_the_sketch_fields(count, spacing, header_bits, mcs, symbo
     ],
 )
 def test_sketches_that_contradict_the_segment_are_no_control(change):
-    assert unpack_control(pack_control(dataclasses.replace(DRAWN, **change))) is None
+    assert SketchControl.unpack(dataclasses.replace(DRAWN, **change).pack()) is None
 
 
 def test_one_layout_does_not_pass_for_the_other(monkeypatch):
     """A block of the short length that calls itself version 7, and a long one of version 3."""
-    short = dataclasses.replace(DRAWN, version=3)
-    monkeypatch.setattr(control, "SKETCH_VERSION", 8)
-    wrong = pack_control(dataclasses.replace(short, version=7))
-    monkeypatch.undo()
-    assert len(wrong) == CONTROL_BITS and unpack_control(wrong) is None
+    plain = MessageControl(**{name: value for name, value in vars(DRAWN).items() if "sketch" not in name})
+    for control, version in ((plain, SketchControl.version), (DRAWN, 3)):
+        with monkeypatch.context() as patched:
+            patched.setattr(type(control), "version", version)
+            wrong = control.pack()
+        assert MessageControl.unpack(wrong) is None and SketchControl.unpack(wrong) is None
+    assert MessageControl.unpack(plain.pack()) == plain and SketchControl.unpack(DRAWN.pack()) == DRAWN
 
 
 # Bursts

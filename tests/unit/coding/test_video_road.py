@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import unpack_control
+from lgvsc.coding.control import MessageControl, VideoControl
 from lgvsc.coding.digital import block_count, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.elementary import CODECS, pictures_of
+from lgvsc.coding.fields import pack_fields
 from lgvsc.coding.interleaver import deinterleave, interleave
 from lgvsc.coding.prefix import intact_prefix
-from lgvsc.coding.video_control import VIDEO_CONTROL_BITS, VideoControl, pack_video_control, unpack_video_control
 from lgvsc.coding.video_road import Quantiser, coded_size, decode_gop, encode_gop, scaled, to_rgb, to_yuv
 from lgvsc.coding.video_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
 from lgvsc.core.air import Reception
@@ -178,27 +178,28 @@ def control(**changes) -> VideoControl:
 
 
 def test_control_round_trip():
-    bits = pack_video_control(control())
-    assert len(bits) == VIDEO_CONTROL_BITS
-    assert unpack_video_control(bits) == control()
+    bits = control().pack()
+    assert len(bits) == VideoControl.block_bits()
+    assert VideoControl.unpack(bits) == control()
     assert control().body_symbols == symbol_count(40_000, mcs_at(7, 40_000))
 
 
 def test_control_with_any_bit_wrong_is_refused():
-    bits = pack_video_control(control())
+    bits = control().pack()
     for index in range(len(bits)):
         bits[index] ^= 1
-        assert unpack_video_control(bits) is None
+        assert VideoControl.unpack(bits) is None
         bits[index] ^= 1
 
 
 @pytest.mark.parametrize("changes", [{"version": 1}, {"mcs": 31}, {"length": 0}, {"height": 0}])
 def test_control_that_makes_no_sense_is_refused(changes):
-    assert unpack_video_control(pack_video_control(control(**changes))) is None
+    values = {"version": VideoControl.version, **vars(control())} | changes
+    assert VideoControl.unpack(pack_fields(values, VideoControl.layout())) is None
 
 
 def test_neither_receiver_takes_the_others_control():
-    assert unpack_control(pack_video_control(control())) is None
+    assert MessageControl.unpack(control().pack()) is None
 
 
 # Prefix

@@ -12,7 +12,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import CONTROL_BITS
+from lgvsc.coding.control import MessageControl
 from lgvsc.coding.control_block import decode_control
 from lgvsc.coding.framing import PREAMBLE_SYMBOLS
 from lgvsc.coding.interleaver import deinterleave, interleave
@@ -170,7 +170,7 @@ def test_too_small_a_budget_sends_control_alone():
 
 def test_the_generative_receiver_does_not_take_these_bursts():
     (reception,) = clean(sent(adaptive(), clip(6)))
-    assert decode_control(reception[PREAMBLE_SYMBOLS:], CONTROL_BITS) is None
+    assert decode_control(reception[PREAMBLE_SYMBOLS:], MessageControl.block_bits()) is None
 
 
 def test_a_burst_leaves_as_soon_as_its_group_has_ended():

@@ -10,15 +10,8 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import CONTROL_BITS
+from lgvsc.coding.control import FramesControl, MessageControl, VideoControl
 from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
-from lgvsc.coding.frames_control import (
-    FRAMES_CONTROL_BITS,
-    FramesControl,
-    pack_frames_control,
-    unpack_frames_control,
-)
-from lgvsc.coding.video_control import VIDEO_CONTROL_BITS
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Video, VideoFormat
@@ -133,13 +126,13 @@ def test_control_says_what_it_was_told_and_is_no_other_kind_of_control():
         height=1080, width=1920, fps_numerator=30000, fps_denominator=1001, total_frames=0, start=99, length=32,
         last=1, reals=3,
     )  # fmt: skip
-    bits = pack_frames_control(control)
-    assert unpack_frames_control(bits) == control and len(bits) == FRAMES_CONTROL_BITS
-    assert len({FRAMES_CONTROL_BITS, VIDEO_CONTROL_BITS, CONTROL_BITS}) == 3
+    bits = control.pack()
+    assert FramesControl.unpack(bits) == control and len(bits) == FramesControl.block_bits()
+    assert len({FramesControl.block_bits(), VideoControl.block_bits(), MessageControl.block_bits()}) == 3
     for place in range(len(bits)):
         wrong = bits.copy()
         wrong[place] ^= 1
-        assert unpack_frames_control(wrong) is None
+        assert FramesControl.unpack(wrong) is None
 
 
 def test_a_budget_sets_the_rate_control_included_and_one_too_small_is_refused():

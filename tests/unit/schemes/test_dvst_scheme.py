@@ -10,13 +10,11 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import CONTROL_BITS
-from lgvsc.coding.dvst_control import DVST_CONTROL_BITS, DvstControl, pack_dvst_control, unpack_dvst_control
+from lgvsc.coding.control import DvstControl, FramesControl, MessageControl, VideoControl
 from lgvsc.coding.dvst_road import DvstCodec
-from lgvsc.coding.frames_control import FRAMES_CONTROL_BITS
+from lgvsc.coding.fields import pack_fields
 from lgvsc.coding.ntscc_road import NtsccPictureCodec
 from lgvsc.coding.roads import PictureRoads
-from lgvsc.coding.video_control import VIDEO_CONTROL_BITS
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Video
@@ -157,16 +155,26 @@ def test_control_says_what_it_was_told_and_is_no_other_kind_of_control():
         height=1080, width=1920, fps_numerator=30000, fps_denominator=1001, total_frames=0, start=99, length=32,
         last=1, keyframe_codec=1, keyframe_length=77, keyframe_mode=3, header_bits=900, header_mcs=9, symbols=12345,
     )  # fmt: skip
-    bits = pack_dvst_control(control)
-    assert unpack_dvst_control(bits) == control and len(bits) == DVST_CONTROL_BITS and control.following == 31
-    assert len({DVST_CONTROL_BITS, FRAMES_CONTROL_BITS, VIDEO_CONTROL_BITS, CONTROL_BITS}) == 4
+    bits = control.pack()
+    assert DvstControl.unpack(bits) == control and len(bits) == DvstControl.block_bits() and control.following == 31
+    assert (
+        len(
+            {
+                DvstControl.block_bits(),
+                FramesControl.block_bits(),
+                VideoControl.block_bits(),
+                MessageControl.block_bits(),
+            }
+        )
+        == 4
+    )
     for place in range(len(bits)):
         wrong = bits.copy()
         wrong[place] ^= 1
-        assert unpack_dvst_control(wrong) is None
+        assert DvstControl.unpack(wrong) is None
     for nonsense in ({"length": 0}, {"version": 5}, {"header_bits": 0}, {"header_mcs": 31}, {"fps_denominator": 0}):
-        fields = {name: getattr(control, name) for name in DvstControl.__slots__} | nonsense
-        assert unpack_dvst_control(pack_dvst_control(DvstControl(**fields))) is None
+        fields = {"version": DvstControl.version, **vars(control)} | nonsense
+        assert DvstControl.unpack(pack_fields(fields, DvstControl.layout())) is None
 
 
 def test_eta_spends_less_where_less_is_told():
