@@ -34,6 +34,7 @@ TRAININGS = {
     "deepjscc": "lgvsc.training.deepjscc",
     "dvst": "lgvsc.training.dvst",
     "world": "lgvsc.training.compact_world",
+    "enhancer": "lgvsc.training.enhancer",
     "link-adaptation": "lgvsc.training.link_adaptation",
     "auto": "lgvsc.experiments.scheme_choice",
     "ladder": "lgvsc.experiments.ladder_choice",

@@ -1,0 +1,276 @@
+"""Train the compact enhancer: ``lgvsc train enhancer --data FOLDER --out FOLDER``.
+
+First the faithful end, by Charbonnier's loss and structural similarity; then, with ``--look vivid --from-weights
+FAITHFUL``, the vivid one, by how different two pictures look to a network. What is trained on is made first
+(``enhancer_data``); ``--only-data`` stops there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lgvsc.core.video import VideoReader
+from lgvsc.errors import ConfigError, InputError
+from lgvsc.metrics.smooth_ssim import training_ms_ssim
+from lgvsc.nets.enhancer import Enhancer, Known
+from lgvsc.training.compact_world import training_ssim
+from lgvsc.training.enhancer_data import ScenePool, Scenes, is_held_out, load_take, make_takes, scenes_of
+from lgvsc.training.loop import LoopConfig, TrainingRun
+from lgvsc.training.perceptual import Distance, choose_distance
+from lgvsc.training.pictures import find_sources
+
+logger = logging.getLogger(__name__)
+
+RUN = 3  # small frames in a row that the network sees its own output of
+VALIDATED = 24  # held-out runs
+WITHOUT_KEYFRAMES = 0.35  # share of the runs
+SOFT = 0.02  # of Charbonnier's loss: below this error it is squared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnhancerTraining(LoopConfig):
+    """The recipe.
+
+    Attributes:
+        batch: Runs of small frames in a batch.
+        look: Which end is trained.
+        takes: Of each clip.
+        clips: At most, the first by name.
+        worse_weight: Of what is farther from the truth than the plain enlargement is.
+        distance: Of the vivid end, see :mod:`lgvsc.training.perceptual`.
+        distance_weight: Of that distance.
+    """
+
+    batch: int = 4
+    look: str = "faithful"
+    takes: int = 2
+    clips: int = 1000
+    worse_weight: float = 1.0
+    distance: str = "auto"
+    distance_weight: float = 1.0
+    learning_rate: float = 7e-4
+    average: float = 0.998
+
+    def __post_init__(self) -> None:
+        LoopConfig.__post_init__(self)
+        if self.look not in ("faithful", "vivid"):
+            raise ConfigError(f"look is {self.look!r}; an end is faithful or vivid")
+
+
+class EnhancerRun(TrainingRun[EnhancerTraining]):
+    """Training in progress."""
+
+    net: Enhancer
+
+    def __init__(
+        self,
+        config: EnhancerTraining,
+        net: Enhancer,
+        pool: ScenePool,
+        held_out: ScenePool | None,
+        out: Path,
+        resume: Path | None = None,
+    ) -> None:
+        super().__init__(config, net, out, resume)
+        self._pool, self._held_out = pool, held_out
+        self._distance: Distance | None = None
+        if config.look == "vivid":
+            self.distance_name, self._distance = choose_distance(config.distance, config.device)
+
+    def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        rng = self.choice(step)
+        drawn = self._pool.draw(self.config.batch, RUN, rng)
+        with_keys = torch.from_numpy(rng.random(self.config.batch) >= WITHOUT_KEYFRAMES)
+        with self.autocast():
+            frames = unrolled(self.net, drawn, with_keys)
+        truth, plain = drawn[0].flatten(0, 1), drawn[1].flatten(0, 1)
+        with torch.autocast("cpu", enabled=False):
+            total, figures = faithful_loss(frames.flatten(0, 1).float(), truth, plain, self.config.worse_weight)
+            if self._distance is not None:
+                apart = self._distance(frames[-1].float().clamp(0, 1), drawn[0][-1]).mean()
+                total = total + self.config.distance_weight * apart
+                figures["distance"] = float(apart.detach())
+        return total, figures
+
+    def measure(self) -> object:
+        """Held-out runs: plain enlargement, moved keyframes, the network without and with them."""
+        if self._held_out is None:
+            return None
+        rows = []
+        for number in range(VALIDATED):
+            drawn = self._held_out.draw(1, RUN, np.random.default_rng((1, number)))
+            truth = drawn[0][-1]
+            made = {
+                "plain": drawn[1][-1],
+                "texture": drawn[3][-1],
+                "alone": unrolled(self.net, drawn, torch.tensor([False]))[-1],
+                "with_keyframes": unrolled(self.net, drawn, torch.tensor([True]))[-1],
+            }
+            row: dict[str, float] = {}
+            for name, frame in made.items():
+                frame = frame.float().clamp(0, 1)
+                row[f"{name}_psnr_db"] = float(-10 * torch.log10((frame - truth).square().mean() + 1e-6))
+                row[f"{name}_ms_ssim"] = float(training_ms_ssim(truth, frame).mean())
+                if self._distance is not None:
+                    row[f"{name}_distance"] = float(self._distance(frame, truth).mean())
+            rows.append(row)
+        return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]} | {"n": len(rows)}
+
+
+def unrolled(net: Enhancer, drawn: tuple[Tensor, ...], with_keys: Tensor) -> Tensor:
+    """The network over runs of small frames, its own output moved on; ``(run, count, 3, h, w)``.
+
+    Args:
+        net: The network.
+        drawn: From :meth:`ScenePool.draw`.
+        with_keys: Which runs have keyframes, bool ``(count,)``.
+    """
+    _, plain, following, texture, texture_trust, previous_trust, flow, told = drawn
+    there = with_keys.float()[:, None, None, None]
+    situation = torch.cat([told, with_keys.float()[:, None]], 1)
+    frames: list[Tensor] = []
+    for number in range(len(plain)):
+        before = moved(frames[-1].float(), flow[number]) if frames else plain[number]
+        trust = previous_trust[number] if frames else torch.zeros_like(previous_trust[number])
+        seen = Known(
+            plain[number], following[number], before, trust, texture[number], texture_trust[number] * there, situation
+        )
+        frames.append(net(seen))
+    return torch.stack(frames)
+
+
+def moved(pictures: Tensor, flow: Tensor) -> Tensor:
+    """Pictures ``(B, 3, H, W)`` seen from where ``flow`` (B, 2, H, W), in pixels, points."""
+    height, width = pictures.shape[2:]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    across = (2 * (x + flow[:, 0]) + 1) / width - 1
+    down = (2 * (y + flow[:, 1]) + 1) / height - 1
+    at = torch.stack([across, down], -1).to(pictures)
+    return F.grid_sample(pictures, at, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def faithful_loss(
+    frames: Tensor, truth: Tensor, plain: Tensor, worse_weight: float
+) -> tuple[Tensor, dict[str, float]]:
+    """Charbonnier's loss, structural similarity, and what is worse than plain enlargement; ``(B, 3, H, W)`` each."""
+    error = ((frames - truth).square() + SOFT**2).sqrt().mean() - SOFT
+    worse = F.relu((frames - truth).abs() - (plain - truth).abs()).mean()
+    similarity = training_ssim(truth, frames).mean()
+    multi_scale = training_ms_ssim(truth, frames).mean()
+    total = 10 * error + worse_weight * worse + 0.5 * (1 - similarity) + 0.5 * (1 - multi_scale)
+    figures = {"error": error, "worse": worse, "ssim": similarity, "ms_ssim": multi_scale}
+    return total, {name: float(value.detach()) for name, value in figures.items()}
+
+
+def train(
+    config: EnhancerTraining,
+    pool: ScenePool,
+    out: Path,
+    *,
+    net: Enhancer | None = None,
+    held_out: ScenePool | None = None,
+    resume: Path | None = None,
+) -> Path:
+    """Train, and write ``checkpoint.pt``, ``log.jsonl`` and at the end the averaged weights, float16, to ``out``.
+
+    Returns:
+        Path of the weights.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        net = net or Enhancer()
+    run = EnhancerRun(config, net, pool, held_out, out, resume)
+    run.run(scenes=len(pool))
+    return run.write_weights(
+        out / f"compact-enhancer-{config.look}.safetensors", config=net.config.to_json(), look=config.look
+    )
+
+
+def pool_of(clips: Sequence[Path], files: Sequence[Path], crop: int, seed: int) -> ScenePool:
+    """Scenes of all takes; clips are read once each."""
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        by_name.setdefault(file.name.rsplit("-", 2)[0], []).append(file)
+    scenes: list[Scenes] = []
+    for number, clip in enumerate(clips):
+        with VideoReader(clip) as reader:
+            frames = [frame.pixels for frame in reader]
+        for file in by_name[clip.stem]:
+            take = load_take(file)
+            rng = np.random.default_rng((seed, 6, *file.name.encode()))
+            found = scenes_of(take, frames[take.start : take.start + take.length], rng)
+            scenes += [found] if found is not None else []
+        logger.info("%d of %d clips, %d scenes", number + 1, len(clips), len(scenes))
+    return ScenePool(scenes, crop)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    usual = EnhancerTraining()
+    parser = argparse.ArgumentParser(prog="lgvsc train enhancer", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of clips")
+    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
+    parser.add_argument("--takes-folder", type=Path, help="folder of coded clips; taken from there where they are")
+    parser.add_argument("--only-data", action="store_true", help="make the coded clips, and stop")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make them")
+    parser.add_argument("--takes", type=int, default=usual.takes, help="of each clip")
+    parser.add_argument("--clips", type=int, default=usual.clips, help="at most")
+    parser.add_argument("--look", choices=("faithful", "vivid"), default=usual.look)
+    parser.add_argument("--distance", default=usual.distance, help="of the vivid end")
+    parser.add_argument("--distance-weight", type=float, default=usual.distance_weight)
+    parser.add_argument("--minutes", type=float, default=60.0, help="wall clock of the whole run")
+    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
+    parser.add_argument("--learning-rate", type=float, default=usual.learning_rate)
+    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
+    parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    config = EnhancerTraining(
+        look=chosen.look,
+        distance=chosen.distance,
+        distance_weight=chosen.distance_weight,
+        minutes=chosen.minutes,
+        steps=chosen.steps,
+        learning_rate=chosen.learning_rate,
+        seed=chosen.seed,
+        threads=chosen.threads,
+        takes=chosen.takes,
+        clips=chosen.clips,
+    )
+    cv2.setNumThreads(config.threads)
+    torch.set_num_threads(config.threads)
+    sources = find_sources(chosen.data)
+    every = sorted([*sources.clips, *sources.held_out_clips])
+    clips = [clip for clip in every if not is_held_out(clip)][: config.clips]
+    kept_back = [clip for clip in every if is_held_out(clip)]
+    if not clips:
+        raise InputError(f"{chosen.data} holds no clips to train on")
+    folder = chosen.takes_folder or chosen.out / "takes"
+    held_out_files = make_takes(kept_back, folder / "held-out", 1, config.seed, chosen.workers)
+    files = make_takes(clips, folder, config.takes, config.seed, chosen.workers)
+    if chosen.only_data:
+        return
+    net = None
+    if chosen.from_weights is not None:
+        net = Enhancer()
+        net.load_state_dict({name: value.float() for name, value in load_file(chosen.from_weights).items()})
+    held_out = pool_of(kept_back, held_out_files, config.crop, config.seed) if kept_back else None
+    pool = pool_of(clips, files, config.crop, config.seed)
+    train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)
+
+
+if __name__ == "__main__":
+    main()
