@@ -1,10 +1,10 @@
 """The compact enhancer: frames of a small video, with the texture of a few good pictures put back.
 
 A video sent at a few kbit/s knows where things are and what colour they have; a keyframe knows what they look like.
-Everything the network is given has the size of the output: the small frame enlarged, the one after it and the
-network's own last output moved onto it, and the keyframe moved onto it, each move with how far it is to be trusted. So
-one network serves every size that the small frames may have. It works on blocks of 4 x 4 pixels; what it returns is
-the enlarged frame, changed. Untrained it changes nothing.
+Everything the network is given has the size of the output: the small frame enlarged; moved onto it the one after it,
+the network's own last output and the keyframe, the last two with how far the move is to be trusted. So one network
+serves every size that the small frames may have. It works on blocks of 4 x 4 pixels; what it returns is the enlarged
+frame, changed. Untrained it changes nothing.
 
 Working on the residual of a plain enlargement, at a quarter of each side, and telling the network the quantiser are
 as in Ghost Stream and RTSR (arXiv:2411.13362); its own output as an input is as in Sajjadi et al. 2018, "Frame-recurrent

@@ -1,8 +1,8 @@
 """Train the compact enhancer: ``lgvsc train enhancer --data FOLDER --out FOLDER``.
 
 First the faithful end, by Charbonnier's loss and structural similarity; then, with ``--look vivid --from-weights
-FAITHFUL``, the vivid one, by how different two pictures look to a network. What is trained on is made first
-(``enhancer_data``); ``--only-data`` stops there.
+FAITHFUL``, the vivid one, by how different two pictures look to a network, and both ends as the one file that ships.
+What is trained on is made first (``enhancer_data``); ``--only-data`` stops there.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from lgvsc.core.files import atomic_write
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
@@ -58,7 +60,7 @@ class EnhancerTraining(LoopConfig):
     takes: int = 2
     clips: int = 1000
     worse_weight: float = 1.0
-    distance: str = "auto"
+    distance: str = "lpips"
     distance_weight: float = 1.0
     learning_rate: float = 7e-4
     average: float = 0.998
@@ -87,7 +89,7 @@ class EnhancerRun(TrainingRun[EnhancerTraining]):
         self._pool, self._held_out = pool, held_out
         self._distance: Distance | None = None
         if config.look == "vivid":
-            self.distance_name, self._distance = choose_distance(config.distance, config.device)
+            self._distance = choose_distance(config.distance)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         rng = self.choice(step)
@@ -161,9 +163,7 @@ def moved(pictures: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(pictures, at, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def faithful_loss(
-    frames: Tensor, truth: Tensor, plain: Tensor, worse_weight: float
-) -> tuple[Tensor, dict[str, float]]:
+def faithful_loss(frames: Tensor, truth: Tensor, plain: Tensor, worse_weight: float) -> tuple[Tensor, dict[str, float]]:
     """Charbonnier's loss, structural similarity, and what is worse than plain enlargement; ``(B, 3, H, W)`` each."""
     error = ((frames - truth).square() + SOFT**2).sqrt().mean() - SOFT
     worse = F.relu((frames - truth).abs() - (plain - truth).abs()).mean()
@@ -196,6 +196,25 @@ def train(
     return run.write_weights(
         out / f"compact-enhancer-{config.look}.safetensors", config=net.config.to_json(), look=config.look
     )
+
+
+def join_ends(faithful: Path, vivid: Path, out: Path) -> Path:
+    """Both ends as the one asset that ships, float16, with the configuration that they share.
+
+    Raises:
+        InputError: They are not two ends of one network.
+    """
+    ends: dict[str, Tensor] = {}
+    configs: list[str] = []
+    for look, path in (("faithful", faithful), ("vivid", vivid)):
+        with safe_open(path, "pt") as file:
+            configs.append((file.metadata() or {}).get("config", ""))
+            ends |= {f"{look}.{name}": file.get_tensor(name).to(torch.float16) for name in file.keys()}  # noqa: SIM118
+    if configs[0] != configs[1] or not configs[0]:
+        raise InputError(f"{faithful} and {vivid} are not two ends of one network")
+    with atomic_write(out) as written:
+        written.write(save(ends, {"config": configs[0]}))
+    return out
 
 
 def pool_of(clips: Sequence[Path], files: Sequence[Path], crop: int, seed: int) -> ScenePool:
@@ -269,7 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         net.load_state_dict({name: value.float() for name, value in load_file(chosen.from_weights).items()})
     held_out = pool_of(kept_back, held_out_files, config.crop, config.seed) if kept_back else None
     pool = pool_of(clips, files, config.crop, config.seed)
-    train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)
+    written = train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)
+    if config.look == "vivid" and chosen.from_weights is not None:
+        join_ends(chosen.from_weights, written, chosen.out / "compact-enhancer.safetensors")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -205,7 +206,9 @@ def load_take(file: Path) -> Take:
     """From :func:`save_take`."""
     with np.load(file, allow_pickle=False) as data:
         start, length, fps, eighths, step, crf, sent, qp, check = data["facts"].tolist()
-        keys = [np.asarray(cv2.imdecode(data[name], cv2.IMREAD_COLOR)[..., ::-1], np.uint8) for name in ("first", "last")]
+        keys = [
+            np.asarray(cv2.imdecode(data[name], cv2.IMREAD_COLOR)[..., ::-1], np.uint8) for name in ("first", "last")
+        ]
         coded = CodedGop(data["payload"].tobytes(), bool(sent), int(qp), int(check))
         form = Format(int(eighths), int(step))
         return Take(str(data["clip"]), int(start), int(length), fps, form, crf, coded, (keys[0], keys[1]))
@@ -301,12 +304,12 @@ class ScenePool:
             trust ``(run, count, 1, crop, crop)``; flow ``(run, count, 2, crop, crop)``; situation ``(count, 3)``.
         """
         drawn = [self._one(run, rng) for _ in range(count)]
-        columns = [np.stack(column, axis=1) for column in zip(*(d[:-1] for d in drawn), strict=True)]
+        columns: list[NDArray[Any]] = [np.stack(c, axis=1) for c in zip(*(d[:-1] for d in drawn), strict=True)]
         tensors = [torch.from_numpy(np.ascontiguousarray(c)).movedim(-1, 2).float() for c in columns]
         scaled = [t / 255 for t in tensors[:6]]
         return (*scaled, tensors[6], torch.tensor([d[-1] for d in drawn]))
 
-    def _one(self, run: int, rng: np.random.Generator) -> tuple[NDArray[np.generic] | tuple[float, ...], ...]:
+    def _one(self, run: int, rng: np.random.Generator) -> tuple[Any, ...]:
         s = self._scenes[int(rng.integers(len(self._scenes)))]
         count, height, width = s.truth.shape[:3]
         begin = int(rng.integers(0, max(1, count - run + 1)))
@@ -316,7 +319,15 @@ class ScenePool:
         trust, before, flow = s.texture_trust[area][..., None], s.previous_trust[area][..., None], s.flow[area]
         if begin + run > count:  # the last frame again
             flow = np.where((np.arange(run) + begin < count)[:, None, None, None], flow, 0).astype(np.float16)
-        arrays = [s.truth[area], s.plain[area], s.following[area], s.texture[area], trust, before, flow]
+        arrays: list[NDArray[Any]] = [
+            s.truth[area],
+            s.plain[area],
+            s.following[area],
+            s.texture[area],
+            trust,
+            before,
+            flow,
+        ]
         if rng.random() < 0.5:
             arrays = [a[:, :, ::-1] for a in arrays]
             arrays[6] = arrays[6] * np.array([-1, 1], np.float16)
