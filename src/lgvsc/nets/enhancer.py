@@ -7,8 +7,8 @@ serves every size that the small frames may have. It works on blocks of 4 x 4 pi
 frame, changed. Untrained it changes nothing.
 
 Working on the residual of a plain enlargement, at a quarter of each side, and telling the network the quantiser are
-as in Ghost Stream and RTSR (arXiv:2411.13362); its own output as an input is as in Sajjadi et al. 2018, "Frame-recurrent
-video super-resolution".
+as in Ghost Stream and RTSR (arXiv:2411.13362); its own output as an input is as in Sajjadi et al. 2018,
+"Frame-recurrent video super-resolution".
 """
 
 from __future__ import annotations

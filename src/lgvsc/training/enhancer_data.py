@@ -38,7 +38,7 @@ from lgvsc.coding.video_search import CRF_PER_OCTAVE, EIGHTHS, STEPS, Format, Go
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels, VideoReader
-from lgvsc.errors import ConfigError
+from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.catalog import load
 from lgvsc.training.pictures import held_out
 from lgvsc.world.backends.flow import Flow
@@ -206,12 +206,17 @@ def load_take(file: Path) -> Take:
     """From :func:`save_take`."""
     with np.load(file, allow_pickle=False) as data:
         start, length, fps, eighths, step, crf, sent, qp, check = data["facts"].tolist()
-        keys = [
-            np.asarray(cv2.imdecode(data[name], cv2.IMREAD_COLOR)[..., ::-1], np.uint8) for name in ("first", "last")
-        ]
+        keys = [_picture(data[name]) for name in ("first", "last")]
         coded = CodedGop(data["payload"].tobytes(), bool(sent), int(qp), int(check))
         form = Format(int(eighths), int(step))
         return Take(str(data["clip"]), int(start), int(length), fps, form, crf, coded, (keys[0], keys[1]))
+
+
+def _picture(data: NDArray[np.uint8]) -> Pixels:
+    read = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if read is None:
+        raise InputError("a take's keyframe cannot be read; make the takes anew")
+    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 # What the receiver knows of a take
@@ -263,25 +268,26 @@ def scenes_of(take: Take, frames: Sequence[Pixels], rng: np.random.Generator) ->
     guesses: list[Flow | None] = [None for _ in keys]
     rows: list[tuple[NDArray[np.generic], ...]] = []
     for number, position in enumerate(order):
-        plain = shown[position]
-        texture, trust, guesses = texture_of(plain, keys, guesses)
-        before = move_onto(plain, shown[order[max(0, number - 1)]])
+        small = shown[position]
+        texture, seen, guesses = texture_of(small, keys, guesses)
+        back = move_onto(small, shown[order[max(0, number - 1)]])
         after = shown[order[min(number + 1, len(order) - 1)]]
         rows.append(
             (
                 frames[take.positions()[position]],
-                plain,
-                move_onto(plain, after).apply(after),
+                small,
+                move_onto(small, after).apply(after),
                 texture,
-                np.rint(255 * trust).astype(np.uint8),
-                np.rint(255 * before.trust_at((height, width)) * (number > 0)).astype(np.uint8),
-                before.flow_at((height, width)).astype(np.float16),
+                np.rint(255 * seen).astype(np.uint8),
+                np.rint(255 * back.trust_at((height, width)) * (number > 0)).astype(np.uint8),
+                back.flow_at((height, width)).astype(np.float16),
             )
         )
     top, left = (int(rng.integers(0, max(1, side - SIDE + 1))) for side in (height, width))
     columns = [np.stack(column)[:, top : top + SIDE, left : left + SIDE] for column in zip(*rows, strict=True)]
     told = take.crf / 70, take.format.eighths / 8, min(1.0, take.format.step / take.fps)
-    return Scenes(*columns, told)  # type: ignore[arg-type]
+    truth, plain, following, moved, trust, before, flow = columns
+    return Scenes(truth, plain, following, moved, trust, before, flow, told)
 
 
 class ScenePool:
