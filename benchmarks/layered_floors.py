@@ -17,9 +17,7 @@ import numpy as np
 import torch
 
 from lgvsc.coding.budget import Budget
-from lgvsc.coding.control_block import control_symbols
-from lgvsc.coding.framing import PREAMBLE
-from lgvsc.coding.video_control import VIDEO_CONTROL_BITS
+from lgvsc.coding.control import VideoControl
 from lgvsc.coding.video_road import decode_gop, to_rgb
 from lgvsc.coding.video_search import FormatSearch, Gop, middle_of_step, picture_at
 from lgvsc.core.video import VideoReader
@@ -68,7 +66,7 @@ def main() -> None:
 
 
 def ways(gop, frames, fps, cbr, snr_db, enhancer, video):
-    head = len(PREAMBLE) + control_symbols(VIDEO_CONTROL_BITS, snr_db)
+    head = VideoControl.head_symbols(snr_db)
     symbols = Budget.parse(f"{cbr}cbr").symbols_per_frame(video, 1.0) * len(frames) - head
     room, _ = most_bytes(int(symbols), snr_db)
     choice = FormatSearch("av1").best(gop, room) if room else None
