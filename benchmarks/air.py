@@ -27,11 +27,11 @@ from torch.nn.functional import pad
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.control_block import CONTROL_FORMATS, decode_control, encode_control
-from lgvsc.coding.digital import Mcs, block_code, block_count, decode_bits, encode_bits, mcs_at
-from lgvsc.coding.fec import MAX_POLAR_CODED_BITS
-from lgvsc.coding.framing import preamble_likelihood
-from lgvsc.coding.snr import required_snr_db
+from lgvsc.coding.burst.control_block import CONTROL_FORMATS, decode_control, encode_control
+from lgvsc.coding.burst.framing import preamble_likelihood
+from lgvsc.coding.modem.digital import Mcs, block_code, block_count, decode_bits, encode_bits, mcs_at
+from lgvsc.coding.modem.fec import MAX_POLAR_CODED_BITS
+from lgvsc.coding.modem.link_adaptation import required_snr_db
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.elementary import CodecName
+from lgvsc.coding.frames.elementary import CodecName
 from lgvsc.core.air import Burst
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Frame, VideoReader, with_frames

@@ -25,11 +25,11 @@ import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
-from lgvsc.coding.picture import decode_picture, encode_picture
-from lgvsc.coding.text import decode_text, encode_text
-from lgvsc.coding.text_model import SHIPPED
+from lgvsc.coding.pictures.digital_picture import decode_picture, encode_picture
+from lgvsc.coding.words.text import decode_text, encode_text
+from lgvsc.coding.words.text_model import SHIPPED
 from lgvsc.core.video import Pixels
-from lgvsc.training.caption_corpus import clip_captions, english_captions, grammar_captions
+from lgvsc.training.language.caption_corpus import clip_captions, english_captions, grammar_captions
 
 BUDGETS = (  # bytes of a 256x256 keyframe: CBR, channel SNR and information bits per symbol as in the header
     (8, "smallest"),

@@ -16,7 +16,7 @@ import numpy as np
 
 from lgvsc import build, link
 from lgvsc.core.video import Pixels, VideoReader, read_video
-from lgvsc.experiments.excerpts import sampled
+from lgvsc.experiments.clips.excerpts import sampled
 from lgvsc.experiments.recipe import shipped_recipe
 from lgvsc.experiments.reproduce import configured
 

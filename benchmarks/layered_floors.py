@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from lgvsc.coding.budget import Budget
-from lgvsc.coding.control import VideoControl
-from lgvsc.coding.video_road import decode_gop, to_rgb
-from lgvsc.coding.video_search import FormatSearch, Gop, middle_of_step, picture_at
+from lgvsc.coding.burst.control import VideoControl
+from lgvsc.coding.frames.format_search import FormatSearch, Gop, middle_of_step, picture_at
+from lgvsc.coding.frames.standard_codec import decode_gop, to_rgb
 from lgvsc.core.video import VideoReader
 from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance

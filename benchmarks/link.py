@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lgvsc import link
 from lgvsc.config import load_config
-from lgvsc.experiments.sample_clip import make_sample_clip
+from lgvsc.experiments.clips.sample_clip import make_sample_clip
 
 
 def main() -> None:

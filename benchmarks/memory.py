@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lgvsc.experiments.sample_clip import make_sample_clip
+from lgvsc.experiments.clips.sample_clip import make_sample_clip
 
 
 def peak_mib(video: Path, output: Path, every: int) -> tuple[float, float]:

@@ -31,10 +31,10 @@ from PIL import Image
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding import ntscc_road
-from lgvsc.coding.digital import LADDER, max_payload_bits, mcs_at
-from lgvsc.coding.picture import DigitalPictureCodec
-from lgvsc.coding.snr import required_snr_db
+from lgvsc.coding.modem.digital import LADDER, max_payload_bits, mcs_at
+from lgvsc.coding.modem.link_adaptation import required_snr_db
+from lgvsc.coding.pictures import ntscc as ntscc_road
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError

@@ -19,8 +19,8 @@ import torch
 
 from lgvsc.core.interfaces import FOCUSES
 from lgvsc.core.video import Frame, Pixels, VideoReader
-from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
-from lgvsc.semantics.backends.compact_judge import CompactJudge
+from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.judge import CompactJudge
 from lgvsc.semantics.prompts import question
 from lgvsc.semantics.psss import Psss, Score, semantic_divergence
 

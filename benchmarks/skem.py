@@ -31,8 +31,8 @@ from transformers.utils import logging
 
 from lgvsc.core.cost import Cost
 from lgvsc.core.video import Frame, VideoFormat
-from lgvsc.semantics.backends.internvl import InternVL, load
-from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.backends.large.internvl import InternVL, load
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.prompts import DESCRIBE_PAIR, QUESTIONS
 from lgvsc.semantics.psss import Mode, Psss, semantic_divergence

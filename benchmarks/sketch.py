@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.deepjscc_road import DeepJsccSketchCodec, load_sketch
+from lgvsc.coding.pictures.deepjscc import DeepJsccSketchCodec, load_sketch
 from lgvsc.core.video import Pixels
 from lgvsc.metrics.edges import THRESHOLDS, EdgeTruth, ods_of, thinned_maxima
 from lgvsc.models.catalog import load
 from lgvsc.nets.pidinet import VARIANTS, PiDiNet
 from lgvsc.semantics.sketch import SketchExtractor
 from lgvsc.semantics.sketch import load as read_extractor
-from lgvsc.training.deepjscc import SIDE, compare
+from lgvsc.training.codes.deepjscc import SIDE, compare
 from lgvsc.training.pictures import find_sources, read_still, spread_frames, square
 from lgvsc.training.pidinet import TESTED, Drawn, edge_map, find_drawn, spread
 

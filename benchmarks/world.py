@@ -37,13 +37,13 @@ from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.motion import MotionMeter
 from lgvsc.training.pictures import held_out
-from lgvsc.world.backends.compact_world import CompactWorldModel
-from lgvsc.world.backends.compact_world import load as load_world
-from lgvsc.world.backends.interpolation import MotionInterpolation
+from lgvsc.world.backends.compact.compact_world import CompactWorldModel
+from lgvsc.world.backends.compact.compact_world import load as load_world
+from lgvsc.world.backends.compact.interpolation import MotionInterpolation
 from world_seams import seams
 from world_speed import speed
 from world_words import sketched, words

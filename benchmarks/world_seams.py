@@ -16,7 +16,7 @@ from lgvsc.core.interfaces import PictureCodec, WorldModel
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.motion import MotionMeter
 from lgvsc.world.decoder import DecoderConfig, SemanticDecoder

@@ -22,7 +22,7 @@ from lgvsc.errors import MissingResourceError
 from lgvsc.models.catalog import catalog
 from lgvsc.nets.opensora_vae import OpenSoraVAE, latent_frames
 from lgvsc.nets.stdit3 import STDiT3
-from lgvsc.world.backends.opensora_cost import TRANSFORMER_PARAMETERS, VAE_PARAMETERS, WORDS, clip_cost
+from lgvsc.world.backends.opensora.cost import TRANSFORMER_PARAMETERS, VAE_PARAMETERS, WORDS, clip_cost
 
 FPS = 24
 SIZES = ((144, 256, 17), (256, 256, 17), (256, 256, 51), (240, 426, 51))

@@ -14,16 +14,16 @@ from skimage.metrics import structural_similarity
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.colours import decode_colours, encode_colours
+from lgvsc.coding.words.colours import decode_colours, encode_colours
 from lgvsc.core.interfaces import Conditions, WorldModel
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.encoder import cells
 from lgvsc.semantics.motion import MotionMeter
-from lgvsc.world.backends.compact_world import CompactWorldModel
+from lgvsc.world.backends.compact.compact_world import CompactWorldModel
 
 Pictures = NDArray[np.float32]  # (n, 16, 16, 3), CIE Lab
 GVSC = VideoFormat(256, 256, Fraction(4))

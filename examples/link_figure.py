@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 import lgvsc
-from lgvsc.experiments.sample_clip import make_sample_clip
+from lgvsc.experiments.clips.sample_clip import make_sample_clip
 
 SECONDS = (0.5, 1.75, 3.25, 4.5, 6.0, 7.25, 9.5)
 SIDE, MARGIN, LINE = 184, 10, 15

@@ -16,8 +16,8 @@ from fault_campaign.parsers import codec, small_picture
 from fault_campaign.verdicts import Case, Outcome, Verdict
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import MessageControl
-from lgvsc.coding.framing import PREAMBLE
+from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.burst.framing import PREAMBLE
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.core.air import Reception
 from lgvsc.core.message import Motion, Segment
@@ -75,7 +75,7 @@ def digital() -> Sent:
 def learned() -> Sent:
     """Keyframes by the learned code."""
     from lgvsc.coding.message_codec import CodingConfig
-    from lgvsc.coding.roads import PictureRoads
+    from lgvsc.coding.pictures.roads import PictureRoads
     from lgvsc.models.catalog import load
 
     return sent_by(

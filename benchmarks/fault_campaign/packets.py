@@ -12,8 +12,8 @@ from functools import cache
 from fault_campaign.air import NOTHING_ARRIVED, message, segments_verdict
 from fault_campaign.damage import edited
 from fault_campaign.verdicts import Case, Outcome, Verdict
-from lgvsc.coding.packet_header import pack_packet, read_packet
-from lgvsc.coding.packets import PacketConfig, depacketise, packetise
+from lgvsc.coding.packets.packet_header import pack_packet, read_packet
+from lgvsc.coding.packets.packets import PacketConfig, depacketise, packetise
 from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoFormat
 
@@ -175,7 +175,7 @@ def lie_verdict(arrived: list[bytes]) -> Verdict:
 
 def read_fuzzed(data: bytes) -> Verdict:
     """A packet as it is, and under a CRC that holds; for the fuzz targets."""
-    from lgvsc.coding.packet_header import _crc
+    from lgvsc.coding.packets.packet_header import _crc
 
     found = False
     for packet in (data, data[:-2] + _crc(data[:-2])):

@@ -231,10 +231,10 @@ def read_weights(data: bytes) -> Verdict:
 
 def read_network(data: bytes) -> Verdict:
     """Weights as each of the four loaders takes them."""
-    from lgvsc.coding.ntscc_road import load
-    from lgvsc.coding.text_model import TextModel
+    from lgvsc.coding.pictures.ntscc import load
+    from lgvsc.coding.words.text_model import TextModel
     from lgvsc.errors import InputError
-    from lgvsc.semantics.backends.compact_judge import CompactJudge
+    from lgvsc.semantics.backends.compact.judge import CompactJudge
 
     refused = 0
     for loader in (load, TextModel.from_bytes, CompactJudge.load):
@@ -336,7 +336,7 @@ def codec():
 
 def read_control(data: bytes) -> Verdict:
     """Bits as they come, and the same with a CRC that holds and the right version."""
-    from lgvsc.coding.control import MessageControl
+    from lgvsc.coding.burst.control import MessageControl
 
     bits = to_bits(data, MessageControl.block_bits())
     raw = MessageControl.unpack(bits)
@@ -354,7 +354,7 @@ def read_control(data: bytes) -> Verdict:
 
 
 def read_video_control(data: bytes) -> Verdict:
-    from lgvsc.coding.control import VideoControl
+    from lgvsc.coding.burst.control import VideoControl
 
     bits = to_bits(data, VideoControl.block_bits())
     control = VideoControl.unpack(bits) or VideoControl.unpack(with_crc(bits, VideoControl))
@@ -367,7 +367,7 @@ def read_video_control(data: bytes) -> Verdict:
 
 def with_crc(bits: np.ndarray, control) -> np.ndarray:
     """The same fields, the version put right, under a CRC of their own."""
-    from lgvsc.coding.fields import pack_fields
+    from lgvsc.coding.burst.fields import pack_fields
 
     values, at = {}, 0
     for name, width in control.layout():
@@ -377,8 +377,8 @@ def with_crc(bits: np.ndarray, control) -> np.ndarray:
 
 
 def read_fields(data: bytes) -> Verdict:
-    from lgvsc.coding.control import MessageControl
-    from lgvsc.coding.fields import unpack_fields
+    from lgvsc.coding.burst.control import MessageControl
+    from lgvsc.coding.burst.fields import unpack_fields
 
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
     bits = bits[: MessageControl.block_bits()] if len(bits) - MessageControl.block_bits() in range(8) else bits
@@ -387,7 +387,7 @@ def read_fields(data: bytes) -> Verdict:
 
 @cache
 def control_seeds() -> list[bytes]:
-    from lgvsc.coding.control import MessageControl
+    from lgvsc.coding.burst.control import MessageControl
 
     control = MessageControl(
         height=96, width=128, fps_numerator=24, fps_denominator=1, total_frames=100, start=10, length=30, last=0, cut=3,
@@ -398,7 +398,7 @@ def control_seeds() -> list[bytes]:
 
 
 def read_side(data: bytes) -> Verdict:
-    from lgvsc.coding.side import MOTION_BITS, decode_motion, encode_motion
+    from lgvsc.coding.words.side import MOTION_BITS, decode_motion, encode_motion
 
     motion = decode_motion(to_bits(data, MOTION_BITS))
     assert all(math.isfinite(value) for value in (motion.score, motion.pan, motion.tilt, motion.zoom))
@@ -407,7 +407,7 @@ def read_side(data: bytes) -> Verdict:
 
 
 def read_text(data: bytes) -> Verdict:
-    from lgvsc.coding.text import decode_text
+    from lgvsc.coding.words.text import decode_text
     from lgvsc.core.message import MAX_CAPTION_BYTES
 
     text = decode_text(np.unpackbits(np.frombuffer(data, np.uint8)))
@@ -417,13 +417,13 @@ def read_text(data: bytes) -> Verdict:
 
 @cache
 def text_seeds() -> list[bytes]:
-    from lgvsc.coding.text import encode_text
+    from lgvsc.coding.words.text import encode_text
 
     return [np.packbits(encode_text(text)).tobytes() for text in ("A red boat on a lake.", "\0\1\2" * 9, "ünï " * 8)]
 
 
 def read_rate_map(data: bytes) -> Verdict:
-    from lgvsc.coding.rate_map import decode_map
+    from lgvsc.coding.pictures.rate_map import decode_map
 
     indices = decode_map(np.unpackbits(np.frombuffer(data, np.uint8)), (6, 9), 24, 12)
     assert indices.shape == (6, 9) and 0 <= indices.min() <= indices.max() < 12
@@ -435,7 +435,7 @@ SIZES = ((16, 16), (97, 63), (1, 200), (300, 500))
 
 def read_coded_picture(data: bytes) -> Verdict:
     """The first byte chooses a size."""
-    from lgvsc.coding.picture import decode_picture
+    from lgvsc.coding.pictures.digital_picture import decode_picture
 
     height, width = SIZES[data[0] % len(SIZES)] if data else SIZES[0]
     picture = decode_picture(data[1:], height, width)
@@ -445,13 +445,13 @@ def read_coded_picture(data: bytes) -> Verdict:
 
 @cache
 def coded_picture_seeds() -> list[bytes]:
-    from lgvsc.coding.picture import encode_picture
+    from lgvsc.coding.pictures.digital_picture import encode_picture
 
     return [bytes([number]) + encode_picture(small_picture(*size), 200) for number, size in enumerate(SIZES)]
 
 
 def read_intra(data: bytes) -> Verdict:
-    from lgvsc.coding.intra import decode_intra
+    from lgvsc.coding.pictures.intra import decode_intra
 
     picture = decode_intra(data[1:], 48, 64, data[0] % 60 if data else 0)
     assert picture is None or picture.shape == (48, 64, 3)
@@ -460,15 +460,15 @@ def read_intra(data: bytes) -> Verdict:
 
 @cache
 def intra_seeds() -> list[bytes]:
-    from lgvsc.coding.intra import encode_intra
+    from lgvsc.coding.pictures.intra import encode_intra
 
     return [bytes([qp]) + encode_intra(small_picture(48, 64), qp) for qp in (20, 35, 51)]
 
 
 def read_gop(data: bytes) -> Verdict:
     """The first byte chooses codec and headers, the second the quantiser that control names, the third their sum."""
-    from lgvsc.coding.elementary import CODECS
-    from lgvsc.coding.video_road import CodedGop, decode_gop
+    from lgvsc.coding.frames.elementary import CODECS
+    from lgvsc.coding.frames.standard_codec import CodedGop, decode_gop
 
     first, qp, check, payload = *data[:3].ljust(3, b"\0"), data[3:]
     coded = CodedGop(payload, bool(first & 4), qp % 128, check)
@@ -481,8 +481,8 @@ def read_gop(data: bytes) -> Verdict:
 
 @cache
 def gop_seeds() -> list[bytes]:
-    from lgvsc.coding.elementary import CODECS
-    from lgvsc.coding.video_road import Quantiser, encode_gop, to_yuv
+    from lgvsc.coding.frames.elementary import CODECS
+    from lgvsc.coding.frames.standard_codec import Quantiser, encode_gop, to_yuv
 
     found = []
     for number, name in enumerate(CODECS):

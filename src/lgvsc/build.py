@@ -13,11 +13,11 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.erasures import ErasingChannel
 from lgvsc.channel.fading import FadingChannel
-from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
 from lgvsc.coding.message_codec import MessageCodec
-from lgvsc.coding.ntscc_road import NtsccPictureCodec
-from lgvsc.coding.roads import PictureRoads
-from lgvsc.coding.sketch_road import SketchRoad
+from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
+from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
@@ -31,8 +31,8 @@ from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
 from lgvsc.schemes.dvst import DvstScheme
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.schemes.piloted import PilotedScheme
-from lgvsc.semantics.backends.openai_server import ServerConfig
-from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.backends.large.openai_server import ServerConfig
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.semantics.keyframes import Choice, Scorer
@@ -40,9 +40,9 @@ from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
 from lgvsc.semantics.thresholds import StoredThreshold, ThresholdWarning, misuse
-from lgvsc.world.backends.diffusers_video import DiffusersConfig
-from lgvsc.world.backends.first_frame import FirstFrameWorld
-from lgvsc.world.backends.opensora import OpenSoraConfig
+from lgvsc.world.backends.diffusers.first_frame import FirstFrameWorld
+from lgvsc.world.backends.diffusers.video import DiffusersConfig
+from lgvsc.world.backends.opensora.opensora import OpenSoraConfig
 from lgvsc.world.decoder import SemanticDecoder, takes_sketches
 
 PICTURE_CODECS = {0: "digital-picture", 1: "compact-ntscc", 2: "compact-deepjscc-rgb"}  # by their numbers on the air

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lgvsc.channel.settings import ChannelConfig
-from lgvsc.coding.elementary import CODECS
+from lgvsc.coding.frames.elementary import CODECS
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.registry import DEFAULT, LOOK_EVERY, parse_metrics
@@ -28,14 +28,14 @@ from lgvsc.schemes.dvst import DvstSchemeConfig
 from lgvsc.schemes.gvsc_rates import Accounting
 from lgvsc.schemes.ladder import LadderConfig
 from lgvsc.schemes.table_1 import paper_row
-from lgvsc.semantics.backends.openai_server import ServerConfig
-from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.backends.large.openai_server import ServerConfig
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.semantics.thresholds import StoredThreshold
 from lgvsc.world.adapters import check_combination
-from lgvsc.world.backends.diffusers_video import DiffusersConfig
-from lgvsc.world.backends.opensora import OpenSoraConfig
+from lgvsc.world.backends.diffusers.video import DiffusersConfig
+from lgvsc.world.backends.opensora.opensora import OpenSoraConfig
 from lgvsc.world.decoder import DecoderConfig
 
 GENERATIVE = ("skem-dsa", "skim-sfa", "skim-dsa", "text-only", "gvsc-first-frame", "gvsc-sketch", "gvsc-sketches")

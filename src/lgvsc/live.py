@@ -1,7 +1,7 @@
 """A video over UDP while it is made: segments leave as packets as soon as they end, and come out as soon as they can.
 
 Nothing is acknowledged or sent again. A receiver may start late, and lose, get twice, or get in any order whatever the
-network likes; see ``coding/packets.py``. Sockets are opened here, and only for an address that the user gave.
+network likes; see ``coding/packets/packets.py``. Sockets are opened here, and only for an address that the user gave.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from lgvsc import build
-from lgvsc.coding.packets import Assembler, PacketConfig, packetise
+from lgvsc.coding.packets.packets import Assembler, PacketConfig, packetise
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.message import Segment

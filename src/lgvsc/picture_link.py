@@ -9,7 +9,7 @@ from typing import Any
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.ntscc_road import NtsccPictureCodec
+from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.stills import read_picture
 from lgvsc.core.video import Pixels

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from lgvsc import build
 from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
-from lgvsc.coding.control import FramesControl, MessageControl
-from lgvsc.coding.digital import symbol_count
+from lgvsc.coding.burst.control import FramesControl, MessageControl
 from lgvsc.coding.message_codec import bits_per_symbol
-from lgvsc.coding.side import COLOURS, MOTION, side_bits
-from lgvsc.coding.snr import choose_mcs
+from lgvsc.coding.modem.digital import symbol_count
+from lgvsc.coding.modem.link_adaptation import choose_mcs
+from lgvsc.coding.words.side import COLOURS, MOTION, side_bits
 from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
 from lgvsc.errors import ConfigError

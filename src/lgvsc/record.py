@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lgvsc.coding.frames.standard_codec import ENCODERS
 from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
 from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP
-from lgvsc.coding.text_model import SHIPPED as TEXT_MODEL
-from lgvsc.coding.video_road import ENCODERS
+from lgvsc.coding.words.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.config import DJSCC, DVST, Config
 from lgvsc.core.air import Burst
 from lgvsc.core.container import colours_in_hex

@@ -7,8 +7,8 @@ import torch
 
 from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import seeded
-from lgvsc.coding.digital import demodulate, modulate
-from lgvsc.coding.framing import PREAMBLE
+from lgvsc.coding.burst.framing import PREAMBLE
+from lgvsc.coding.modem.digital import demodulate, modulate
 from lgvsc.core.air import Reception
 
 

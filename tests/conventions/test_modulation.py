@@ -8,7 +8,7 @@ import torch
 
 from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import seeded
-from lgvsc.coding.digital import demodulate, modulate
+from lgvsc.coding.modem.digital import demodulate, modulate
 from lgvsc.core.air import Reception
 
 

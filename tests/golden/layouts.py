@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lgvsc.coding import control, control_block
+from lgvsc.coding.burst import control, control_block
 from lgvsc.coding.parts import sketches
 
 _HOMES: dict[int, type[control.Control]] = {

@@ -14,8 +14,8 @@ from lgvsc.channel.sigmf import SigmfReader
 from lgvsc.channel.synchronisation import recover
 from lgvsc.channel.waveform import frame
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
-from lgvsc.coding.picture import DigitalPictureCodec
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.config import load_config
 from lgvsc.core.air import Reception
 from lgvsc.core.message import Motion, Segment

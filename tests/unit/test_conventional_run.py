@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lgvsc import build, link
-from lgvsc.coding import vvc
+from lgvsc.coding.frames import vvc
 from lgvsc.config import CONVENTIONAL, load_config
 from lgvsc.core.container import read_message, write_message
 from lgvsc.core.message import PARTS

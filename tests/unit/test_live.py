@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lgvsc import live
-from lgvsc.coding.packets import PacketConfig, packetise
+from lgvsc.coding.packets.packets import PacketConfig, packetise
 from lgvsc.config import load_config
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Video, VideoFormat, read_video, write_video

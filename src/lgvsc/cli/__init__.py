@@ -1,1 +1,5 @@
-"""cli."""
+"""The command line: one file for each family of commands.
+
+Arguments are parsed before PyTorch is imported.
+No work is done here that Python users would miss.
+"""

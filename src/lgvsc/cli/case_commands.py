@@ -126,7 +126,7 @@ def embedding_cases(
     config = resolve(preset, "skem-dsa", settings)
 
     from lgvsc.experiments.cases import PAPERS_RULE, EmbeddingRule, disagreements, matched_rule
-    from lgvsc.semantics.backends.image_embedding import embedder
+    from lgvsc.semantics.backends.large.image_embedding import embedder
     from lgvsc.ui.case_page import facts, write_page
 
     chosen, focus, eta = embedder(embedding), config.keyframes.focus, config.keyframes.threshold

@@ -70,11 +70,11 @@ def compare(
     make_folder(output)
 
     from lgvsc.config import parse_settings
+    from lgvsc.experiments.clips.excerpts import excerpt
     from lgvsc.experiments.compare import TABLE, plan
     from lgvsc.experiments.compare import compare as run_compare
     from lgvsc.experiments.compare_plots import write_plots
     from lgvsc.experiments.compare_table import means, summary, write_parquet
-    from lgvsc.experiments.excerpts import excerpt
 
     own: dict[str, int | str] = {} if seed is None else {"seed": seed}
     own |= {"channel.kind": channel} if channel else {}
@@ -142,7 +142,7 @@ def kept(cell: Cell, output: Path, shown: tuple[float, float | None] | None) -> 
 
 def side_by_side(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
     """The videos that were kept, one file for each clip."""
-    from lgvsc.experiments.side_by_side import write_side_by_side
+    from lgvsc.experiments.clips.side_by_side import write_side_by_side
 
     made = []
     clips = {cell.clip: cell.clip.stem for cell in cells}

@@ -266,7 +266,7 @@ def check_large_preset(name: str, config: Config) -> Check:
     from lgvsc.models.catalog import catalog, find
     from lgvsc.models.fitting import nearest_that_fits, what_is_short
     from lgvsc.models.hub import missing_library, pinned, weights_folder
-    from lgvsc.world.backends.opensora_weights import find_folders
+    from lgvsc.world.backends.opensora.weights import find_folders
 
     missing, pins, machine = [], [], this_machine()
     for card in map(find, roles(config)):
@@ -295,7 +295,7 @@ def check_open_sora() -> Check:
     """What the world model of the preset ``paper`` needs and how long it takes at best, by arithmetic."""
     import torch
 
-    from lgvsc.world.backends.opensora_cost import clip_cost, weights_gb
+    from lgvsc.world.backends.opensora.cost import clip_cost, weights_gb
 
     frames, fps = 51, 24
     cost = clip_cost(240, 426, frames)

@@ -309,7 +309,7 @@ class PacketOptions(NamedTuple):
 def send_live(video: Path, config: Config, to: str, options: PacketOptions, quiet: bool) -> None:
     """The other half of ``send``."""
     from lgvsc import live
-    from lgvsc.coding.packets import PacketConfig
+    from lgvsc.coding.packets.packets import PacketConfig
 
     address = live.Address.parse(to)
     packets = PacketConfig(mtu=options.mtu, extra=options.extra)

@@ -151,14 +151,14 @@ def convert_model(
     from lgvsc.errors import MissingResourceError
     from lgvsc.models.catalog import catalog
     from lgvsc.models.hub import converted_folder, snapshot
-    from lgvsc.semantics.backends.conversion import convert
+    from lgvsc.semantics.backends.large.conversion import convert
 
     metric = catalog().get(name)
     if package is not None or (metric is not None and metric.package):
         convert_metric(name, package, target, force=force)
         return
     if name.endswith(".json"):
-        from lgvsc.semantics.backends.detector_conversion import convert_detector
+        from lgvsc.semantics.backends.compact.detector_conversion import convert_detector
 
         if target is None:
             raise typer.BadParameter("say which file to write with --to")
@@ -210,7 +210,7 @@ def show_labels(name: NameArgument) -> None:
     """Token ids of yes and no in a model's vocabulary, as ``server.label_ids`` wants them for vLLM."""
     from lgvsc.models.catalog import find
     from lgvsc.models.hub import weights_folder
-    from lgvsc.semantics.backends.vision_language import label_ids
+    from lgvsc.semantics.backends.large.vision_language import label_ids
 
     folder = weights_folder(find(name))
     from transformers import AutoTokenizer

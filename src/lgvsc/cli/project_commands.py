@@ -26,14 +26,14 @@ from lgvsc.cli.tables import run_table, runs_alone
 config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
 
 TRAININGS = {
-    "judge": "lgvsc.training.judge",
-    "text-model": "lgvsc.training.text_model",
-    "ntscc": "lgvsc.training.ntscc",
+    "judge": "lgvsc.training.language.judge",
+    "text-model": "lgvsc.training.language.text_model",
+    "ntscc": "lgvsc.training.codes.ntscc",
     "pidinet": "lgvsc.training.pidinet",
-    "sketch": "lgvsc.training.sketch",
-    "deepjscc": "lgvsc.training.deepjscc",
-    "dvst": "lgvsc.training.dvst",
-    "world": "lgvsc.training.compact_world",
+    "sketch": "lgvsc.training.codes.sketch",
+    "deepjscc": "lgvsc.training.codes.deepjscc",
+    "dvst": "lgvsc.training.codes.dvst",
+    "world": "lgvsc.training.world.compact_world",
     "enhancer": "lgvsc.training.enhancer",
     "link-adaptation": "lgvsc.training.link_adaptation",
     "auto": "lgvsc.experiments.scheme_choice",

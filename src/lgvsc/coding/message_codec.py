@@ -12,14 +12,14 @@ from typing import Literal, get_args
 
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.budget import Budget, KeyframeAllowance
-from lgvsc.coding.control import MessageControl, described
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS
-from lgvsc.coding.framing import ControlRead, bursts
+from lgvsc.coding.burst.control import MessageControl, described
+from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS
+from lgvsc.coding.burst.framing import ControlRead, bursts
+from lgvsc.coding.modem.link_adaptation import McsRule, choose_mcs
 from lgvsc.coding.parts import PARTS
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, Tools
-from lgvsc.coding.roads import PictureRoads
-from lgvsc.coding.sketch_road import SketchRoad
-from lgvsc.coding.snr import McsRule, choose_mcs
+from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.message import PartStatus, Segment
 from lgvsc.core.video import VideoFormat

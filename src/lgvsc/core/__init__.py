@@ -1,1 +1,5 @@
-"""The nouns: what travels along the link. Nothing here knows how any of it is made."""
+"""The nouns: video, message, burst, reception, ledger, and the protocols between stages.
+
+Files of videos and messages are read and written here.
+Nothing here knows a model or a channel.
+"""

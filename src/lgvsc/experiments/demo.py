@@ -11,7 +11,7 @@ from typing import Any
 from lgvsc import link
 from lgvsc.config import load_config
 from lgvsc.core.files import atomic_write, refuse_existing
-from lgvsc.experiments.sample_clip import make_sample_clip
+from lgvsc.experiments.clips.sample_clip import make_sample_clip
 
 DEMO_SNRS_DB = (10.0, 0.0)
 DIGITAL_ONLY = {"models.picture_codecs": ["digital-picture"]}

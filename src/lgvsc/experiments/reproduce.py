@@ -18,6 +18,8 @@ from lgvsc.core.files import refuse_doubles
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, InputError, LgvscError
+from lgvsc.experiments.clips.excerpts import sampled
+from lgvsc.experiments.clips.sample_clip import make_sample_clip
 from lgvsc.experiments.compare import Cell, compare
 from lgvsc.experiments.compare_plots import (
     LABELS,
@@ -31,9 +33,7 @@ from lgvsc.experiments.compare_plots import (
     with_legend,
 )
 from lgvsc.experiments.compare_table import Mean, Point, Row, mean_of, student_t_95
-from lgvsc.experiments.excerpts import sampled
 from lgvsc.experiments.recipe import ClipPlan, Line, Recipe
-from lgvsc.experiments.sample_clip import make_sample_clip
 from lgvsc.metrics.registry import BY_KEY, DEFAULT
 from lgvsc.record import fingerprint
 from lgvsc.schemes.gvsc_rates import paper_symbols, published_rates
@@ -392,7 +392,7 @@ def sketch_loss(recipe: Recipe, sources: Sequence[Path], folder: Path) -> Outcom
 
 def losses(recipe: Recipe, data: Path, folder: Path) -> list[dict[str, Any]]:
     """A row for each k and SNR."""
-    from lgvsc.training import deepjscc
+    from lgvsc.training.codes import deepjscc
 
     table = folder / "ablation.json"
     rows = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else []

@@ -10,8 +10,8 @@ import numpy as np
 
 from lgvsc.core.files import atomic_write
 from lgvsc.core.video import Pixels, VideoReader
+from lgvsc.experiments.clips.side_by_side import MAX_TILE, fitted, labelled
 from lgvsc.experiments.compare_table import Row
-from lgvsc.experiments.side_by_side import MAX_TILE, fitted, labelled
 from lgvsc.metrics.registry import BY_KEY
 
 JUDGES = ("dists", "lpips", "ms_ssim", "ssim", "psnr_db")  # the first one measured decides

@@ -43,18 +43,18 @@ PIPELINE_INDEX = "model_index.json"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 # What reads a folder of weights, by the model_type that its config.json states.
 LOADERS = {
-    "internvl": "lgvsc.semantics.backends.internvl:load",
-    "qwen3_vl": "lgvsc.semantics.backends.qwen:load",
-    "smolvlm": "lgvsc.semantics.backends.smolvlm:load",
-    "video_llava": "lgvsc.semantics.backends.video_captioners:load_video_llava",
-    "llava": "lgvsc.semantics.backends.video_captioners:load_pllava",
+    "internvl": "lgvsc.semantics.backends.large.internvl:load",
+    "qwen3_vl": "lgvsc.semantics.backends.large.qwen:load",
+    "smolvlm": "lgvsc.semantics.backends.large.smolvlm:load",
+    "video_llava": "lgvsc.semantics.backends.large.video_captioners:load_video_llava",
+    "llava": "lgvsc.semantics.backends.large.video_captioners:load_pllava",
 }
 # The same for a pipeline of diffusers, by the class that its model_index.json states.
 PIPELINES = {
-    "WanVACEPipeline": "lgvsc.world.backends.diffusers_wan:load_vace",
-    "WanImageToVideoPipeline": "lgvsc.world.backends.diffusers_wan:load_images",
-    "WanPipeline": "lgvsc.world.backends.diffusers_wan:load_images",
-    "LTXConditionPipeline": "lgvsc.world.backends.diffusers_ltx:load_ltx",
+    "WanVACEPipeline": "lgvsc.world.backends.diffusers.wan:load_vace",
+    "WanImageToVideoPipeline": "lgvsc.world.backends.diffusers.wan:load_images",
+    "WanPipeline": "lgvsc.world.backends.diffusers.wan:load_images",
+    "LTXConditionPipeline": "lgvsc.world.backends.diffusers.ltx:load_ltx",
 }
 HEADER = (
     "# Every model. Sizes and digests are written by `python -m lgvsc.models.catalog`; the rest is written by hand.\n"

@@ -1,1 +1,5 @@
-"""nets."""
+"""Networks in plain PyTorch, one in each file, each with ``tiny()``.
+
+Nothing of ours outside ``nets`` is imported.
+No files, no downloads.
+"""

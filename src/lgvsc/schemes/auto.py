@@ -18,8 +18,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS
-from lgvsc.coding.framing import MAX_BURST_SYMBOLS, ControlRead, bursts
+from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS
+from lgvsc.coding.burst.framing import MAX_BURST_SYMBOLS, ControlRead, bursts
 from lgvsc.coding.message_codec import read_control as read_message_control
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.interfaces import Rebuilt, Scheme

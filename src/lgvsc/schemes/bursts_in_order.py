@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from lgvsc.coding.control import Control
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS
-from lgvsc.coding.framing import ControlRead, bursts
+from lgvsc.coding.burst.control import Control
+from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS
+from lgvsc.coding.burst.framing import ControlRead, bursts
 from lgvsc.core.air import Reception
 from lgvsc.core.message import Segment
 from lgvsc.world.spans import in_order

@@ -17,14 +17,23 @@ import numpy as np
 
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.budget import Budget
-from lgvsc.coding.control import VideoControl, described
-from lgvsc.coding.digital import LADDER, TABLE_1_LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
-from lgvsc.coding.elementary import CODECS, CodecName
-from lgvsc.coding.framing import ControlRead
-from lgvsc.coding.prefix import intact_prefix
-from lgvsc.coding.snr import choose_mcs, required_snr_db
-from lgvsc.coding.video_road import COARSEST, CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
-from lgvsc.coding.video_search import STEPS, Choice, Format, FormatSearch, Gop, Objective, picture_at, picture_count
+from lgvsc.coding.burst.control import VideoControl, described
+from lgvsc.coding.burst.framing import ControlRead
+from lgvsc.coding.frames.elementary import CODECS, CodecName
+from lgvsc.coding.frames.format_search import (
+    STEPS,
+    Choice,
+    Format,
+    FormatSearch,
+    Gop,
+    Objective,
+    picture_at,
+    picture_count,
+)
+from lgvsc.coding.frames.standard_codec import COARSEST, CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
+from lgvsc.coding.modem.digital import LADDER, TABLE_1_LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
+from lgvsc.coding.modem.link_adaptation import choose_mcs, required_snr_db
+from lgvsc.coding.modem.prefix import intact_prefix
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Rebuilt

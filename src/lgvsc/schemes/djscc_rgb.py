@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 
 from lgvsc.channel.common import erase_bad
-from lgvsc.coding.control import FramesControl, described
-from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
-from lgvsc.coding.framing import MAX_BURST_SYMBOLS, ControlRead
+from lgvsc.coding.burst.control import FramesControl, described
+from lgvsc.coding.burst.framing import MAX_BURST_SYMBOLS, ControlRead
+from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Rebuilt

@@ -14,12 +14,12 @@ import torch
 
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.budget import MAX_KEYFRAME_CBR, Budget
-from lgvsc.coding.control import DvstControl, described
-from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.dvst_road import CodedDifferences, DvstCodec
-from lgvsc.coding.framing import ControlRead
-from lgvsc.coding.roads import PictureRoads
-from lgvsc.coding.snr import choose_mcs
+from lgvsc.coding.burst.control import DvstControl, described
+from lgvsc.coding.burst.framing import ControlRead
+from lgvsc.coding.frames.dvst import CodedDifferences, DvstCodec
+from lgvsc.coding.modem.digital import decode_bits, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.modem.link_adaptation import choose_mcs
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import CodedPicture, Rebuilt

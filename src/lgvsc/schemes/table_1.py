@@ -10,7 +10,7 @@ from importlib import resources
 from math import log2, log10
 from typing import Literal, TypeAlias
 
-from lgvsc.coding.elementary import CodecName
+from lgvsc.coding.frames.elementary import CodecName
 from lgvsc.errors import ConfigError
 
 SnrDef: TypeAlias = Literal["esn0", "ebn0"]

@@ -1,1 +1,5 @@
-"""semantics."""
+"""What a video means: captions, divergence, keyframes, motion, sketches.
+
+The encoder makes segments; back ends describe and judge behind protocols.
+Nothing is coded for a channel here.
+"""

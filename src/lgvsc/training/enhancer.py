@@ -27,11 +27,11 @@ from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.nets.enhancer import Enhancer, Known
-from lgvsc.training.compact_world import training_ssim
 from lgvsc.training.enhancer_data import ScenePool, Scenes, is_held_out, load_take, make_takes, scenes_of
 from lgvsc.training.loop import LoopConfig, TrainingRun
 from lgvsc.training.perceptual import Distance, choose_distance
 from lgvsc.training.pictures import find_sources
+from lgvsc.training.world.compact_world import training_ssim
 
 logger = logging.getLogger(__name__)
 

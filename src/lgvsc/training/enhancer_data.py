@@ -23,8 +23,8 @@ from torch import Tensor
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.picture import decode_picture, encode_picture
-from lgvsc.coding.video_road import (
+from lgvsc.coding.frames.format_search import CRF_PER_OCTAVE, EIGHTHS, STEPS, Format, Gop, likely_format, middle_of_step
+from lgvsc.coding.frames.standard_codec import (
     ANALYSIS_PRESETS,
     COARSEST,
     CodedGop,
@@ -34,14 +34,14 @@ from lgvsc.coding.video_road import (
     encode_gop,
     to_rgb,
 )
-from lgvsc.coding.video_search import CRF_PER_OCTAVE, EIGHTHS, STEPS, Format, Gop, likely_format, middle_of_step
+from lgvsc.coding.pictures.digital_picture import decode_picture, encode_picture
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels, VideoReader
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.catalog import load
 from lgvsc.training.pictures import held_out
-from lgvsc.world.backends.flow import Flow
+from lgvsc.world.backends.compact.flow import Flow
 from lgvsc.world.enhancing import as_coarse, move_onto, texture_of
 
 logger = logging.getLogger(__name__)

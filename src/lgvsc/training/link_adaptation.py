@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.control_block import CONTROL_FORMATS, control_code, control_formats
-from lgvsc.coding.digital import (
+from lgvsc.coding.burst.control_block import CONTROL_FORMATS, control_code, control_formats
+from lgvsc.coding.modem.digital import (
     LADDER,
     MAX_POLAR_PAYLOAD_BITS,
     MCS_COUNT,
@@ -30,8 +30,8 @@ from lgvsc.coding.digital import (
     mcs_at,
     modulate,
 )
-from lgvsc.coding.fec import LDPC_CRC_BITS, POLAR_CRC_BITS, Code, max_ldpc_block_bits
-from lgvsc.coding.snr import Waterfall
+from lgvsc.coding.modem.fec import LDPC_CRC_BITS, POLAR_CRC_BITS, Code, max_ldpc_block_bits
+from lgvsc.coding.modem.link_adaptation import Waterfall
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Point:
 
 
 def measure_link_adaptation(path: Path, *, seed: int = 0, effort: float = 1.0) -> None:
-    """Simulate every scheme over AWGN and write the table that ``lgvsc.coding.snr`` reads.
+    """Simulate every scheme over AWGN and write the table that ``lgvsc.coding.modem.link_adaptation`` reads.
 
     For each scheme and a few lengths, first a search for the SNR at which half of the blocks are lost, then the
     larger part of the blocks there and above, then a maximum-likelihood fit of the waterfall's place and width.

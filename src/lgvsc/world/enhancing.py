@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from lgvsc.core.video import Pixels
-from lgvsc.world.backends.between import resized, resized_flow
-from lgvsc.world.backends.flow import SMALLEST, Field, Flow, Grey, grid, warp
+from lgvsc.world.backends.compact.between import resized, resized_flow
+from lgvsc.world.backends.compact.flow import SMALLEST, Field, Flow, Grey, grid, warp
 
 SMALL_SIDE = 128  # short side at which flow is found
 COLOUR = 10.0  # of 255: a colour so far off is to be trusted a third as much

@@ -17,8 +17,8 @@ from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig, Known, blended
-from lgvsc.world.backends.between import Between
-from lgvsc.world.backends.flow import Flow
+from lgvsc.world.backends.compact.between import Between
+from lgvsc.world.backends.compact.flow import Flow
 from lgvsc.world.enhancing import as_coarse, move_onto, texture_of
 
 

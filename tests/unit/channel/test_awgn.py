@@ -7,7 +7,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel, awgn
 from lgvsc.channel.common import child_generator, seeded
-from lgvsc.coding.digital import modulate
+from lgvsc.coding.modem.digital import modulate
 from lgvsc.errors import ConfigError, ShapeError
 
 SYMBOLS = 100_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lgvsc.coding.deepjscc_road import DeepJsccSketchCodec
-from lgvsc.coding.sketch_road import SketchRoad
+from lgvsc.coding.pictures.deepjscc import DeepJsccSketchCodec
+from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.nets.deepjscc import DeepJscc
 
 CELLS = 16  # a side of what the stand-in sends of each picture

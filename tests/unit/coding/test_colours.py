@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.colours import COLOUR_BITS, decode_colours, encode_colours
+from lgvsc.coding.words.colours import COLOUR_BITS, decode_colours, encode_colours
 from lgvsc.errors import ShapeError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.control import MessageControl
+from lgvsc.coding.burst.control import MessageControl
 from lgvsc.errors import InputError
 
 CONTROL_BITS = MessageControl.block_bits()

@@ -6,7 +6,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.control_block import CONTROL_FORMATS, control_formats, decode_control, encode_control
+from lgvsc.coding.burst.control_block import CONTROL_FORMATS, control_formats, decode_control, encode_control
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError
 

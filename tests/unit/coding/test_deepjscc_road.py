@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.deepjscc_road import (
+from lgvsc.coding.pictures.deepjscc import (
     DeepJsccPictureCodec,
     DeepJsccSketchCodec,
     load_net,

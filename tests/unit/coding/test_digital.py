@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.digital import (
+from lgvsc.coding.modem.digital import (
     LADDER,
     MCS_COUNT,
     TABLE_1_LADDER,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.dvst_road import CodedDifferences, DvstCodec, load, motion_of
+from lgvsc.coding.frames.dvst import CodedDifferences, DvstCodec, load, motion_of
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError, InputError, ShapeError
 from lgvsc.nets.dvst import Dvst, DvstConfig

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgvsc.coding.erasure_code import _inverses, _products, all_fragments, extra_fragments
+from lgvsc.coding.packets.erasure_code import _inverses, _products, all_fragments, extra_fragments
 from lgvsc.errors import ShapeError
 
 

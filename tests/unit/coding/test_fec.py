@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lgvsc.channel.common import keeping_random_state, seeded
-from lgvsc.coding.fec import LDPC_CRC_BITS, ldpc_code, polar_code, turbo_code
+from lgvsc.coding.modem.fec import LDPC_CRC_BITS, ldpc_code, polar_code, turbo_code
 from lgvsc.errors import ConfigError
 
 CODES = [

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator, seeded
-from lgvsc.coding.control_block import MAX_CONTROL_SYMBOLS, decode_control, encode_control
-from lgvsc.coding.digital import demodulate, modulate
-from lgvsc.coding.framing import (
+from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS, decode_control, encode_control
+from lgvsc.coding.burst.framing import (
     DETECTION_THRESHOLD,
     MAX_BURST_SYMBOLS,
     PREAMBLE,
@@ -22,6 +21,7 @@ from lgvsc.coding.framing import (
     bursts,
     preamble_likelihood,
 )
+from lgvsc.coding.modem.digital import demodulate, modulate
 from lgvsc.core.air import Reception
 
 TOY_SYMBOLS = 24

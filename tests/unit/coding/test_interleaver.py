@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lgvsc.channel.common import seeded
-from lgvsc.coding.digital import block_count, decode_bits, encode_bits, mcs_at
-from lgvsc.coding.interleaver import deinterleave, interleave
+from lgvsc.coding.modem.digital import block_count, decode_bits, encode_bits, mcs_at
+from lgvsc.coding.modem.interleaver import deinterleave, interleave
 from lgvsc.core.air import Reception
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lgvsc.channel.common import keeping_random_state, seeded
-from lgvsc.coding.ldpc_tables import quickly_built_decoder
+from lgvsc.coding.modem.ldpc_tables import quickly_built_decoder
 
 
 @pytest.mark.parametrize(("k", "n"), [(30, 40), (250, 1250), (640, 900), (1300, 2500)])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgvsc.coding.map_sequence import FrameRates, decode_sequence, encode_sequence, same
+from lgvsc.coding.frames.map_sequence import FrameRates, decode_sequence, encode_sequence, same
 
 MOTION_RATES, RATES = 5, 13
 

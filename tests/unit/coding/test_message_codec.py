@@ -10,8 +10,8 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
-from lgvsc.coding.picture import DigitalPictureCodec
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.message import Motion, Segment

@@ -15,9 +15,9 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding import ntscc_refine, ntscc_road
-from lgvsc.coding.ntscc_refine import Trial
-from lgvsc.coding.ntscc_road import (
+from lgvsc.coding.pictures import ntscc as ntscc_road
+from lgvsc.coding.pictures import ntscc_refine
+from lgvsc.coding.pictures.ntscc import (
     EVEN_KINDS,
     IN_CONTROL,
     IN_HEADER,
@@ -34,6 +34,7 @@ from lgvsc.coding.ntscc_road import (
     to_blocks,
     typical_entry,
 )
+from lgvsc.coding.pictures.ntscc_refine import Trial
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
 from lgvsc.core.video import Pixels

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgvsc.coding.colours import decode_colours, encode_colours
-from lgvsc.coding.packet_header import PACKET_PARTS, RATES, PacketHeader, pack_packet, read_packet
-from lgvsc.coding.packets import Assembler, PacketConfig, depacketise, packetise
-from lgvsc.coding.side import decode_motion, encode_motion
+from lgvsc.coding.packets.packet_header import PACKET_PARTS, RATES, PacketHeader, pack_packet, read_packet
+from lgvsc.coding.packets.packets import Assembler, PacketConfig, depacketise, packetise
+from lgvsc.coding.words.colours import decode_colours, encode_colours
+from lgvsc.coding.words.side import decode_motion, encode_motion
 from lgvsc.core.message import Motion, Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError, InputError

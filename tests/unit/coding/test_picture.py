@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgvsc.coding import intra
-from lgvsc.coding.intra import decode_intra, encode_intra
-from lgvsc.coding.picture import MEAN_COLOUR_BYTES, DigitalPictureCodec, decode_picture, encode_picture
+from lgvsc.coding.pictures import intra
+from lgvsc.coding.pictures.digital_picture import MEAN_COLOUR_BYTES, DigitalPictureCodec, decode_picture, encode_picture
+from lgvsc.coding.pictures.intra import decode_intra, encode_intra
 from lgvsc.core.air import Reception
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, ShapeError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lgvsc.coding.rate_map import decode_map, encode_map
+from lgvsc.coding.pictures.rate_map import decode_map, encode_map
 
 RATES = 6
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture, PictureHeader
 from lgvsc.errors import ConfigError

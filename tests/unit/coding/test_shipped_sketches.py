@@ -10,7 +10,7 @@ import pytest
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec, DeepJsccSketchCodec
+from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec, DeepJsccSketchCodec
 from lgvsc.metrics.edges import EdgeTruth, edge_counts, thin, thinned_maxima
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.models.catalog import load

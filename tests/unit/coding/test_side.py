@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.colours import COLOUR_BITS
-from lgvsc.coding.side import (
+from lgvsc.coding.words.colours import COLOUR_BITS
+from lgvsc.coding.words.side import (
     MOTION_BITS,
     SCORE,
     SHIFT,

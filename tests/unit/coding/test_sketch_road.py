@@ -14,11 +14,11 @@ from sketch_pieces import CoarseDifferences, checked, road, white_rows
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import MessageControl
+from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP, SketchControl
-from lgvsc.coding.picture import DigitalPictureCodec
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.message import Segment

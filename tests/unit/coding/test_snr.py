@@ -8,8 +8,8 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.snr import Waterfall, choose_mcs, required_snr_db, waterfall
+from lgvsc.coding.modem.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.modem.link_adaptation import Waterfall, choose_mcs, required_snr_db, waterfall
 from lgvsc.core.air import PURPOSES
 from lgvsc.schemes.table_1 import table_1
 

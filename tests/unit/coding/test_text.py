@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgvsc.coding.text import decode_text, encode_text
-from lgvsc.coding.text_model import TOTAL, TextModel, shipped_model
+from lgvsc.coding.words.text import decode_text, encode_text
+from lgvsc.coding.words.text_model import TOTAL, TextModel, shipped_model
 from lgvsc.core.message import MAX_CAPTION_BYTES
 from lgvsc.errors import InputError
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import MessageControl, VideoControl
-from lgvsc.coding.digital import block_count, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.elementary import CODECS, pictures_of
-from lgvsc.coding.fields import pack_fields
-from lgvsc.coding.interleaver import deinterleave, interleave
-from lgvsc.coding.prefix import intact_prefix
-from lgvsc.coding.video_road import Quantiser, coded_size, decode_gop, encode_gop, scaled, to_rgb, to_yuv
-from lgvsc.coding.video_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
+from lgvsc.coding.burst.control import MessageControl, VideoControl
+from lgvsc.coding.burst.fields import pack_fields
+from lgvsc.coding.frames.elementary import CODECS, pictures_of
+from lgvsc.coding.frames.format_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
+from lgvsc.coding.frames.standard_codec import Quantiser, coded_size, decode_gop, encode_gop, scaled, to_rgb, to_yuv
+from lgvsc.coding.modem.digital import block_count, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.modem.interleaver import deinterleave, interleave
+from lgvsc.coding.modem.prefix import intact_prefix
 from lgvsc.core.air import Reception
 from lgvsc.core.video import read_video
 from lgvsc.metrics.quality import psnr_db

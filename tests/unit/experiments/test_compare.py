@@ -15,6 +15,8 @@ from lgvsc import build, link
 from lgvsc.core.video import Video, VideoReader, read_video, write_video
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments import compare as comparison
+from lgvsc.experiments.clips.excerpts import excerpt
+from lgvsc.experiments.clips.side_by_side import LABEL_HEIGHT, write_side_by_side
 from lgvsc.experiments.compare import SchemeSpec, compare, plan
 from lgvsc.experiments.compare_table import (
     COLUMNS,
@@ -27,8 +29,6 @@ from lgvsc.experiments.compare_table import (
     write_csv,
     write_parquet,
 )
-from lgvsc.experiments.excerpts import excerpt
-from lgvsc.experiments.side_by_side import LABEL_HEIGHT, write_side_by_side
 
 
 def clip_at(path, frames=8, height=64, width=80):

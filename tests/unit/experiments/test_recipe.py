@@ -10,8 +10,8 @@ import pytest
 from lgvsc.config import SCHEMES
 from lgvsc.core.video import Video, read_video, write_video
 from lgvsc.errors import ConfigError, InputError
+from lgvsc.experiments.clips.excerpts import sampled
 from lgvsc.experiments.compare_table import Row
-from lgvsc.experiments.excerpts import sampled
 from lgvsc.experiments.recipe import ClipPlan, read_recipe, recipes, shipped_recipe
 from lgvsc.experiments.reproduce import (
     cells_of,

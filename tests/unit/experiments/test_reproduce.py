@@ -79,7 +79,7 @@ def test_the_command_lists_recipes_and_names_near_misses():
 
 
 def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeypatch):
-    from lgvsc.training import deepjscc
+    from lgvsc.training.codes import deepjscc
 
     trained = []
 

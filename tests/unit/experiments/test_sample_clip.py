@@ -5,8 +5,8 @@ import pytest
 
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, MissingResourceError
-from lgvsc.experiments import sample_clip
-from lgvsc.experiments.sample_clip import FPS, Event, make_sample_clip, repeated, sample_frames
+from lgvsc.experiments.clips import sample_clip
+from lgvsc.experiments.clips.sample_clip import FPS, Event, make_sample_clip, repeated, sample_frames
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import MessageControl
-from lgvsc.coding.control_block import decode_control
-from lgvsc.coding.framing import PREAMBLE_SYMBOLS
-from lgvsc.coding.interleaver import deinterleave, interleave
-from lgvsc.coding.video_search import STEPS, middle_of_step, picture_at, picture_count
+from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.burst.control_block import decode_control
+from lgvsc.coding.burst.framing import PREAMBLE_SYMBOLS
+from lgvsc.coding.frames.format_search import STEPS, middle_of_step, picture_at, picture_count
+from lgvsc.coding.modem.interleaver import deinterleave, interleave
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Frame, Video, VideoFormat

@@ -10,8 +10,8 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import FramesControl, MessageControl, VideoControl
-from lgvsc.coding.deepjscc_road import DeepJsccPictureCodec
+from lgvsc.coding.burst.control import FramesControl, MessageControl, VideoControl
+from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Video, VideoFormat

@@ -10,11 +10,11 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import DvstControl, FramesControl, MessageControl, VideoControl
-from lgvsc.coding.dvst_road import DvstCodec
-from lgvsc.coding.fields import pack_fields
-from lgvsc.coding.ntscc_road import NtsccPictureCodec
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.burst.control import DvstControl, FramesControl, MessageControl, VideoControl
+from lgvsc.coding.burst.fields import pack_fields
+from lgvsc.coding.frames.dvst import DvstCodec
+from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Video

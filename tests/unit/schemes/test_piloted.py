@@ -13,8 +13,8 @@ from lgvsc.channel.pilots import Pilots, pilot_values
 from lgvsc.channel.rayleigh import ClarkeFading
 from lgvsc.channel.tdl import TdlFading
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
-from lgvsc.coding.picture import DigitalPictureCodec
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.ledger import Ledger

@@ -8,7 +8,7 @@ from skimage import data
 from lgvsc.core.lexicon import read_regions
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
-from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 
 cv2.setNumThreads(1)
 

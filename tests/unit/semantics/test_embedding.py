@@ -5,7 +5,7 @@ import pytest
 
 from lgvsc.core.video import Frame
 from lgvsc.errors import InputError, MissingResourceError
-from lgvsc.semantics.backends.image_embedding import embedder
+from lgvsc.semantics.backends.large.image_embedding import embedder
 from lgvsc.semantics.embedding import ColourGradient
 
 

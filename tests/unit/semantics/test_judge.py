@@ -7,8 +7,8 @@ import torch
 
 from lgvsc.core.lexicon import Region
 from lgvsc.errors import InputError
-from lgvsc.semantics.backends.compact_judge import CompactJudge
-from lgvsc.semantics.backends.compact_words import Backdrop, Description, Thing
+from lgvsc.semantics.backends.compact.judge import CompactJudge
+from lgvsc.semantics.backends.compact.words import Backdrop, Description, Thing
 from lgvsc.semantics.prompts import question
 
 WEIGHTS = files("lgvsc.models") / "assets" / "compact-judge.safetensors"

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.nets.compact_world import MAPS, SITUATION, CompactWorld
-from lgvsc.semantics.backends.compact_captioner import CompactCaptioner
-from lgvsc.training.compact_world import WorldTraining, begin_with, gradient_energy, train, training_ssim
-from lgvsc.training.world_windows import (
+from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
+from lgvsc.training.world.compact_world import WorldTraining, begin_with, gradient_energy, train, training_ssim
+from lgvsc.training.world.windows import (
     FRAMES,
     SIDE,
     Tools,
@@ -27,7 +27,7 @@ from lgvsc.training.world_windows import (
     sketches_sent,
     window_of_still,
 )
-from lgvsc.world.backends.compact_world import hashed_words, load
+from lgvsc.world.backends.compact.compact_world import hashed_words, load
 
 
 def window(seed):

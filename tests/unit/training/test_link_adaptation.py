@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from lgvsc.coding.digital import LADDER, block_code, block_count, mcs_at
+from lgvsc.coding.modem.digital import LADDER, block_code, block_count, mcs_at
 from lgvsc.training import link_adaptation
 from lgvsc.training.link_adaptation import (
     control_points,
@@ -67,7 +67,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
 
 
 def test_the_stored_table_holds_every_measured_point_and_says_what_it_rests_on():
-    table = tomllib.loads(resources.files("lgvsc.coding").joinpath("mcs.toml").read_text())
+    table = tomllib.loads(resources.files("lgvsc.coding.modem").joinpath("mcs.toml").read_text())
     for name, points in (("data", data_points()), ("control", control_points())):
         stored = [{key: row[key] for key in point.names} for row, point in zip(table[name], points, strict=True)]
         assert stored == [dict(point.names) for point in (data_points() if name == "data" else control_points())]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lgvsc.coding.digital import block_code, mcs_at
-from lgvsc.coding.snr import waterfall
+from lgvsc.coding.modem.digital import block_code, mcs_at
+from lgvsc.coding.modem.link_adaptation import waterfall
 from lgvsc.training.link_adaptation import fit, simulation
 
 REFERENCE = json.loads((Path(__file__).parents[2] / "golden" / "sionna_bler.json").read_text())["rows"]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lgvsc.coding.text import decode_text, encode_text
-from lgvsc.coding.text_model import TOTAL, TextModel
+from lgvsc.coding.words.text import decode_text, encode_text
+from lgvsc.coding.words.text_model import TOTAL, TextModel
 from lgvsc.errors import ConfigError
-from lgvsc.training.caption_corpus import english_captions, grammar_captions
-from lgvsc.training.text_model import (
+from lgvsc.training.language.caption_corpus import english_captions, grammar_captions
+from lgvsc.training.language.text_model import (
     TextModelTraining,
     count_up,
     fit_discounts,

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from lgvsc.coding.dvst_road import motion_of
+from lgvsc.coding.frames.dvst import motion_of
 from lgvsc.core.video import VideoFormat, VideoWriter
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.dvst import Dvst
-from lgvsc.training import dvst
-from lgvsc.training.dvst import DvstTraining, ask, measure, start_from_windows, train
-from lgvsc.training.dvst_windows import SIDE, Windows, draw, material, read_windows, windows_of, write_windows
+from lgvsc.training.codes import dvst
+from lgvsc.training.codes.dvst import DvstTraining, ask, measure, start_from_windows, train
+from lgvsc.training.codes.dvst_windows import SIDE, Windows, draw, material, read_windows, windows_of, write_windows
 
 TINY = DvstTraining(steps=6, batch=3, digital=1, crop=64, warmup=2, precision="float32")
 

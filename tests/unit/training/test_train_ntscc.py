@@ -16,11 +16,12 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.nets.ntscc import Ntscc
-from lgvsc.training import ntscc, pictures
+from lgvsc.training import pictures
 from lgvsc.training.checkpoints import WeightAverage
+from lgvsc.training.codes import ntscc
+from lgvsc.training.codes.ntscc import train
+from lgvsc.training.codes.ntscc_batch import NtsccTraining, draw_conditions, through_channel
 from lgvsc.training.loop import averaged, learning_rate
-from lgvsc.training.ntscc import train
-from lgvsc.training.ntscc_batch import NtsccTraining, draw_conditions, through_channel
 from lgvsc.training.pictures import PicturePool, find_sources, held_out, square
 
 TINY = NtsccTraining(steps=6, batch=4, digital=1, crop=64, warmup=2, precision="float32")

@@ -19,8 +19,9 @@ from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance, lpips_vgg_distance
 from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig
 from lgvsc.nets.pidinet import PiDiNet
-from lgvsc.training import deepjscc, pidinet
-from lgvsc.training.deepjscc import ABLATED_K, RGB, SKETCH, contour_f, measure, through_channel
+from lgvsc.training import pidinet
+from lgvsc.training.codes import deepjscc
+from lgvsc.training.codes.deepjscc import ABLATED_K, RGB, SKETCH, contour_f, measure, through_channel
 from lgvsc.training.loop import LoopConfig, ProgressBar, TrainingRun
 from lgvsc.training.perceptual import choose_distance, ms_ssim_distance
 from lgvsc.training.pictures import PicturePool

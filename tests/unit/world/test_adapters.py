@@ -10,7 +10,7 @@ from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.world.adapters import DynamicAdapter, StaticAdapter, check_combination, make_adapter
-from lgvsc.world.backends.interpolation import MotionInterpolation
+from lgvsc.world.backends.compact.interpolation import MotionInterpolation
 from lgvsc.world.decoder import DecoderConfig, SemanticDecoder
 
 

@@ -14,7 +14,7 @@ from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import InputError
 from lgvsc.nets.compact_world import WORDS, CompactWorld
-from lgvsc.world.backends.compact_world import (
+from lgvsc.world.backends.compact.compact_world import (
     SHARPENING,
     CompactWorldModel,
     between,
@@ -26,7 +26,7 @@ from lgvsc.world.backends.compact_world import (
     sharpening,
     sketches_of,
 )
-from lgvsc.world.backends.interpolation import views
+from lgvsc.world.backends.compact.interpolation import views
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError, MissingResourceError
 from lgvsc.models.catalog import load
-from lgvsc.world.backends.diffusers_ltx import load_distilled
-from lgvsc.world.backends.diffusers_video import DiffusersConfig
-from lgvsc.world.backends.opensora import AREAS
+from lgvsc.world.backends.diffusers.ltx import load_distilled
+from lgvsc.world.backends.diffusers.video import DiffusersConfig
+from lgvsc.world.backends.opensora.opensora import AREAS
 
 pytest.importorskip("diffusers", reason="needs the extra 'modern'")
 pytest.importorskip("ftfy", reason="needs the extra 'modern'")
@@ -154,7 +154,7 @@ def test_a_pipeline_that_lacks_a_tensor_is_refused(tmp_path):
 
 
 def test_a_folder_of_another_kind_is_refused_by_name(tmp_path):
-    from lgvsc.world.backends.diffusers_wan import load_images
+    from lgvsc.world.backends.diffusers.wan import load_images
 
     (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     with pytest.raises(MissingResourceError, match="FluxPipeline"):

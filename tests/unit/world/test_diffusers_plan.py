@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.diffusers_plan import internal_size, latent_length, rounds, stretched, whole_length
+from lgvsc.world.backends.diffusers.plan import internal_size, latent_length, rounds, stretched, whole_length
 
 KINDS = [(4, 5, 81), (4, 1, 81), (8, 9, 161), (4, 5, 17), (8, 9, 17), (4, 1, 17)]  # step, overlap, longest clip
 

@@ -12,8 +12,8 @@ from lgvsc.core.interfaces import Conditions
 from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError, ShapeError
-from lgvsc.world.backends.diffusers_clip import prompt_of
-from lgvsc.world.backends.diffusers_video import DiffusersConfig, DiffusersWorld
+from lgvsc.world.backends.diffusers.clip import prompt_of
+from lgvsc.world.backends.diffusers.video import DiffusersConfig, DiffusersWorld
 
 VIDEO = VideoFormat(height=144, width=256, fps=Fraction(24))
 FIRST = np.full((144, 256, 3), 40, np.uint8)

@@ -9,7 +9,7 @@ from world_pieces import Notebook, picture
 
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.first_frame import FirstFrameWorld
+from lgvsc.world.backends.diffusers.first_frame import FirstFrameWorld
 from lgvsc.world.decoder import takes_sketches
 
 CONDITIONS = Conditions(

@@ -11,8 +11,8 @@ import pytest
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.between import Between
-from lgvsc.world.backends.interpolation import MotionInterpolation
+from lgvsc.world.backends.compact.between import Between
+from lgvsc.world.backends.compact.interpolation import MotionInterpolation
 
 
 def texture(height, width, seed=0):

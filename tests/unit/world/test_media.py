@@ -11,7 +11,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from lgvsc.core.video import VideoReader
-from lgvsc.world.backends.between import Between
+from lgvsc.world.backends.compact.between import Between
 
 MEDIA = Path(os.environ.get("LGVSC_MEDIA", Path(__file__).parents[4] / "shared" / "media")) / "train"
 GAP = 32

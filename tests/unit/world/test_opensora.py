@@ -15,8 +15,8 @@ from lgvsc.core.message import Motion, Segment
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
 from lgvsc.world.adapters import check_combination
-from lgvsc.world.backends.opensora import OpenSora, OpenSoraConfig, internal_size, load, to_pixels, to_tensor
-from lgvsc.world.backends.opensora_plan import END_ANCHORS
+from lgvsc.world.backends.opensora.opensora import OpenSora, OpenSoraConfig, internal_size, load, to_pixels, to_tensor
+from lgvsc.world.backends.opensora.plan import END_ANCHORS
 from lgvsc.world.decoder import DecoderConfig, SemanticDecoder
 
 VIDEO = VideoFormat(32, 48, Fraction(24))
@@ -25,7 +25,7 @@ VIDEO = VideoFormat(32, 48, Fraction(24))
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
     """Pictures of about 32x48 pixels inside too: the smallest released size would take minutes."""
-    monkeypatch.setattr("lgvsc.world.backends.opensora.AREAS", {"144p": 32 * 48, "240p": 60 * 107})
+    monkeypatch.setattr("lgvsc.world.backends.opensora.opensora.AREAS", {"144p": 32 * 48, "240p": 60 * 107})
     torch.set_num_threads(1)
 
 
@@ -48,7 +48,7 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("shortest", [1, 31, 61, 91])
 def test_every_length_from_1_to_120_comes_out_exactly(shortest, monkeypatch):
-    monkeypatch.setattr("lgvsc.world.backends.opensora.AREAS", {"144p": 16 * 16, "240p": 16 * 16})
+    monkeypatch.setattr("lgvsc.world.backends.opensora.opensora.AREAS", {"144p": 16 * 16, "240p": 16 * 16})
     world = tiny_world(steps=1)
     video = VideoFormat(16, 16, Fraction(24))
     ends = {"first": picture(1)[:16, :16], "last": picture(2)[:16, :16]}
@@ -279,7 +279,7 @@ def test_local_folders_are_loaded_strictly_and_run(tmp_path):
 
 
 def test_the_transformers_size_is_read_from_its_weights(tmp_path):
-    from lgvsc.world.backends.opensora_weights import load_transformer
+    from lgvsc.world.backends.opensora.weights import load_transformer
 
     changes = {"depth": 1, "hidden_size": 48, "num_heads": 4, "qk_norm": False, "pred_sigma": False, "mlp_ratio": 2.0}
     model = load_transformer(save_transformer(tmp_path / "dit", **changes))
@@ -290,7 +290,7 @@ def test_the_transformers_size_is_read_from_its_weights(tmp_path):
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    from lgvsc.world.backends.opensora_weights import load_transformer, load_vae
+    from lgvsc.world.backends.opensora.weights import load_transformer, load_vae
 
     folder = save_transformer(tmp_path / "dit")
     weights = load_file(folder / "model.safetensors")
@@ -314,7 +314,7 @@ def test_parts_that_are_not_here_are_named_with_a_remedy(tmp_path):
 
 
 def test_a_device_that_is_not_here_is_refused():
-    from lgvsc.world.backends.opensora_weights import find_device
+    from lgvsc.world.backends.opensora.weights import find_device
 
     assert find_device("cpu").type == "cpu"
     with pytest.raises(ConfigError, match="nonsense"):

@@ -7,8 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lgvsc.nets.stdit3 import STDiT3
-from lgvsc.world.backends import opensora_cost
-from lgvsc.world.backends.opensora_cost import clip_cost, weights_gb
+from lgvsc.world.backends.opensora import cost as opensora_cost
+from lgvsc.world.backends.opensora.cost import clip_cost, weights_gb
 
 
 @pytest.mark.parametrize(

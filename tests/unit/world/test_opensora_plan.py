@@ -10,7 +10,7 @@ import pytest
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import VideoFormat
 from lgvsc.nets.opensora_vae import latent_frames
-from lgvsc.world.backends.opensora_plan import END_ANCHORS, rounds, shots, split, whole_chunk
+from lgvsc.world.backends.opensora.plan import END_ANCHORS, rounds, shots, split, whole_chunk
 
 FIRST, LAST = np.zeros((8, 8, 3), np.uint8), np.ones((8, 8, 3), np.uint8)
 

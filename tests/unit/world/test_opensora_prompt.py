@@ -8,7 +8,7 @@ from lgvsc.core.message import Motion
 
 pytest.importorskip("ftfy", reason="needs the extra 'paper'")
 
-from lgvsc.world.backends.opensora_prompt import clean, opensora_prompt
+from lgvsc.world.backends.opensora.prompt import clean, opensora_prompt
 
 MOTION = Motion(score=4.24, camera="pan left")
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.nets.opensora_vae import latent_frames
-from lgvsc.world.backends.opensora_strategy import Given, as_reference, read_strategy, start_of, write_given
+from lgvsc.world.backends.opensora.strategy import Given, as_reference, read_strategy, start_of, write_given
 
 
 def given(**changes):

@@ -11,7 +11,7 @@ import pytest
 from lgvsc.core.lexicon import COLOURS, PLACES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.painter import Painting, paint, read_patches
+from lgvsc.world.backends.compact.painter import Painting, paint, read_patches
 
 VIDEO = VideoFormat(96, 128, Fraction(24))
 

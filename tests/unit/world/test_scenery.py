@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lgvsc.core.lexicon import COLOURS, PLACES, TEXTURES
-from lgvsc.world.backends.scenery import (
+from lgvsc.world.backends.compact.scenery import (
     MAX_CHARACTERS,
     UNKNOWN,
     _data,

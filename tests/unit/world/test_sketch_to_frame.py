@@ -9,8 +9,8 @@ from tiny_pipelines import save_sd3, save_vace
 
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import MissingResourceError
-from lgvsc.world.backends.diffusers_video import DiffusersConfig
-from lgvsc.world.backends.sketch_to_frame import control_folder, load
+from lgvsc.world.backends.diffusers.sketch_to_frame import control_folder, load
+from lgvsc.world.backends.diffusers.video import DiffusersConfig
 
 pytest.importorskip("diffusers", reason="needs the extra 'modern'")
 

@@ -9,8 +9,8 @@ import pytest
 
 from lgvsc.core.lexicon import COLOURS, PLACES
 from lgvsc.core.video import VideoFormat
-from lgvsc.world.backends.painter import paint
-from lgvsc.world.backends.staging import stage
+from lgvsc.world.backends.compact.painter import paint
+from lgvsc.world.backends.compact.staging import stage
 
 VIDEO = VideoFormat(96, 128, Fraction(24))
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from tiny_opensora import WIDTH, save_text_encoder
 
 from lgvsc.errors import MissingResourceError
-from lgvsc.world.backends.t5 import T5Captions
+from lgvsc.world.backends.opensora.t5 import T5Captions
 
 pytest.importorskip("transformers", reason="needs the extra 'paper'")
 

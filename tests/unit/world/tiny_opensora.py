@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lgvsc.nets.opensora_vae import OpenSoraVAE
 from lgvsc.nets.stdit3 import STDiT3
-from lgvsc.world.backends.opensora import OpenSora, OpenSoraConfig, OpenSoraNetworks
+from lgvsc.world.backends.opensora.opensora import OpenSora, OpenSoraConfig, OpenSoraNetworks
 
 TEMPORAL = {"filters": 8, "num_res_blocks": 1, "num_groups": 4}
 SPATIAL = {"block_out_channels": [4, 4, 4, 4], "layers_per_block": 1, "norm_num_groups": 2}

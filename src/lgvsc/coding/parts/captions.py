@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lgvsc.coding.control import MessageControl
-from lgvsc.coding.fec import Bits
+from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.modem.fec import Bits
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, became, digital, digital_length, read_bits
-from lgvsc.coding.text import decode_text, encode_text
+from lgvsc.coding.words.text import decode_text, encode_text
 from lgvsc.core.air import Reception
 from lgvsc.core.message import Segment
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from lgvsc.coding.control import MessageControl
-from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.fec import Bits
-from lgvsc.coding.roads import PictureRoads
-from lgvsc.coding.sketch_road import SketchRoad
-from lgvsc.coding.snr import McsRule, choose_mcs
+from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.modem.digital import decode_bits, encode_bits, mcs_at, symbol_count
+from lgvsc.coding.modem.fec import Bits
+from lgvsc.coding.modem.link_adaptation import McsRule, choose_mcs
+from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Part, Purpose, Reception
 from lgvsc.core.message import PartStatus, Segment
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lgvsc.coding.control import MessageControl
+from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, became
 from lgvsc.core.air import Part, Reception
 from lgvsc.core.interfaces import PictureHeader

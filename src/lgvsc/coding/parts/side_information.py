@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lgvsc.coding.control import MessageControl
+from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, became, digital, digital_length, read_bits
-from lgvsc.coding.side import decode_side, encode_side, side_bits, side_kinds
+from lgvsc.coding.words.side import decode_side, encode_side, side_bits, side_kinds
 from lgvsc.core.air import Reception
 from lgvsc.core.message import Segment
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar
 
-from lgvsc.coding.control import MessageControl
-from lgvsc.coding.digital import MCS_BITS
+from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.modem.digital import MCS_BITS
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, became, digital, digital_length, read_bits
-from lgvsc.coding.sketch_road import SketchRoad
+from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Part, Reception
 from lgvsc.core.message import Segment
 from lgvsc.errors import ConfigError

@@ -12,14 +12,14 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.control import MessageControl
-from lgvsc.coding.digital import MCS_BITS
+from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
+from lgvsc.coding.modem.digital import MCS_BITS
 from lgvsc.coding.parts import PARTS
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, became, digital, digital_length, read_bits
 from lgvsc.coding.parts.sketches import SketchControl
-from lgvsc.coding.picture import DigitalPictureCodec
-from lgvsc.coding.roads import PictureRoads
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoFormat

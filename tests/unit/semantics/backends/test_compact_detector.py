@@ -7,8 +7,8 @@ import pytest
 
 from lgvsc.errors import InputError
 from lgvsc.nets.centernet import CenterNet
-from lgvsc.semantics.backends.compact_detector import KINDS, CompactDetector
-from lgvsc.semantics.backends.detector_conversion import centernet_tensors, convert_detector
+from lgvsc.semantics.backends.compact.detector import KINDS, CompactDetector
+from lgvsc.semantics.backends.compact.detector_conversion import centernet_tensors, convert_detector
 
 
 def test_boxes_are_fractions_of_the_picture_and_best_comes_first() -> None:

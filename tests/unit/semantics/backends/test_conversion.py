@@ -12,8 +12,8 @@ from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_att
 from lgvsc.cli.main import app
 from lgvsc.errors import InputError, UnknownModelError
 from lgvsc.models.catalog import find, load
-from lgvsc.semantics.backends.conversion import convert
-from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.backends.large.conversion import convert
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 
 CONFIG = LargeModelConfig(device="cpu", dtype="float32", description_tokens=6, caption_tokens=12)
 HIDDEN, HEADS, KV_HEADS, LAYERS, INNER = 32, 4, 2, 2, 48

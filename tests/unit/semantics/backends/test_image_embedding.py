@@ -6,7 +6,7 @@ import torch
 
 from lgvsc.core.video import Frame
 from lgvsc.errors import InputError
-from lgvsc.semantics.backends.image_embedding import embedder
+from lgvsc.semantics.backends.large.image_embedding import embedder
 
 VISION = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "image_size": 32,

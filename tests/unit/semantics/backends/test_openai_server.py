@@ -13,7 +13,7 @@ from PIL import Image
 
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.openai_server import OpenAIServer, ServerConfig, ServerError, read_answer
+from lgvsc.semantics.backends.large.openai_server import OpenAIServer, ServerConfig, ServerError, read_answer
 from lgvsc.semantics.prompts import DESCRIBE_PAIR
 from lgvsc.semantics.psss import Psss
 

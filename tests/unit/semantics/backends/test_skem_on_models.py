@@ -14,7 +14,7 @@ from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import FrameDescriber, SeeingJudge
 from lgvsc.core.video import VideoFormat, VideoWriter
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.psss import Psss
 

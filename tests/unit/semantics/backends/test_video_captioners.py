@@ -10,10 +10,18 @@ from tiny_tokenizer import tokenizer_with
 
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.conversation import Picture, Prompt
-from lgvsc.semantics.backends.conversion import convert
-from lgvsc.semantics.backends.video_captioners import MEAN, STD, centre_square, load_pllava, pool_clip, shrunk, spread
-from lgvsc.semantics.backends.vision_language import LargeModelConfig
+from lgvsc.semantics.backends.large.conversation import Picture, Prompt
+from lgvsc.semantics.backends.large.conversion import convert
+from lgvsc.semantics.backends.large.video_captioners import (
+    MEAN,
+    STD,
+    centre_square,
+    load_pllava,
+    pool_clip,
+    shrunk,
+    spread,
+)
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 
 CONFIG = LargeModelConfig(device="cpu", dtype="float32", description_tokens=6, caption_tokens=12)
 SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}

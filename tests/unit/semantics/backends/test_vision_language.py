@@ -8,7 +8,7 @@ import torch
 from lgvsc.core.cost import Cost
 from lgvsc.errors import InputError
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.vision_language import LargeModelConfig, label_ids
+from lgvsc.semantics.backends.large.vision_language import LargeModelConfig, label_ids
 from lgvsc.semantics.prompts import DESCRIBE_PAIR, QUESTIONS
 
 FAMILIES = ["internvl", "qwen", "smolvlm"]

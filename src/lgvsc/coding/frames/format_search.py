@@ -1,0 +1,292 @@
+"""The best coded form of a group of pictures within so many bytes: size, frame rate and quantiser, found by trying.
+
+A fast preset judges formats at about the right rate, climbing from the previous group's format; the usual preset then
+finds the quantiser that fills the budget. The first group of a video takes up to 9 formats with one or two
+fast codings each, later groups up to 3; both end with up to 6 codings at the usual preset, 3 as a rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2
+from typing import Literal, NamedTuple, TypeAlias
+
+import av
+import numpy as np
+
+from lgvsc.coding.frames.elementary import CodecName
+from lgvsc.coding.frames.standard_codec import (
+    ANALYSIS_PRESETS,
+    COARSEST,
+    CodedGop,
+    Quantiser,
+    coded_size,
+    decode_gop,
+    encode_gop,
+    scaled,
+    to_rgb,
+    to_yuv,
+)
+from lgvsc.core.video import Pixels
+from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.ssim import MIN_SSIM_SIDE, ssim
+
+Objective: TypeAlias = Literal["ssim", "psnr"]
+
+EIGHTHS = (8, 6, 5, 4, 3, 2, 1)  # of the source's height and width
+STEPS = (1, 2, 3, 4, 6, 8, 24, 1023)  # one frame in so many is coded; the last is one for a group of any length
+JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
+FIRST_TRIALS, LATER_TRIALS = 9, 3
+MAX_FITS = 6
+FILLED = 0.97  # of the bytes allowed is full enough
+CRF_PER_OCTAVE = 7.0  # first guess of how much coarser halves the rate
+FINEST = 10.0
+GRAIN = 0.25  # of CRF, the least that SVT-AV1 tells apart
+VVC_GRAIN = 1.0
+GAIN_PER_OCTAVE: dict[Objective, float] = {"ssim": 0.06, "psnr": 2.0}  # first guess of what twice the rate gives
+NEVER = -1000.0
+FEWER_PIXELS = 0.7  # bytes go with the number of pixels to this power, at the same quantiser
+
+
+class Format(NamedTuple):
+    """How much of the source is coded: ``eighths`` of its height and width, and one frame in ``step``."""
+
+    eighths: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What the search settled on."""
+
+    format: Format
+    quantiser: Quantiser
+    coded: CodedGop
+    codings: int
+
+
+class Gop:
+    """A group of pictures at the transmitter: all of them in 4:2:0, and every seventh in RGB to judge by."""
+
+    def __init__(self, start: int, height: int, width: int) -> None:
+        self.start, self.height, self.width = start, height, width
+        self.judged: dict[int, Pixels] = {}
+        self._yuv: list[av.VideoFrame] = []
+        self._scaled: dict[int, list[av.VideoFrame]] = {}
+
+    def add(self, pixels: Pixels) -> None:
+        """Append a frame."""
+        if len(self) % JUDGED_EVERY == 0:
+            self.judged[len(self)] = pixels
+        self._yuv.append(to_yuv(pixels))
+
+    def __len__(self) -> int:
+        return len(self._yuv)
+
+    def size(self, format: Format) -> tuple[int, int]:
+        """Height and width at which pictures are coded."""
+        return coded_size(self.height, self.width, format.eighths)
+
+    def pictures(self, format: Format) -> list[av.VideoFrame]:
+        """What is coded: of each ``step`` frames the one in the middle, which stands for all of them."""
+        if format.eighths not in self._scaled:
+            self._scaled[format.eighths] = scaled(self._yuv, self.size(format))
+        return self._scaled[format.eighths][middle_of_step(format.step, len(self)) :: format.step]
+
+
+def middle_of_step(step: int, length: int) -> int:
+    """The frame that stands for the first ``step`` frames of a group of ``length``."""
+    return min(step, length) // 2
+
+
+def picture_at(frame: int, step: int, pictures: int) -> int:
+    """Which of the coded pictures stands for a frame of the group."""
+    return min(frame // step, pictures - 1)
+
+
+def picture_count(length: int, step: int) -> int:
+    """How many pictures are coded for a group of so many frames."""
+    return len(range(middle_of_step(step, length), length, step))
+
+
+class FormatSearch:
+    """Finds the coded form of each group of pictures of one video, beginning at what the one before settled on.
+
+    Args:
+        codec: Name of the standard.
+        objective: What is made as large as possible, at the size and rate of the source: the mean SSIM of every
+            seventh frame over R, G and B, or its mean PSNR.
+    """
+
+    def __init__(self, codec: CodecName, objective: Objective = "ssim") -> None:
+        self._codec = codec
+        self._objective = objective
+        self._previous: Choice | None = None
+        self._groups = 0
+
+    def best(self, gop: Gop, max_bytes: int) -> Choice | None:
+        """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small."""
+        trials = _Trials(self._codec, self._objective, gop, max_bytes)
+        start = self._previous.format if self._previous else likely_format(gop, max_bytes)
+        crf = self._previous.quantiser.value if self._previous else COARSEST[self._codec] - 10
+        steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
+        found: _Trial | None = trials.climb(start, crf, LATER_TRIALS if self._previous else FIRST_TRIALS, steps_first)
+        self._groups += 1
+        choice = None
+        while choice is None and found is not None:
+            choice = self._filled(gop, found, max_bytes, trials)
+            found = trials.coarser(found)
+        if choice is not None:
+            self._previous = choice
+        return choice
+
+    def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> Choice | None:
+        """Code at the usual preset, with the finest quantiser that fits: secant steps, kept within what is known."""
+        pictures = gop.pictures(trial.format)
+        grain = VVC_GRAIN if self._codec == "vvc" else GRAIN
+        too_fine, fits = FINEST - grain, COARSEST[self._codec] + grain  # both yet to be coded
+        sizes: dict[float, int] = {}
+        best: Choice | None = None
+        crf = trial.crf
+        for _ in range(MAX_FITS):
+            crf = min(max(round(crf / grain) * grain, too_fine + grain), fits - grain)
+            if crf <= too_fine:
+                break  # between the two there is nothing
+            coded = encode_gop(self._codec, pictures, Quantiser(crf))
+            trials.codings += 1
+            sizes[crf] = len(coded.payload)
+            if sizes[crf] > max_bytes:
+                too_fine = crf
+            else:
+                best, fits = Choice(trial.format, Quantiser(crf), coded, trials.codings), crf
+                if sizes[crf] >= FILLED * max_bytes:
+                    break
+            crf = _next_crf(sizes, aim=max_bytes * (1 + FILLED) / 2)
+        return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A format that was tried with the fast preset."""
+
+    format: Format
+    crf: float  # at which it takes the bytes allowed
+    score: float  # there; below NEVER where it cannot be so small
+
+
+class _Trials:
+    """Formats tried on one group of pictures."""
+
+    def __init__(self, codec: CodecName, objective: Objective, gop: Gop, max_bytes: int) -> None:
+        self._codec, self._objective, self._gop, self._max_bytes = codec, objective, gop, max_bytes
+        self._tried: dict[Format, _Trial] = {}
+        self.codings = 0
+
+    def climb(self, start: Format, crf: float, trials: int, steps_first: bool) -> _Trial:
+        """Go from format to better format, in one direction at a time, until none beside it is better."""
+        best = self._try(start, crf)
+        better = True
+        while better:
+            better = False
+            for along_steps in (steps_first, not steps_first):
+                for direction in (1, -1):
+                    while (format := _beside(best.format, along_steps, direction)) and len(self._tried) < trials:
+                        if format in self._tried:
+                            break
+                        trial = self._try(format, self._likely_crf(best, format))
+                        if trial.score <= best.score:
+                            break
+                        best, better = trial, True
+        return best
+
+    def coarser(self, trial: _Trial) -> _Trial | None:
+        """A format with fewer pixels, where this one does not fit; ``None`` after the last."""
+        format = _beside(trial.format, False, 1) or _beside(trial.format, True, 1)
+        return None if format is None else _Trial(format, self._likely_crf(trial, format), NEVER)
+
+    def _likely_crf(self, from_: _Trial, format: Format) -> float:
+        pixels = [(f.eighths / 8) ** 2 / f.step for f in (from_.format, format)]
+        return from_.crf + CRF_PER_OCTAVE * FEWER_PIXELS * log2(pixels[1] / pixels[0])
+
+    def _try(self, format: Format, crf: float) -> _Trial:
+        coarsest = COARSEST[self._codec]
+        points: list[tuple[float, float, float]] = []  # CRF, octaves above the bytes allowed, score
+        for _ in range(2):
+            crf = min(max(crf, FINEST), coarsest)
+            octaves, score = self._code(format, crf)
+            points.append((crf, octaves, score))
+            if abs(octaves) < 0.15 or (crf == coarsest and octaves > 0):
+                break
+            crf += CRF_PER_OCTAVE * octaves
+        at, octaves, score = min(points, key=lambda point: abs(point[1]))
+        gain = GAIN_PER_OCTAVE[self._objective]
+        if len(points) == 2 and abs(points[0][1] - points[1][1]) > 0.1:
+            gain = max(0.0, (points[0][2] - points[1][2]) / (points[0][1] - points[1][1]))
+        needed = at + CRF_PER_OCTAVE * octaves
+        fits = needed <= coarsest + 1.0  # the usual preset saves some bytes
+        # Where it cannot be so small, the nearer to it the better, but always worse than what can.
+        trial = _Trial(format, min(needed, coarsest), score - gain * octaves if fits else NEVER - octaves)
+        self._tried[format] = trial
+        return trial
+
+    def _code(self, format: Format, crf: float) -> tuple[float, float]:
+        """Octaves above the bytes allowed, and the score, of one coding with the fast preset."""
+        gop = self._gop
+        pictures = gop.pictures(format)
+        quantiser = Quantiser(crf)
+        coded = encode_gop(self._codec, pictures, quantiser, ANALYSIS_PRESETS[self._codec])
+        self.codings += 1
+        wanted: dict[int, list[int]] = {}
+        for frame in gop.judged:
+            wanted.setdefault(picture_at(frame, format.step, len(pictures)), []).append(frame)
+        scores: list[float] = []
+        for picture in decode_gop(self._codec, coded, gop.size(format), quantiser.constant_qp):
+            if picture.position in wanted:
+                shown = to_rgb(picture.frame, gop.height, gop.width)
+                scores += [self._score(gop.judged[frame], shown) for frame in wanted[picture.position]]
+        return log2(max(1, coded.picture_bytes) / self._max_bytes), float(np.mean(scores)) if scores else 0.0
+
+    def _score(self, source: Pixels, shown: Pixels) -> float:
+        if self._objective == "ssim" and min(source.shape[:2]) >= MIN_SSIM_SIDE:
+            return ssim(source, shown)
+        return psnr_db(source, shown) or 100.0
+
+
+def likely_format(gop: Gop, max_bytes: int) -> Format:
+    """Where to begin, from the bits there are for each pixel of the source."""
+    bits_per_pixel = 8 * max_bytes / (gop.height * gop.width * len(gop))
+    for limit, format in LIKELY:
+        if bits_per_pixel < limit:
+            return format
+    return Format(8, 1)
+
+
+# Bits per pixel of the source below which a format is likely; from trying all of them on training clips with AV1.
+LIKELY = (
+    (0.00015, Format(2, 1023)),
+    (0.0004, Format(3, 24)),
+    (0.0012, Format(4, 6)),
+    (0.003, Format(5, 4)),
+    (0.006, Format(6, 3)),
+    (0.015, Format(8, 2)),
+)
+
+
+def _beside(format: Format, along_steps: bool, direction: int) -> Format | None:
+    """The next format with fewer pixels (1) or with more (-1), in one of the two respects."""
+    values: tuple[int, ...] = STEPS if along_steps else EIGHTHS
+    at = values.index(format.step if along_steps else format.eighths) + direction
+    if not 0 <= at < len(values):
+        return None
+    return format._replace(step=values[at]) if along_steps else format._replace(eighths=values[at])
+
+
+def _next_crf(sizes: dict[float, int], aim: float) -> float:
+    """Where the size should be what is aimed at, from what was coded so far."""
+    nearest = sorted(sizes, key=lambda crf: abs(log2(sizes[crf] / aim)))[:2]
+    octaves = log2(sizes[nearest[0]] / aim)
+    slope = 1 / CRF_PER_OCTAVE
+    if len(nearest) == 2:
+        measured = log2(sizes[nearest[0]] / sizes[nearest[1]]) / (nearest[1] - nearest[0])
+        slope = min(max(measured, 0.06), 0.4)
+    return nearest[0] + octaves / slope

@@ -1,0 +1,5 @@
+"""A message over a packet network: headers, packets, fragments that replace lost ones.
+
+Any subset of packets decodes.
+No sockets; those are in ``live``.
+"""

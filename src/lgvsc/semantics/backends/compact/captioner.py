@@ -1,0 +1,182 @@
+"""The compact captioner: describes a pair of pictures by measuring them, without any weights.
+
+Both descriptions are written together. Everything that the second picture shares with the first keeps the first
+one's words, whatever noise, exposure or the camera did to it; only what really differs is named anew. This is
+what describing both pictures in one conversation is for: Ma et al. 2026 (arXiv:2606.12899), section II-C2.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lgvsc.core.cost import Cost
+from lgvsc.core.lexicon import Region
+from lgvsc.core.message import Motion
+from lgvsc.core.video import Frame
+from lgvsc.semantics.backends.compact.changes import Comparison
+from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
+from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things
+from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Description, Thing
+
+DESCRIBES_AS_OF = 1  # raise it when the same frame gets other words, or kept descriptions will be stale
+REMEMBERED_FRAMES = 6
+_LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
+
+
+class CompactCaptioner:
+    """Captions from measurement: patches, places, light, faces, people, and what changed between two pictures."""
+
+    name = "compact"
+
+    def __init__(self) -> None:
+        # Frames are told apart by identity, so the facts must keep the frame alive that they belong to.
+        self._facts: OrderedDict[int, Facts] = OrderedDict()
+        self.cost = Cost()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a description depends on besides the frame: the version of this code."""
+        return {"model": self.name, "revision": DESCRIBES_AS_OF}
+
+    def describe(self, frames: Sequence[Frame]) -> list[str]:
+        """One description of each frame, alone. Two of them differ more than those of :meth:`describe_pair`."""
+        with self.cost.timed():
+            self.cost.descriptions += len(frames)
+            return [str(self._of(frame).alone) for frame in frames]
+
+    def describe_pair(self, first: Frame, second: Frame) -> tuple[str, str]:
+        """One description of each frame, in the same words where the two show the same thing."""
+        with self.cost.timed():
+            self.cost.descriptions += 1
+            a, b = self.descriptions(first, second)
+            return str(a), str(b)
+
+    def descriptions(self, first: Frame, second: Frame) -> tuple[Description, Description]:
+        """The same before it is written out."""
+        a, b = self._of(first), self._of(second)
+        if first is second:
+            return a.alone, a.alone
+        if not (a.look.clear and b.look.clear):
+            return a.alone, b.alone
+        return _together(a, b)
+
+    def caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
+        """A caption for the segment from its first and last frame, the least important sentences left out first."""
+        first = self._of(frames[0])
+        if not first.look.clear:
+            return _fitting([NOTHING_SEEN], max_bytes)
+        here, there = self.descriptions(frames[0], frames[-1])
+        things = [f"{thing}" for thing in here.things if thing in there.things]
+        things += [f"{thing}, then gone" for thing in _missing(here.things, there.things)]
+        things += [f"then {thing}" for thing in _missing(there.things, here.things)]
+        regions = [_sentence(str(patch.region())) for patch in first.look.patches[:6]]
+        place = "" if here.backdrop.setting == "somewhere" else f"{here.backdrop.setting}, "
+        sentences = [_sentence(f"{place}{here.backdrop.light} light"), *regions[:3]]
+        if things:
+            sentences.append(_sentence("; ".join(things[:MAX_THINGS])))
+        if motion is not None:
+            sentences.append(_sentence(f"camera {motion.camera}, {_pace(motion.score)}"))
+        if len(frames) > 1 and here.backdrop.light != there.backdrop.light:
+            sentences.append(_sentence(f"then {there.backdrop.light} light"))
+        return _fitting(sentences + regions[3:], max_bytes)
+
+    def _of(self, frame: Frame) -> Facts:
+        facts = self._facts.get(id(frame))
+        if facts is None:
+            facts = self._facts[id(frame)] = Facts(frame)
+            while len(self._facts) > REMEMBERED_FRAMES:
+                self._facts.popitem(last=False)
+        self._facts.move_to_end(id(frame))
+        return facts
+
+
+def _together(a: Facts, b: Facts) -> tuple[Description, Description]:
+    compared = Comparison(a.look, b.look)
+    if not _same_view(compared):
+        return a.alone, b.alone
+    regions_a, regions_b = _regions(a, b, compared)
+    pairs = common_things(a, b, compared)
+    backdrop = a.look.backdrop
+    return (
+        Description(backdrop=backdrop, regions=regions_a, things=tuple(x for x, _ in pairs if x)),
+        Description(
+            backdrop=_backdrop(backdrop, a.look, b.look), regions=regions_b, things=tuple(y for _, y in pairs if y)
+        ),
+    )
+
+
+def _same_view(compared: Comparison) -> bool:
+    """Whether the second picture still shows the place of the first one."""
+    if compared.overlap < 0.4 or compared.changed_share > 0.5:
+        return False
+    return compared.likeness > 0.15 or compared.changed_share < 0.2
+
+
+def _backdrop(backdrop: Backdrop, a: Look, b: Look) -> Backdrop:
+    """The first picture's words; only the light may change, and only when it clearly does."""
+    ratio = (b.luminance + 4.0) / (a.luminance + 4.0)
+    if _LIGHT_KEPT[0] < ratio < _LIGHT_KEPT[1]:
+        return backdrop
+    return replace(backdrop, light=name_light(b.luminance))
+
+
+# --- regions ---
+
+
+def _regions(a: Facts, b: Facts, compared: Comparison) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
+    here, there = [], []
+    for patch, region in a.regions:
+        here.append(region)
+        visible = patch.mask & compared.shared
+        if visible.sum() < 0.35 * patch.mask.sum():
+            continue
+        if (visible & compared.changed).sum() > 0.6 * visible.sum():
+            region = replace(region, colour=name_colour(compared.second_colour(visible)))
+        there.append(region)
+    if compared.overlap < 0.7:
+        there += [region for patch, region in b.regions if _revealed(patch.mask, compared)]
+    return tuple(here), tuple(there[: MAX_REGIONS + 1])
+
+
+def _revealed(mask: Mask, compared: Comparison) -> bool:
+    """Whether a patch of the second picture lies mostly where the first one had not looked."""
+    rows, columns = np.nonzero(mask)
+    back = cv2.invertAffineTransform(compared.matrix)
+    x, y = back @ np.stack((columns, rows, np.ones_like(rows)))
+    height, width = compared.first.grey.shape
+    outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
+    return bool(outside.mean() > 0.6 and mask.mean() > 0.07)
+
+
+# --- captions ---
+
+
+def _missing(these: tuple[Thing, ...], those: tuple[Thing, ...]) -> list[Thing]:
+    return [thing for thing in these if thing not in those]
+
+
+def _pace(score: float) -> str:
+    """A motion score (see :class:`~lgvsc.core.message.Motion`) in words."""
+    return next(
+        (word for limit, word in ((1.0, "nothing moves"), (4.0, "slow"), (12.0, "lively")) if score < limit), "fast"
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _fitting(sentences: list[str], max_bytes: int) -> str:
+    """As many whole sentences as fit, in order of importance; a later one may fit where an earlier one did not."""
+    kept = ""
+    for sentence in sentences:
+        longer = f"{kept} {sentence}".strip()
+        if len(longer.encode()) <= max_bytes:
+            kept = longer
+    return kept

@@ -1,0 +1,247 @@
+"""Train the compact keyframe code: ``python -m lgvsc.training.codes.ntscc --data FOLDER --minutes 180 --out FOLDER``.
+
+One network learns all bandwidths and all SNRs at once: every crop of a batch has its own. Two crops in eight take the
+digital path, where the latent is rounded (by noise) and its entropy counted; that keeps the entropy model honest,
+from which the rates of the other six are computed. Their symbols pass the same channel as in every measurement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lgvsc.channel.common import child_generator
+from lgvsc.core.video import Pixels
+from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.ssim import ms_ssim_and_ssim
+from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
+from lgvsc.training.codes.ntscc_batch import (
+    BLOCK_VALUES,
+    NtsccTraining,
+    batch_loss,
+    draw_conditions,
+    through_channel,
+)
+from lgvsc.training.loop import TrainingRun
+from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
+
+SIZES = {
+    "compact": NtsccConfig(),
+    "large": NtsccConfig(
+        latent=256, widths=(80, 160, 240), coder_blocks=3, rates=(*RATES, 128)
+    ),  # 13 M parameters, for a GPU
+}
+VALIDATED = ((0.01, 10.0), (0.02, 10.0), (0.04, 10.0), (0.02, 5.0), (0.02, 0.0))  # CBR, SNR in dB
+
+
+def train(
+    config: NtsccTraining,
+    pictures: PicturePool,
+    out: Path,
+    *,
+    net: Ntscc | None = None,
+    validation: Sequence[Pixels] = (),
+    resume: Path | None = None,
+) -> Path:
+    """Train, and write ``checkpoint.pt``, ``log.jsonl`` and at the end the averaged weights to ``out``.
+
+    Args:
+        config: The recipe.
+        pictures: What to train on.
+        net: Network to train; ``None``: the compact one, begun from the principal components of the pictures.
+        validation: Square pictures that are not trained on.
+        resume: Checkpoint to go on from; the log is appended to.
+
+    Returns:
+        Path of the weights, float16.
+    """
+    net = net or fresh(config.seed, pictures)
+    run = Run(config, net, pictures, validation, out, resume)
+    run.run(pictures=len(pictures))
+    return run.write_weights(out / "compact-ntscc.safetensors", config=net.config.to_json())
+
+
+def fresh(seed: int, pictures: PicturePool, sizes: NtsccConfig | None = None) -> Ntscc:
+    """A network that starts as a transform code fitted to the pictures."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = Ntscc(sizes)
+    crops = pictures.draw(1500, np.random.default_rng((seed, 1)))
+    start_from_patches(net, F.pixel_unshuffle(crops, BLOCK).permute(0, 2, 3, 1).reshape(-1, BLOCK_VALUES))
+    return net
+
+
+class Run(TrainingRun[NtsccTraining]):
+    """A training run in progress."""
+
+    def __init__(
+        self,
+        config: NtsccTraining,
+        net: Ntscc,
+        pictures: PicturePool,
+        validation: Sequence[Pixels],
+        out: Path,
+        resume: Path | None = None,
+    ) -> None:
+        super().__init__(config, net, out, resume)
+        self._codec, self._pictures, self._validation = net, pictures, validation
+        if config.device == "cuda":
+            for part in (net.analysis, net.encoder, net.decoder, net.synthesis):
+                part.compile()
+
+    def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        config, choice = self.config, self.choice(step)
+        pictures = self._pictures.draw(config.batch, choice).to(config.device)
+        batch = pictures.contiguous(memory_format=torch.channels_last)
+        wanted = draw_conditions(config, choice).to(config.device)
+        with self.autocast():
+            total, losses = batch_loss(self._codec, batch, wanted, config, self.noise(step))
+        return total, asdict(losses)
+
+    def measure(self) -> object:
+        """Mean quality of the pictures that are not trained on, at each point. On the CPU, wherever training is."""
+        if not self._validation:
+            return None
+        net = self._codec
+        if self.config.device != "cpu":
+            net = Ntscc(net.config)
+            net.load_state_dict(self._codec.state_dict())
+        return measure(net, self._validation, VALIDATED)
+
+
+@torch.inference_mode()
+def measure(net: Ntscc, pictures: Sequence[Pixels], points: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
+    """Mean PSNR and MS-SSIM at pairs of (CBR, SNR), in float32. The rate map and the gain are not charged here."""
+    results = []
+    for cbr, snr_db in points:
+        quality = [measure_one(net, picture, cbr, snr_db, index) for index, picture in enumerate(pictures)]
+        psnr, similarity, spent = (float(np.mean(column)) for column in zip(*quality, strict=True))
+        results.append(
+            {
+                "cbr": cbr,
+                "snr_db": snr_db,
+                "psnr_db": round(psnr, 3),
+                "ms_ssim": round(similarity, 4),
+                "cbr_spent": round(spent, 5),
+                "n": len(pictures),
+            }
+        )
+    return results
+
+
+def measure_one(net: Ntscc, picture: Pixels, cbr: float, snr_db: float, index: int) -> tuple[float, float, float]:
+    """PSNR, MS-SSIM and the CBR spent on symbols, of one picture."""
+    batch = as_batch([picture]).contiguous(memory_format=torch.channels_last)
+    snr = torch.tensor([snr_db])
+    blocks = batch.shape[2] * batch.shape[3] // BLOCK**2
+    sender = net.state(snr, torch.tensor([cbr * BLOCK_VALUES]), torch.ones(1))
+    latent = net.analyse(batch, sender)
+    entries = allocate(pool(net.information(latent)[0])[0], int(cbr * batch.numel()), net.config.rates)
+    indices = unpool(entries)[None]
+    reals = net.encode(latent, indices, sender)
+    noise = child_generator(0, "validation", index, cbr, snr_db)
+    arrived, gain = through_channel(reals, net.sent(indices), [snr_db], noise)
+    receiver = net.state(snr, net.rates[indices].float().mean((1, 2)), gain)
+    power = gain.square() * 10 ** (-snr / 10)
+    rebuilt = net.synthesise(net.decode(arrived, indices, receiver, power[:, None, None, None]), receiver)
+    pixels = (rebuilt[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    similarity, _ = ms_ssim_and_ssim(picture, pixels)
+    return psnr_db(picture, pixels) or 99.0, similarity, float(net.rates[indices].sum()) / (blocks * BLOCK_VALUES)
+
+
+def load_net(path: Path) -> Ntscc:
+    """A network from a weights file that :func:`write_weights` made, to train on from there."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        config = NtsccConfig.from_json(file.metadata()["config"])
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    net = Ntscc(config)
+    net.load_state_dict(tensors)
+    return net
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    recipe = NtsccTraining()
+    parser = argparse.ArgumentParser(prog="python -m lgvsc.training.codes.ntscc", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of pictures and clips")
+    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
+    parser.add_argument("--minutes", type=float, default=recipe.minutes, help="wall clock of the whole run")
+    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
+    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
+    parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
+    parser.add_argument("--size", choices=SIZES, default="compact", help="of a network that begins from nothing")
+    parser.add_argument("--batch", type=int, default=recipe.batch, help="a quarter of the crops take the digital path")
+    parser.add_argument("--crop", type=int, default=recipe.crop, help="side in pixels, a multiple of 32")
+    parser.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
+    parser.add_argument("--similarity-weight", type=float, default=recipe.similarity_weight, help="of 1 - MS-SSIM")
+    parser.add_argument("--low-share", type=float, default=recipe.low_share, help="of crops at a low SNR")
+    parser.add_argument("--low-snr-db", type=float, nargs=2, default=recipe.low_snr_db, help="which SNRs these are")
+    parser.add_argument("--frames-per-clip", type=int, default=recipe.frames_per_clip)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    config = replace(
+        recipe,
+        minutes=chosen.minutes,
+        steps=chosen.steps,
+        batch=chosen.batch,
+        digital=max(1, chosen.batch // 4),
+        crop=chosen.crop,
+        learning_rate=chosen.learning_rate,
+        similarity_weight=chosen.similarity_weight,
+        low_share=chosen.low_share,
+        low_snr_db=tuple(chosen.low_snr_db),
+        frames_per_clip=chosen.frames_per_clip,
+        seed=chosen.seed,
+        threads=chosen.threads,
+        device=chosen.device,
+    )
+    sizes = SIZES[chosen.size]
+    train_on_folder(config, chosen.data, chosen.out, resume=chosen.resume, weights=chosen.from_weights, sizes=sizes)
+
+
+def train_on_folder(
+    config: NtsccTraining,
+    data: Path,
+    out: Path,
+    *,
+    resume: Path | None = None,
+    weights: Path | None = None,
+    sizes: NtsccConfig | None = None,
+) -> Path:
+    """Train on what lies under a folder; ``bsds_test``, where it is there, gives 24 pictures for validation."""
+    torch.set_num_threads(config.threads)
+    cv2.setNumThreads(config.threads)
+    sources = find_sources(data)
+    pictures = PicturePool(training_pictures(sources, config.frames_per_clip), config.crop)
+    return train(
+        config,
+        pictures,
+        out,
+        net=load_net(weights) if weights else fresh(config.seed, pictures, sizes),
+        validation=validation_pictures(data),
+        resume=resume,
+    )
+
+
+def validation_pictures(data: Path) -> list[Pixels]:
+    """Centres of the first 24 pictures, by name, of a ``bsds_test`` folder: short side scaled to 256, 256 x 256."""
+    found = sorted(path for path in data.rglob("bsds_test/*") if path.suffix.lower() == ".jpg")
+    return [square(read_still(path), 256) for path in found[:24]]
+
+
+if __name__ == "__main__":
+    main()
