@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finite_length import normal_approximation, required_snr_db
 from lgvsc.coding.digital import decode_bits, encode_bits, mcs_at
 from lgvsc.coding.fec import (
     LDPC_CRC_BITS,
@@ -32,7 +33,6 @@ from lgvsc.coding.fec import (
     turbo_code,
     turbo_coded_bits,
 )
-from lgvsc.coding.finite_length import normal_approximation, required_snr_db
 from lgvsc.coding.interleaver import deinterleave, interleave
 from lgvsc.core.air import Reception
 from lgvsc.training.link_adaptation import measure, simulation
