@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lgvsc.coding.finite_length import normal_approximation, required_snr_db
+from finite_length import normal_approximation, required_snr_db
 from lgvsc.coding.modem.digital import decode_bits, encode_bits, mcs_at
 from lgvsc.coding.modem.fec import (
     LDPC_CRC_BITS,

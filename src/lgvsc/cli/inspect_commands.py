@@ -26,12 +26,12 @@ from lgvsc.cli.options import (
     progress,
     resolve,
 )
-from lgvsc.cli.tables import table
+from lgvsc.cli.tables import cost_table, table
 from lgvsc.core.files import atomic_write, check_outputs
 from lgvsc.errors import InputError
 
 if TYPE_CHECKING:
-    from lgvsc.core.cost import Cost
+    pass
 
 FocusOption = Annotated[
     str | None, typer.Option("--focus", help="general, main_object or background.  [default: all three]")
@@ -159,14 +159,6 @@ def keyframes(
             f"{found.processor_seconds_per_minute:.2f} s of "
             "processor time, reading the file included"
         )
-
-
-def cost_table(cost: Cost, wasted_share: float) -> str:
-    """The ledger of a run, one line for each thing that was counted."""
-    rows = [[name.replace("_", " "), f"{value:,}"] for name, value in cost.as_json().items() if isinstance(value, int)]
-    rows += [["GFLOP", f"{cost.flops / 1e9:,.3f}"], ["seconds", f"{cost.seconds:.2f}"]]
-    rows.append(["pairs scored in vain", f"{wasted_share:.1%}"])
-    return table(["what", "how much"], rows)
 
 
 def score(

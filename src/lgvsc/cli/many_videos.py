@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lgvsc.cli.options import note, print_json
-from lgvsc.cli.tables import table
+from lgvsc.cli.tables import cost_table, table
 from lgvsc.core.files import check_outputs, refuse_doubles
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ def keyframes_of_many(
     videos: Sequence[Path], config: Config, workers: Workers, *, show_cost: bool, as_json: bool, quiet: bool
 ) -> None:
     """Keyframes of each video."""
-    from lgvsc.cli.inspect_commands import cost_table
     from lgvsc.core.cost import Cost
     from lgvsc.experiments.transmitter import Job, run_jobs
 

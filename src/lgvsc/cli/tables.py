@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lgvsc.core.cost import Cost
 
 MORE = {  # metrics beyond the three, shown where they were measured: label and digits
     "vmaf": ("VMAF", 1), "vmaf_neg": ("VMAF-NEG", 1), "lpips": ("LPIPS", 3), "lpips_vgg": ("LPIPS-VGG", 3),
@@ -105,3 +108,11 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return cell == "-"
     return True
+
+
+def cost_table(cost: Cost, wasted_share: float) -> str:
+    """The ledger of a run, one line for each thing that was counted."""
+    rows = [[name.replace("_", " "), f"{value:,}"] for name, value in cost.as_json().items() if isinstance(value, int)]
+    rows += [["GFLOP", f"{cost.flops / 1e9:,.3f}"], ["seconds", f"{cost.seconds:.2f}"]]
+    rows.append(["pairs scored in vain", f"{wasted_share:.1%}"])
+    return table(["what", "how much"], rows)

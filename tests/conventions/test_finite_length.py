@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lgvsc.coding.finite_length import capacity_and_dispersion, normal_approximation, required_snr_db
+from finite_length import capacity_and_dispersion, normal_approximation, required_snr_db
 from lgvsc.errors import ConfigError
 
 
