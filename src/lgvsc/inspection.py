@@ -12,6 +12,7 @@ from typing import Any
 from lgvsc import build
 from lgvsc.config import Config
 from lgvsc.core.cost import Cost
+from lgvsc.core.picture_chain import refuse_strip
 from lgvsc.core.stills import read_picture
 from lgvsc.core.video import Frame, VideoReader
 from lgvsc.errors import InputError
@@ -193,6 +194,7 @@ def score_pictures(first: Path, second: Path, config: Config, on_note: Callable[
     if pictures[0].shape != pictures[1].shape:
         sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in pictures]
         raise InputError(f"{first} is {sizes[0]} and {second} is {sizes[1]}; compare pictures of one size")
+    refuse_strip(str(first), pictures[0].shape[1], pictures[0].shape[0])
     return build.psss(config).divergence(Frame(0, pictures[0]), Frame(1, pictures[1]))
 
 

@@ -189,6 +189,8 @@ def rebuilt_path(video: Path) -> Path:
     Raises:
         InputError: The path has no name, as that of a folder may not.
     """
+    if URL.match(str(video)):
+        require_file(video, "a video")
     if not video.name:
         raise InputError(f"{video} is not a file; give the path of a video")
     return video.with_suffix(".rebuilt.mp4")

@@ -23,6 +23,7 @@ from lgvsc.core.orientation import Filters, display_matrix, in_words, swaps_side
 from lgvsc.errors import InputError
 
 MAX_PIXELS = 16_000_000  # a frame above this is refused before it is allocated
+MAX_ASPECT = 100  # longer side over shorter; flow and captions look at pictures of a settled short side
 HD_LINES = 720  # from here up, colours that say nothing of themselves are BT.709, as players take them
 SCALING = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 Pixels: TypeAlias = NDArray[np.uint8]  # one RGB picture, (H, W, 3)
@@ -240,6 +241,16 @@ class PictureChain:
         elif wide:
             self.note(f"colours of {wide[0]} are converted to BT.709")
         return ":".join(options)
+
+
+def refuse_strip(name: str, width: int, height: int) -> None:
+    """Refuse pictures that are too long and narrow to have their motion and meaning looked at.
+
+    Raises:
+        InputError: One side is more than a hundred times the other.
+    """
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise InputError(f"{name} is {width}x{height}; pictures more oblong than {MAX_ASPECT}:1 are refused, crop it")
 
 
 def square_pixels(width: int, height: int, shape: Fraction) -> tuple[int, int]:

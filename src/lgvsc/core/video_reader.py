@@ -14,7 +14,7 @@ from av.error import FFmpegError
 
 from lgvsc.core.files import require_file
 from lgvsc.core.frames import Frame, Video, VideoFormat
-from lgvsc.core.picture_chain import MAX_PIXELS, PictureChain, Pixels
+from lgvsc.core.picture_chain import MAX_PIXELS, PictureChain, Pixels, refuse_strip
 from lgvsc.core.timeline import COVERS, scan, video_stream
 from lgvsc.errors import InputError
 
@@ -184,6 +184,7 @@ class VideoReader:
             self._timeline = scan(container, chosen, self._decode)
         assert self._chain.size is not None
         width, height = self._chain.size
+        refuse_strip(str(self.path), width, height)
         return VideoFormat(height, width, self._timeline.fps, self._timeline.frames)
 
 

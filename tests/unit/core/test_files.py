@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lgvsc.core.files import check_outputs, part_path, refuse_doubles, require_file
+from lgvsc.core.files import check_outputs, part_path, rebuilt_path, refuse_doubles, require_file
 from lgvsc.errors import ConfigError, InputError, OutputExistsError
 
 
@@ -54,6 +54,8 @@ def test_what_is_no_file_is_said_as_it_is(tmp_path):
     }.items():
         with pytest.raises(InputError, match=words):
             require_file(path, "a video")
+    with pytest.raises(InputError, match="is a URL"):
+        rebuilt_path(type(tmp_path)("https://example.org/a.mp4"))
     odd = tmp_path / "https:"
     odd.mkdir()
     (odd / "a.mp4").write_bytes(b"x")

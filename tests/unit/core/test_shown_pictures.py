@@ -166,9 +166,12 @@ def test_combed_frames_are_deinterlaced_and_progressive_ones_are_not(tmp_path):
         assert reader.notes == []
 
 
-def test_a_strip_of_a_thousand_to_one_is_read(tmp_path):
+def test_a_strip_of_a_thousand_to_one_is_refused_in_one_sentence(tmp_path):
     encode(tmp_path / "s.mkv", [np.full((2, 2000, 3), 77, np.uint8)] * 3, codec="ffv1", pix_fmt="bgr0")
-    assert read_video(tmp_path / "s.mkv").frames.shape == (3, 2, 2000, 3)
+    with pytest.raises(InputError, match=r"2000x2; pictures more oblong than 100:1"):
+        VideoReader(tmp_path / "s.mkv")
+    encode(tmp_path / "w.mkv", [np.full((20, 2000, 3), 77, np.uint8)] * 3, codec="ffv1", pix_fmt="bgr0")
+    assert read_video(tmp_path / "w.mkv").frames.shape == (3, 20, 2000, 3)
 
 
 def test_transparent_parts_are_black(tmp_path):
