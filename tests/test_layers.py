@@ -24,7 +24,7 @@ LAYERS = {
 SIDEWAYS = {  # besides layer 4, whose files know each other
     ("metrics", "models"), ("metrics", "nets"), ("cli", "ui"), ("experiments", "training"),
 }  # fmt: skip
-LAZY = {"torch", "sionna", "transformers", "diffusers", "ray", "gradio", "matplotlib"}
+LAZY = {"torch", "sionna", "transformers", "diffusers", "ray", "gradio", "matplotlib", "cryptography"}
 
 CIRCLES = (  # still to be mended; the list may only shrink
     ("lgvsc.cli.doctor", "lgvsc.cli.model_commands"),

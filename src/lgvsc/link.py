@@ -46,8 +46,8 @@ OnOpen = Callable[[VideoFormat, list[str]], None]
 class NothingReceivedError(LgvscError):
     """Not one burst could be read, so the receiver does not even know the size of the video."""
 
-    def __init__(self) -> None:
-        super().__init__("nothing of the video arrived: no control block could be read; the channel is too bad for it")
+    def __init__(self, why: str = "no control block could be read; the channel is too bad for it") -> None:
+        super().__init__(f"nothing of the video arrived: {why}")
 
 
 def run(

@@ -1,7 +1,8 @@
 """A video over UDP while it is made: segments leave as packets as soon as they end, and come out as soon as they can.
 
 Nothing is acknowledged or sent again. A receiver may start late, and lose, get twice, or get in any order whatever the
-network likes; see ``coding/packets/packets.py``. Sockets are opened here, and only for an address that the user gave.
+network likes; see ``coding/packets/packets.py``. Under a key nobody else can read or send packets; see ``sealing.py``
+beside it. Sockets are opened here, and only for an address that the user gave.
 """
 
 from __future__ import annotations
@@ -11,21 +12,24 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from lgvsc import build
-from lgvsc.coding.packets.packets import Assembler, PacketConfig, packetise
+from lgvsc.coding.packets.packet_header import read_packet
+from lgvsc.coding.packets.packets import MIN_MTU, Assembler, PacketConfig, packetise
+from lgvsc.coding.packets.sealing import SEAL_BYTES, Opener, Sealer, is_sealed
 from lgvsc.config import Config
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, LgvscError
-from lgvsc.link import Arrived, Progress, write_pieces
+from lgvsc.link import Arrived, NothingReceivedError, Progress, write_pieces
 from lgvsc.schemes.generative import GenerativeScheme
 
 Pace: TypeAlias = Literal["real-time", "fast"]
@@ -71,11 +75,68 @@ class Address(NamedTuple):
 
 @dataclass
 class Sent:
-    """What left."""
+    """What left. ``bytes`` are all of the packets', ``seal_bytes`` those among them that the key costs."""
 
     segments: int = 0
     packets: int = 0
     bytes: int = 0
+    seal_bytes: int = 0
+
+
+class Gate:
+    """What lets packets in, and counts them. It stands before the queue, so that strangers do not fill that.
+
+    Args:
+        key: Of the sender. ``None``: packets have no seal, and anybody may send them.
+
+    Attributes:
+        counts: Packets by what was made of them: ``good`` and why the others were refused.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._opener = Opener(key) if key is not None else None
+        self.counts: Counter[str] = Counter()
+
+    def admit(self, data: bytes) -> bytes | None:
+        """The packet itself, without its seal; ``None`` where it is refused."""
+        found = self._judged(data)
+        self.counts["good" if isinstance(found, bytes) else found] += 1
+        return found if isinstance(found, bytes) else None
+
+    def _judged(self, data: bytes) -> bytes | str:
+        if self._opener is not None:
+            return self._opener.open(data)
+        if read_packet(data) is not None:
+            return data
+        return "sealed" if is_sealed(data) else "stranger"
+
+    def lines(self) -> list[str]:
+        """What was refused, a line for each reason."""
+        says = {
+            "stranger": "were damaged or not the sender's",
+            "replay": "came a second time",
+            "stale": "were sealed more than a minute ago or ahead by this clock: replayed, or the clocks disagree",
+            "sealed": "are sealed with a key; give it with --key",
+        }
+        return [f"{self.counts[kind]} packets refused: they {why}" for kind, why in says.items() if self.counts[kind]]
+
+
+@dataclass
+class Heard(Arrived):
+    """What the receiver of packets can say.
+
+    Attributes:
+        packets: What was made of the packets: ``good``, ``stranger``, ``replay``, ``stale``, ``sealed``.
+        outputs: The videos: one for each time that the sender was started.
+    """
+
+    packets: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+    outputs: list[Path] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Some sentences."""
+        return [*super().lines(), *self.refused]
 
 
 def send(
@@ -85,6 +146,7 @@ def send(
     to: Address,
     packets: PacketConfig | None = None,
     pace: Pace = "real-time",
+    key: bytes | None = None,
     on_progress: Progress | None = None,
 ) -> Sent:
     """Send a video as packets, segment by segment.
@@ -93,10 +155,17 @@ def send(
         to: Where a receiver listens, or will.
         packets: Size and redundancy.
         pace: ``"real-time"``: no segment leaves before its last frame would have been shown.
+        key: Of 32 bytes, see :func:`lgvsc.coding.packets.sealing.read_key`: packets are sealed with it.
 
     Raises:
-        ConfigError: The scheme has no message to put into packets. LgvscError: The network refuses.
+        ConfigError: The scheme has no message to put into packets, or packets are too small for a seal.
+        LgvscError: The network refuses.
     """
+    packets = packets or PacketConfig()
+    if key is not None and packets.mtu < MIN_MTU + SEAL_BYTES:
+        raise ConfigError(f"mtu is {packets.mtu}; packets under a key have {MIN_MTU + SEAL_BYTES} bytes at least")
+    packets = replace(packets, mtu=packets.mtu - SEAL_BYTES) if key is not None else packets
+    sealer = Sealer(key) if key is not None else None
     encoder = _generative(config).encoder
     sent = Sent()
     with VideoReader(source, max_side=config.link.max_side) as reader, udp_socket(to) as outgoing:
@@ -114,11 +183,11 @@ def send(
 
         packet = b""
         for packet in packetise(leaving(), packets, stream=secrets.randbelow(1 << 16)):
-            _transmit(outgoing, packet, to, sent)
+            _transmit(outgoing, packet, to, sent, sealer)
             time.sleep(PACKET_SPACING_S)
         for _ in range(END_REPEATS - 1):
             time.sleep(END_SPACING_S)
-            _transmit(outgoing, packet, to, sent)
+            _transmit(outgoing, packet, to, sent, sealer)
     return sent
 
 
@@ -128,37 +197,76 @@ def receive(
     listen: Address,
     output: Path,
     timeout_s: float = 30.0,
+    key: bytes | None = None,
+    on_news: Callable[[str], None] = lambda _: None,
     on_progress: Progress | None = None,
-) -> Arrived:
+) -> Heard:
     """Receive packets and make a video of them, until the stream ends or nothing comes any more.
+
+    A sender that was stopped and started again makes another stream. It goes to a file of its own, ``NAME.2.mp4``
+    beside ``NAME.mp4`` and so on, under a name that is free.
 
     Args:
         listen: Where to listen. The loopback hears this computer only.
         timeout_s: Seconds without a packet after which the stream is taken to have ended, before the first one too.
+        key: Of 32 bytes: packets that were not sealed with it, or come twice, are refused and counted.
+        on_news: Takes a sentence when listening begins, and when the sender was started anew.
 
     Raises:
         ConfigError: The address cannot be listened on.
-        NothingReceivedError: Not one packet arrived.
+        NothingReceivedError: Not one packet arrived that is of use.
     """
     if not 0 < timeout_s < 1e6:
         raise ConfigError(f"the timeout is {timeout_s} s; give a number of seconds above 0")
-    arrived = Arrived()
-    with listening(listen) as packets:  # before models are loaded, which may take longer than the sender waits
+    heard, gate, assembler = Heard(), Gate(key), Assembler(PATIENCE_S)
+    with listening(listen, gate) as packets:  # before models are loaded, which may take longer than the sender waits
+        on_news(f"listening on {listen} for packets, until {timeout_s:g} s pass without one")
         decoder = _generative(config).decoder
-        segments = assembled(packets, timeout_s)
-        pieces = decoder.videos(_shown(segments, arrived))
-        for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
-            if on_progress:
-                on_progress(frame.index + 1, arrived.frames)
-    return arrived
+        goes_on = True
+        while goes_on:
+            path = output if not heard.outputs else _free_name(output, len(heard.outputs) + 1)
+            segments = assembled(packets, timeout_s, assembler=assembler)
+            pieces = decoder.videos(_shown(segments, heard))
+            try:
+                for frame in write_pieces(pieces, path, config, Stopwatch(), on_piece=heard.piece):
+                    if on_progress:
+                        on_progress(frame.index + 1, heard.frames)
+            except NothingReceivedError as error:
+                raise NothingReceivedError(_why_nothing(gate, listen, timeout_s)) from error
+            heard.outputs.append(path)
+            goes_on = not assembler.ended and assembler.proceed()
+            if goes_on:
+                following = _free_name(output, len(heard.outputs) + 1)
+                on_news(f"the sender was started anew: {path} ends here, its next stream goes to {following}")
+    heard.packets, heard.refused = gate.counts, gate.lines()
+    return heard
+
+
+def _free_name(output: Path, number: int) -> Path:
+    """The first of ``NAME.2.mp4``, ``NAME.3.mp4``, ... from a number on that is not taken."""
+    while (path := output.with_name(f"{output.stem}.{number}{output.suffix}")).exists():
+        number += 1
+    return path
+
+
+def _why_nothing(gate: Gate, listen: Address, timeout_s: float) -> str:
+    if not gate.counts:
+        return f"no packet arrived at {listen} within {timeout_s:g} s; is the sender's --to this address?"
+    count = gate.counts.total()
+    return f"{count} packets arrived at {listen}, none of them of use; " + "; ".join(gate.lines() or ["too few"])
 
 
 Timed: TypeAlias = tuple[bytes, float]  # a packet and when it arrived
 
 
-def assembled(packets: queue.Queue[Timed], timeout_s: float, patience_s: float = PATIENCE_S) -> Iterator[Segment]:
-    """Segments from packets as they arrive, until the stream ends or no good packet has come for ``timeout_s``."""
-    assembler = Assembler(patience_s)
+def assembled(
+    packets: queue.Queue[Timed], timeout_s: float, patience_s: float = PATIENCE_S, assembler: Assembler | None = None
+) -> Iterator[Segment]:
+    """Segments from packets as they arrive, until their stream ends or no good packet has come for ``timeout_s``.
+
+    With an assembler of the caller's own it can be asked afterwards whether another stream goes on.
+    """
+    assembler = assembler or Assembler(patience_s)
     heard_s = time.monotonic()
     while True:
         try:
@@ -167,14 +275,14 @@ def assembled(packets: queue.Queue[Timed], timeout_s: float, patience_s: float =
         except queue.Empty:
             now_s = time.monotonic()
         yield from assembler.due(now_s)
-        if assembler.over(now_s) or now_s - heard_s > timeout_s:
+        if assembler.over(now_s) or assembler.replaced(now_s) or now_s - heard_s > timeout_s:
             break
     yield from assembler.finish()
 
 
 @contextmanager
-def listening(address: Address) -> Iterator[queue.Queue[Timed]]:
-    """Packets that arrive at an address; a thread takes them from the network while others make pictures of them."""
+def listening(address: Address, gate: Gate | None = None) -> Iterator[queue.Queue[Timed]]:
+    """Packets that are let in at an address; a thread takes them from the network while others make pictures."""
     with udp_socket(address) as incoming:
         try:
             incoming.bind(address)
@@ -183,7 +291,7 @@ def listening(address: Address) -> Iterator[queue.Queue[Timed]]:
         incoming.settimeout(POLL_S)
         packets: queue.Queue[Timed] = queue.Queue(MAX_QUEUED_PACKETS)
         stopped = threading.Event()
-        thread = threading.Thread(target=_listen, args=(incoming, packets, stopped), daemon=True)
+        thread = threading.Thread(target=_listen, args=(incoming, packets, stopped, gate or Gate()), daemon=True)
         thread.start()
         try:
             yield packets
@@ -203,19 +311,25 @@ def udp_socket(address: Address) -> Iterator[socket.socket]:
         yield opened
 
 
-def _listen(incoming: socket.socket, packets: queue.Queue[Timed], stopped: threading.Event) -> None:
+def _listen(incoming: socket.socket, packets: queue.Queue[Timed], stopped: threading.Event, gate: Gate) -> None:
     while not stopped.is_set():
         try:
             packet = incoming.recv(MAX_PACKET_BYTES)
         except OSError:  # nothing came, or the network reports that something of ours did not arrive
             continue
+        admitted = gate.admit(packet)
+        if admitted is None:
+            continue
         try:
-            packets.put_nowait((packet, time.monotonic()))
+            packets.put_nowait((admitted, time.monotonic()))
         except queue.Full:
             continue  # as lost as on the way
 
 
-def _transmit(outgoing: socket.socket, packet: bytes, to: Address, sent: Sent) -> None:
+def _transmit(outgoing: socket.socket, packet: bytes, to: Address, sent: Sent, sealer: Sealer | None) -> None:
+    if sealer is not None:
+        packet = sealer.seal(packet)
+        sent.seal_bytes += SEAL_BYTES
     try:
         outgoing.sendto(packet, to)
     except ConnectionRefusedError:

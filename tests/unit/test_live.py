@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lgvsc import live
-from lgvsc.coding.packets.packets import PacketConfig, packetise
+from lgvsc.coding.packets.packets import Assembler, PacketConfig, depacketise, packetise
+from lgvsc.coding.packets.sealing import Sealer
 from lgvsc.config import load_config
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Video, VideoFormat, read_video, write_video
@@ -131,11 +132,168 @@ def test_a_receiver_that_starts_late_makes_the_whole_length(clip, tmp_path):
 
 
 def test_nobody_sends(tmp_path):
-    with pytest.raises(NothingReceivedError):
-        live.receive(
-            load_config(), listen=Address("127.0.0.1", free_port()), output=tmp_path / "out.mp4", timeout_s=0.2
-        )
+    address, news = Address("127.0.0.1", free_port()), []
+    with pytest.raises(NothingReceivedError, match=f"no packet arrived at {address} within 0.2 s"):
+        live.receive(load_config(), listen=address, output=tmp_path / "out.mp4", timeout_s=0.2, on_news=news.append)
     assert list(tmp_path.iterdir()) == []
+    assert news == [f"listening on {address} for packets, until 0.2 s pass without one"]
+
+
+def stream_of(clip, captions):
+    """Packets of a stream, each caption a segment of a second."""
+    video = VideoFormat(16, 16, Fraction(10), 10 * len(captions))
+    return list(
+        packetise(
+            [
+                Segment(video=video, start=10 * n, stop=10 * n + 10, caption=caption, last=n == len(captions) - 1)
+                for n, caption in enumerate(captions)
+            ],
+            stream=clip,
+        )
+    )
+
+
+class TestTheSenderIsStartedAnew:
+    def received(self, *arriving):
+        """Captions of each stream, from packets that arrive at their times, in seconds."""
+        assembler = Assembler(0.5)
+        streams, waiting = [], sorted(arriving, key=lambda one: one[1])
+        goes_on, now_s = True, 0.0
+        while goes_on:
+            streams.append([])
+            while not (assembler.over(now_s) or assembler.replaced(now_s) or now_s > 60):
+                while waiting and waiting[0][1] <= now_s:
+                    assembler.add(*waiting.pop(0))
+                streams[-1] += [segment.caption for segment in assembler.due(now_s)]
+                now_s += 0.05
+            streams[-1] += [segment.caption for segment in assembler.finish()]
+            goes_on = not assembler.ended and assembler.proceed()
+        return streams
+
+    def test_both_streams_are_received(self):
+        first = [(packet, 0.1) for packet in stream_of(1, ["one", "two", "three"])[:4]]
+        second = [(packet, 3.0) for packet in stream_of(2, ["four", "five"])]
+        assert self.received(*first, *second) == [["one", "two"], ["four", "five"]]
+
+    def test_three_runs(self):
+        runs = [[(packet, 4.0 * run) for packet in stream_of(run, [f"run {run}", "cut off"])[:2]] for run in range(3)]
+        assert self.received(*(one for run in runs for one in run)) == [["run 0"], ["run 1"], ["run 2"]]
+
+    def test_a_pause_between_segments_is_no_restart_though_a_stranger_speaks(self):
+        mine = stream_of(1, ["one", "two"])
+        spread = [(packet, 0.1 if n < 2 else 1.5) for n, packet in enumerate(mine)]
+        strange = [(packet, 0.7) for packet in stream_of(2, ["strange"])]
+        assert self.received(*spread, *strange) == [["one", "two"]]
+
+    def test_over_the_network_it_is_said_and_makes_two_files(self, clip, tmp_path):
+        config, port, news = load_config(scheme="text-only"), free_port(), []
+        address = Address("127.0.0.1", port)
+
+        def transmit():
+            time.sleep(0.3)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outgoing:
+                for packet in stream_of(1, ["a plain grey field", "a plain red field"])[:2]:
+                    outgoing.sendto(packet, address)
+            time.sleep(0.3)
+            live.send(clip, config, to=address, pace="fast")
+
+        thread = threading.Thread(target=transmit)
+        thread.start()
+        output = tmp_path / "out.mp4"
+        heard = live.receive(config, listen=address, output=output, timeout_s=20, on_news=news.append)
+        thread.join()
+        assert heard.outputs == [output, tmp_path / "out.2.mp4"]
+        assert read_video(output).format.height == 16
+        assert read_video(tmp_path / "out.2.mp4").format == VideoFormat(*SIZE, RATE, FRAMES)
+        assert len(news) == 2 and "started anew" in news[1] and "out.2.mp4" in news[1]
+
+
+class TestUnderAKey:
+    KEY = bytes(range(32))
+
+    def flooded(self, stop, address, recorded):
+        """Strangers of every kind, as fast as they can: noise, plain packets, another key's, and what was recorded."""
+        rng = random.Random(1)
+        plain = stream_of(9, ["FORGED"] * 3)
+        other = Sealer(bytes(32))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outgoing:
+            while not stop.is_set():
+                kinds = [rng.randbytes(rng.randrange(200)), rng.choice(plain), other.seal(rng.choice(plain))]
+                for packet in [*kinds, *recorded[:1]]:
+                    outgoing.sendto(packet, address)
+                time.sleep(0.0005)
+
+    def test_nothing_is_shown_that_was_not_sent(self, tmp_path):
+        """Loss, bit errors, and a flood of strangers: each shown part is a sent one, or is reported lost."""
+        port, stop, recorded, got = free_port(), threading.Event(), [], []
+        address, gate = Address("127.0.0.1", port), live.Gate(self.KEY)
+        video = VideoFormat(32, 48, Fraction(10), 60)
+        rng = np.random.default_rng(0)
+        pictures = [np.kron(rng.integers(40, 215, (4, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(6)]
+        message = [
+            Segment(video=video, start=10 * n, stop=10 * n + 10, caption=f"part {n}", keyframe=picture, last=n == 5)
+            for n, picture in enumerate(pictures)
+        ]
+        packets = list(packetise(message, PacketConfig(mtu=120, extra=0.5, keyframe_bits_per_pixel=2.0), stream=5))
+        faithful = {segment.start: segment for segment in depacketise(packets)}
+
+        def transmit():
+            time.sleep(0.2)
+            sealer, errors = Sealer(self.KEY), random.Random(2)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outgoing:
+                for packet in [*packets, *packets[-1:] * 4]:
+                    sealed = bytearray(sealer.seal(packet))
+                    if errors.random() < 0.15:
+                        continue
+                    if errors.random() < 0.15:
+                        sealed[errors.randrange(len(sealed))] ^= 1 << errors.randrange(8)
+                    else:
+                        recorded.append(bytes(sealed))
+                    outgoing.sendto(sealed, address)
+                    time.sleep(0.002)
+
+        threads = [
+            threading.Thread(target=transmit),
+            threading.Thread(target=self.flooded, args=(stop, address, recorded), daemon=True),
+        ]
+        with live.listening(address, gate) as arriving:
+            for thread in threads:
+                thread.start()
+            try:
+                got = list(live.assembled(arriving, timeout_s=3.0))
+            finally:
+                stop.set()
+        for thread in threads:
+            thread.join()
+        assert len(got) >= 3 and gate.counts["stranger"] > 300 and gate.counts["replay"] > 50
+        for segment in got:
+            true = faithful.get(segment.start)
+            assert segment.caption in (None, true and true.caption)
+            assert segment.keyframe is None or np.array_equal(segment.keyframe, true.keyframe)
+            assert (segment.keyframe is None) == (segment.status.get("keyframe") != "ok")
+        assert sum(segment.keyframe is not None for segment in got) >= 3
+
+    def test_the_seal_is_charged_and_fits_the_mtu(self, clip):
+        lengths = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taker:
+            taker.bind(("127.0.0.1", 0))
+            taker.settimeout(0.2)
+            taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            to = Address(*taker.getsockname())
+            config = load_config(scheme="text-only")
+            sent = live.send(clip, config, to=to, packets=PacketConfig(mtu=78), pace="fast", key=self.KEY)
+            with pytest.raises(OSError):
+                while True:
+                    lengths.append(len(taker.recv(1 << 16)))
+        assert len(lengths) == sent.packets and sum(lengths) == sent.bytes and max(lengths) <= 78
+        assert sent.seal_bytes == 27 * sent.packets
+        with pytest.raises(ConfigError, match="78 bytes at least"):
+            live.send(clip, config, to=to, packets=PacketConfig(mtu=77), key=self.KEY)
+
+    def test_packets_under_a_key_are_named_to_who_gives_none(self):
+        gate = live.Gate()
+        assert gate.admit(Sealer(self.KEY).seal(stream_of(1, ["one"])[0])) is None
+        assert gate.lines() == ["1 packets refused: they are sealed with a key; give it with --key"]
 
 
 def test_strangers_do_not_keep_a_receiver_waiting():
@@ -200,6 +358,8 @@ def test_malformed_addresses_are_refused(text):
         (["send", "clip.mp4", "--to", "127.0.0.1:5004", "--pace", "slow"], "--pace"),
         (["send", "clip.mp4", "--to", "127.0.0.1:5004", "-s", "h265-ldpc"], "no pilots"),
         (["receive", "-o", "out.mp4"], "either the name"),
+        (["send", "clip.mp4", "-o", "tx", "--key", "k"], "--key"),
+        (["receive", "rx", "-o", "out.mp4", "--key", "k"], "--key"),
         (["receive", "--listen", "0", "-o", "out.mp4"], "HOST:PORT"),
         (["receive", "--listen", "5004", "-o", "out.mp4", "--timeout-s", "-1"], "timeout"),
     ],

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from lgvsc.channel.radio import RadioConfig
     from lgvsc.config import Config
 
+KeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", help="File with the key that packets over UDP are sealed with.", show_default=False),
+]
 StemArgument = Annotated[Path, typer.Argument(help="Name of a recording, without .sigmf-data.", show_default=False)]
 
 
@@ -148,6 +152,7 @@ def send(
         float, typer.Option("--extra", help="Packets that make up for lost ones, as a share of the others.")
     ] = 0.25,
     pace: Annotated[str, typer.Option("--pace", help="real-time or fast: when segments leave.")] = "real-time",
+    key: KeyOption = None,
     engine: EngineOption = "local",
     jobs: JobsOption = 1,
     gpus_per_actor: GpusOption = 0.0,
@@ -163,13 +168,15 @@ def send(
     """
     if (output is None) == (to is None):
         raise ConfigError("give either --output TX for files, or --to HOST:PORT for packets over UDP")
+    if key is not None and to is None:
+        raise ConfigError("--key seals packets over UDP; give it with --to HOST:PORT")
     many = len(videos) > 1 or engine != "local"
     if many and (to or samples_per_symbol):
         raise typer.BadParameter("--to and --samples-per-symbol take one video, and no engine")
     video = videos[0]
     if output is None:
         config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
-        send_live(video, config, to or "", PacketOptions(mtu, extra, pace), quiet)
+        send_live(video, config, to or "", PacketOptions(mtu, extra, pace, key), quiet)
         return
     if many:
         config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
@@ -254,6 +261,7 @@ def receive(
         ),
     ] = None,
     timeout_s: Annotated[float, typer.Option("--timeout-s", help="Stop listening after so long a silence.")] = 30.0,
+    key: KeyOption = None,
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
     seed: SeedOption = None,
@@ -274,6 +282,9 @@ def receive(
     """
     if (recording is None) == (listen is None):
         raise ConfigError("give either the name of a recording, or --listen PORT for packets over UDP")
+    if key is not None and listen is None:
+        raise ConfigError("--key opens packets over UDP; give it with --listen PORT")
+    secret = packet_key(key)
     if recording is not None and recording.suffix == ".lgvsc":
         raise InputError(
             f"{recording} is a semantic message, not what a channel received of it; lgvsc message show {recording} "
@@ -286,16 +297,27 @@ def receive(
 
     from lgvsc import link, live
 
+    got: link.Arrived
     if recording is not None:
         got = link.receive(
             recording, config, output=output, samples_per_symbol=samples_per_symbol, on_progress=progress(quiet)
         )
+        outputs = [output]
     else:
         address = live.Address.parse(listen or "")
-        got = live.receive(config, listen=address, output=output, timeout_s=timeout_s, on_progress=progress(quiet))
+        got = live.receive(
+            config,
+            listen=address,
+            output=output,
+            timeout_s=timeout_s,
+            key=secret,
+            on_news=(lambda _: None) if quiet else note,
+            on_progress=progress(quiet),
+        )
+        outputs = got.outputs
     for line in got.lines():
         note(line)
-    typer.echo(f"{output}")
+    typer.echo("\n".join(map(str, outputs)))
 
 
 class PacketOptions(NamedTuple):
@@ -304,6 +326,7 @@ class PacketOptions(NamedTuple):
     mtu: int
     extra: float
     pace: str
+    key: Path | None
 
 
 def send_live(video: Path, config: Config, to: str, options: PacketOptions, quiet: bool) -> None:
@@ -312,12 +335,21 @@ def send_live(video: Path, config: Config, to: str, options: PacketOptions, quie
     from lgvsc.coding.packets.packets import PacketConfig
 
     address = live.Address.parse(to)
+    secret = packet_key(options.key)
     packets = PacketConfig(mtu=options.mtu, extra=options.extra)
     if options.pace not in live.PACES:
         raise ConfigError(f"--pace is {options.pace!r}; there are {' and '.join(live.PACES)}")
     pace: live.Pace = "fast" if options.pace == "fast" else "real-time"
-    sent = live.send(video, config, to=address, packets=packets, pace=pace, on_progress=progress(quiet))
-    typer.echo(f"{sent.segments} segments, {sent.packets} packets, {sent.bytes} bytes to {address}")
+    sent = live.send(video, config, to=address, packets=packets, pace=pace, key=secret, on_progress=progress(quiet))
+    seal = f", {sent.seal_bytes} of them for the key," if secret else ""
+    typer.echo(f"{sent.segments} segments, {sent.packets} packets, {sent.bytes} bytes{seal} to {address}")
+
+
+def packet_key(path: Path | None) -> bytes | None:
+    """What ``--key`` names."""
+    from lgvsc.coding.packets.sealing import read_key
+
+    return None if path is None else read_key(path)
 
 
 def parse_radio(settings: list[str]) -> RadioConfig:

@@ -1,4 +1,4 @@
-"""A message over a packet network: headers, packets, fragments that replace lost ones.
+"""A message over a packet network: headers, packets, fragments that replace lost ones, seals under a key.
 
 Any subset of packets decodes.
 No sockets; those are in ``live``.

@@ -103,13 +103,13 @@ class Packet(NamedTuple):
 def pack_packet(header: PacketHeader, payload: bytes) -> bytes:
     """Header, payload and CRC."""
     body = header.packed() + payload
-    return body + _crc(body)
+    return body + crc(body)
 
 
 def read_packet(data: bytes) -> Packet | None:
     """What a packet says; ``None`` where its CRC fails or it makes no sense. Never raises."""
     body = data[:-CRC_BYTES]
-    if len(body) < 8 or body[0] != MAGIC << 4 | VERSION or data[-CRC_BYTES:] != _crc(body):
+    if len(body) < 8 or body[0] != MAGIC << 4 | VERSION or data[-CRC_BYTES:] != crc(body):
         return None
     bits = _Bits(body[:32])
     bits.take(8)
@@ -142,10 +142,10 @@ def read_packet(data: bytes) -> Packet | None:
     return Packet(header, body[bits.whole_bytes :])
 
 
-def _crc(body: bytes) -> bytes:
-    """CRC-32, folded."""
-    crc = zlib.crc32(body)
-    return ((crc ^ crc >> 16) & 0xFFFF).to_bytes(CRC_BYTES, "big")
+def crc(body: bytes) -> bytes:
+    """The CRC of header and payload: CRC-32, folded."""
+    whole = zlib.crc32(body)
+    return ((whole ^ whole >> 16) & 0xFFFF).to_bytes(CRC_BYTES, "big")
 
 
 class _Bits:

@@ -27,6 +27,7 @@ from lgvsc.errors import ConfigError
 MIN_MTU, MAX_MTU = 51, 65_507  # the smallest payload of LoRaWAN, the largest of UDP
 MAX_STREAMS = 16  # that a receiver tells apart
 MAX_PENDING_BYTES = 1 << 27
+RESTART_S = 1.0  # of silence, at least, before a stream is taken to have been given up for another one
 _CUT, _CAPTION, _KINDS = 4, 8, MOTION | COLOURS  # what the first byte of the words says that they hold
 _END_OF_PART = b"\x80"  # followed by the zeros that fill the last fragment
 
@@ -102,6 +103,7 @@ class Assembler:
         self._patience_s = patience_s
         self._streams: dict[StreamKey, _Stream] = {}
         self._chosen: _Stream | None = None
+        self._left: set[StreamKey] = set()  # of the sender's earlier runs
         self._pending_bytes = 0
 
     def over(self, at_s: float) -> bool:
@@ -111,6 +113,41 @@ class Assembler:
             return False
         return stream.reached >= stream.end or at_s - stream.end_since_s >= self._patience_s
 
+    @property
+    def ended(self) -> bool:
+        """Whether the end of the stream was announced."""
+        return self._stream is not None and self._stream.end is not None
+
+    def replaced(self, at_s: float) -> bool:
+        """Whether the sender was started anew: this stream has fallen silent for good, and another one has begun.
+
+        Silence is none while a segment of this stream may still be in the making: it lasts as long as the longest yet.
+        """
+        stream, successor = self._chosen, self._successor()
+        if stream is None or successor is None:
+            return False
+        return at_s - stream.heard_s > max(RESTART_S, 1.5 * stream.longest_s)
+
+    def proceed(self) -> bool:
+        """Leave this stream for the one that was begun after it. False where there is none."""
+        successor = self._successor()
+        if successor is None:
+            return False
+        for key, stream in list(self._streams.items()):
+            if stream is self._chosen:
+                self._pending_bytes -= stream.pending_bytes
+                del self._streams[key]
+                self._left.add(key)
+        self._chosen = successor
+        return True
+
+    def _successor(self) -> _Stream | None:
+        """A stream with something to show, of which nothing had come when the chosen one was last heard."""
+        if self._chosen is None:
+            return None
+        later = [s for s in self._streams.values() if s.first_s > self._chosen.heard_s and s.has_a_whole_one]
+        return max(later, key=lambda stream: stream.packets, default=None)
+
     def add(self, packet: bytes, at_s: float = 0.0) -> bool:
         """Take a packet that arrived at a time. False where it is none, or of no use."""
         read = read_packet(packet)
@@ -119,13 +156,21 @@ class Assembler:
         header, payload = read
         video = header.video
         key = (header.stream, video.height, video.width, float(video.fps))
-        if key not in self._streams and len(self._streams) >= MAX_STREAMS:
+        if key in self._left:
             return False
-        stream = self._streams.setdefault(key, _Stream(video))
+        if key not in self._streams and len(self._streams) >= MAX_STREAMS:
+            self._drop_smallest_stream()
+        stream = self._streams.setdefault(key, _Stream(video, at_s))
         if not stream.take(header, payload, at_s):
             return False
         self._pending_bytes += len(payload) if header.part != "end" else 0
         return True
+
+    def _drop_smallest_stream(self) -> None:
+        """Make room for one more stream: the one of fewest packets goes, unless it is the one that is shown."""
+        others = [(s.packets, key) for key, s in self._streams.items() if s is not self._chosen]
+        _, fewest = min(others)
+        self._pending_bytes -= self._streams.pop(fewest).pending_bytes
 
     def due(self, at_s: float) -> Iterator[Segment]:
         """Segments that can leave at a time."""
@@ -257,9 +302,11 @@ class _Pending:
 class _Stream:
     """The segments of one transmission that have not left yet."""
 
-    def __init__(self, video: VideoFormat) -> None:
+    def __init__(self, video: VideoFormat, at_s: float) -> None:
         self.video = video
         self.packets = 0
+        self.first_s = self.heard_s = at_s
+        self.longest_s = 0.0  # of the segments so far
         self.reached = 0  # frames that have left
         self.end: int | None = None
         self.end_since_s = math.inf
@@ -267,6 +314,8 @@ class _Stream:
 
     def take(self, header: PacketHeader, payload: bytes, at_s: float) -> bool:
         self.packets += 1
+        self.heard_s = max(self.heard_s, at_s)
+        self.longest_s = max(self.longest_s, header.length / float(header.video.fps))
         self.video = header.video if header.video.frames else self.video
         if header.part == "end":
             self.end_since_s = min(self.end_since_s, at_s)
@@ -276,6 +325,15 @@ class _Stream:
             return False  # too late
         pending = self._pending.setdefault(header.start, _Pending(header, at_s))
         return pending.take(header, payload)
+
+    @property
+    def pending_bytes(self) -> int:
+        return sum(pending.size_bytes for pending in self._pending.values())
+
+    @property
+    def has_a_whole_one(self) -> bool:
+        """Whether a segment is complete, or the end is known."""
+        return self.end is not None or any(pending.complete for pending in self._pending.values())
 
     def next_one(self, at_s: float, patience_s: float) -> _Pending | None:
         """The earliest segment, if it can leave."""
