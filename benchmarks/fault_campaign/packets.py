@@ -175,10 +175,10 @@ def lie_verdict(arrived: list[bytes]) -> Verdict:
 
 def read_fuzzed(data: bytes) -> Verdict:
     """A packet as it is, and under a CRC that holds; for the fuzz targets."""
-    from lgvsc.coding.packets.packet_header import _crc
+    from lgvsc.coding.packets.packet_header import crc
 
     found = False
-    for packet in (data, data[:-2] + _crc(data[:-2])):
+    for packet in (data, data[:-2] + crc(data[:-2])):
         read = read_packet(packet)
         if read is not None:
             found = True
