@@ -201,7 +201,7 @@ def read_questions(data: bytes) -> Verdict:
 
 
 def read_catalogue(data: bytes) -> Verdict:
-    from lgvsc.models.catalog import as_toml, read_cards
+    from lgvsc.models.card import as_toml, read_cards
 
     for card in read_cards(data.decode("latin-1")).values():
         as_toml(card)

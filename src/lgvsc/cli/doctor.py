@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from lgvsc.cli.machine import memory_gb, this_machine
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
@@ -261,7 +262,6 @@ def shipped(config: Config) -> bool:
 
 def check_large_preset(name: str, config: Config) -> Check:
     """Whether the weights of a preset are here, without reading gigabytes of them."""
-    from lgvsc.cli.model_commands import this_machine
     from lgvsc.errors import LgvscError
     from lgvsc.models.catalog import catalog, find
     from lgvsc.models.fitting import nearest_that_fits, what_is_short
@@ -339,53 +339,6 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def memory_gb() -> tuple[float | None, float | None]:
-    """Total and free memory, in 10^9 bytes; a container's limit counts as the total."""
-    if sys.platform == "win32":
-        return windows_memory_gb()
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total = page * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None, None
-    free: float | None = None
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pass  # macOS has no such file and no other way without a helper program
-    try:
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text())
-        if limit < total:
-            total = limit
-            left = limit - int((group / "memory.current").read_text())
-            free = left if free is None else min(free, left)
-    except (OSError, ValueError):
-        pass  # no container, or one without a limit
-    return total / 1e9, None if free is None else free / 1e9
-
-
-def windows_memory_gb() -> tuple[float | None, float | None]:
-    """The same from the Windows API."""
-    import ctypes
-
-    class MemoryStatus(ctypes.Structure):
-        _fields_ = (
-            ("length", ctypes.c_ulong),
-            ("load", ctypes.c_ulong),
-            ("total", ctypes.c_ulonglong),
-            ("free", ctypes.c_ulonglong),
-            ("rest", ctypes.c_ulonglong * 5),
-        )
-
-    status = MemoryStatus()
-    status.length = ctypes.sizeof(MemoryStatus)
-    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined,unused-ignore]
-        return None, None
-    return status.total / 1e9, status.free / 1e9
 
 
 def installed(package: str) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lgvsc.cli.machine import this_machine
 from lgvsc.cli.options import ForceOption, JsonOption, note, print_json
 from lgvsc.cli.tables import table
 
 if TYPE_CHECKING:
-    from lgvsc.models.catalog import ModelCard
+    from lgvsc.models.card import ModelCard
     from lgvsc.models.fitting import Machine
 
 models_app = typer.Typer(no_args_is_help=True, help="Models, their weights and their cards.")
@@ -217,25 +218,6 @@ def show_labels(name: NameArgument) -> None:
 
     vocabulary = AutoTokenizer.from_pretrained(folder, local_files_only=True).get_vocab()
     typer.echo(f"server.label_ids={[label_ids(vocabulary, word) for word in ('yes', 'no')]}")
-
-
-def this_machine() -> Machine:
-    """GPU memory, main memory and free disk where the hub's client keeps its files."""
-    import shutil
-
-    import torch
-
-    from lgvsc.cli.doctor import memory_gb
-    from lgvsc.models.fitting import Machine
-    from lgvsc.models.hub import hub_cache
-
-    place = hub_cache() or Path.cwd()
-    while not place.exists():
-        place = place.parent
-    gpus = [torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())]
-    return Machine(
-        gpu_gb=max(gpus, default=0) / 1e9, ram_gb=memory_gb()[0], disk_gb=shutil.disk_usage(place).free / 1e9
-    )
 
 
 def state(card: ModelCard, machine: Machine) -> str:

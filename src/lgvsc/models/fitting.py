@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lgvsc.models.catalog import ModelCard
+from lgvsc.models.card import ModelCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

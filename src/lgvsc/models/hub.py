@@ -20,7 +20,7 @@ from typing import Any
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError, MissingResourceError
-from lgvsc.models.catalog import ModelCard
+from lgvsc.models.card import ModelCard
 
 FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")  # never pickles, never code
 FETCHED_PARTS = ("*.json", "*/*.safetensors", "*/*.model", "*/*.txt")  # of diffusers: no second copy in one file

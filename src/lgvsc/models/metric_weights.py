@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lgvsc.errors import InputError, MissingResourceError
-from lgvsc.models.catalog import ModelCard
+from lgvsc.models.card import ModelCard
 
 ARRAY_PARTS: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from lgvsc.errors import MissingResourceError
-from lgvsc.models.catalog import ASSETS, ModelCard
+from lgvsc.models.card import ASSETS, ModelCard
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the format's reference implementation
 

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from lgvsc.cli import doctor
-from lgvsc.cli.doctor import Check, doctor_report, memory_gb, render
+from lgvsc.cli.doctor import Check, doctor_report, render
+from lgvsc.cli.machine import memory_gb
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from safetensors.torch import save
 
 from lgvsc.errors import ConfigError, MissingResourceError, UnknownModelError
 from lgvsc.models import catalog as module
-from lgvsc.models.catalog import ModelCard, as_toml, card_text, catalog, find, load, read_cards, refreshed
+from lgvsc.models.card import ModelCard, as_toml, read_cards
+from lgvsc.models.catalog import card_text, catalog, find, load, refreshed
 from lgvsc.models.weights import load_asset, read_tensors
 
 BASE = {"role": "judge", "loader": "json:loads", "licence": "Apache-2.0", "source": "here"}

@@ -15,8 +15,9 @@ from lgvsc.core.message import Motion, Segment
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
 from lgvsc.world.adapters import check_combination
-from lgvsc.world.backends.opensora.opensora import OpenSora, OpenSoraConfig, internal_size, load, to_pixels, to_tensor
+from lgvsc.world.backends.opensora.opensora import OpenSora, OpenSoraConfig, internal_size, to_pixels, to_tensor
 from lgvsc.world.backends.opensora.plan import END_ANCHORS
+from lgvsc.world.backends.opensora.weights import load
 from lgvsc.world.decoder import DecoderConfig, SemanticDecoder
 
 VIDEO = VideoFormat(32, 48, Fraction(24))

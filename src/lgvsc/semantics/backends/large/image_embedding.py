@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lgvsc.core.video import Frame
 from lgvsc.errors import InputError, MissingResourceError
-from lgvsc.models.catalog import HUB_ID
+from lgvsc.models.card import HUB_ID
 from lgvsc.models.hub import snapshot
 from lgvsc.semantics.backends.large.vision_language import readable, weights_name, without_progress_bars
 from lgvsc.semantics.embedding import ColourGradient, ImageEmbedder

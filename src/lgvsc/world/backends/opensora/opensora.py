@@ -276,15 +276,3 @@ def to_pixels(picture: Tensor, video: VideoFormat) -> Pixels:
     if image.size != (video.width, video.height):
         image = image.resize((video.width, video.height), Image.Resampling.BICUBIC)
     return np.asarray(image)
-
-
-def load(config: OpenSoraConfig) -> OpenSora:
-    """The world model of a configuration: its weights are found now and read when the first segment is made.
-
-    Raises:
-        MissingResourceError: A part of the weights is not on this machine.
-    """
-    from lgvsc.world.backends.opensora.weights import find_folders, load_networks
-
-    folders = find_folders(config)
-    return OpenSora(lambda: load_networks(folders, config), config)

@@ -17,7 +17,7 @@ from lgvsc.models.catalog import catalog
 from lgvsc.models.hub import snapshot, weights_folder
 from lgvsc.nets.opensora_vae import OpenSoraVAE
 from lgvsc.nets.stdit3 import STDiT3
-from lgvsc.world.backends.opensora.opensora import OpenSoraConfig, OpenSoraNetworks
+from lgvsc.world.backends.opensora.opensora import OpenSora, OpenSoraConfig, OpenSoraNetworks
 from lgvsc.world.backends.opensora.t5 import T5Captions
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -30,6 +30,16 @@ class Folders:
     transformer: Path
     vae: Path
     text_encoder: Path
+
+
+def load(config: OpenSoraConfig) -> OpenSora:
+    """The world model of a configuration: its weights are found now and read when the first segment is made.
+
+    Raises:
+        MissingResourceError: A part of the weights is not on this machine.
+    """
+    folders = find_folders(config)
+    return OpenSora(lambda: load_networks(folders, config), config)
 
 
 def find_folders(config: OpenSoraConfig) -> Folders:
