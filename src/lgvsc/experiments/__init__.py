@@ -1,5 +1,4 @@
 """Comparisons, sweeps, reproductions, statistics over many videos.
 
-Recipes and published values lie beside the code that reads them.
-Nothing below this layer may know a paper's table.
+Recipes lie beside the code that reads them. Tables of the papers lie in ``schemes``, where they are first read.
 """

@@ -15,7 +15,7 @@ from lgvsc.core.ledger import Ledger
 
 Accounting: TypeAlias = Literal["measured", "paper"]
 
-TABLE = "experiments/published/gvsc_rates.toml"
+TABLE = "gvsc_rates.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +94,4 @@ def paper_symbols(ledger: Ledger, captions: Iterable[str | None]) -> dict[str, f
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, Any]:
-    return tomllib.loads(resources.files("lgvsc").joinpath(TABLE).read_text(encoding="utf-8"))
+    return tomllib.loads(resources.files("lgvsc.schemes").joinpath(TABLE).read_text(encoding="utf-8"))

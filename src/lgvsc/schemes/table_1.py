@@ -15,7 +15,7 @@ from lgvsc.errors import ConfigError
 
 SnrDef: TypeAlias = Literal["esn0", "ebn0"]
 
-TABLE = "experiments/published/table_1.toml"
+TABLE = "table_1.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,6 @@ def paper_row(codec: CodecName, snr_db: float) -> PaperRow:
 @lru_cache(maxsize=1)
 def table_1() -> tuple[PaperRow, ...]:
     """All rows, by rising SNR."""
-    stored = tomllib.loads(resources.files("lgvsc").joinpath(TABLE).read_text(encoding="utf-8"))
+    stored = tomllib.loads(resources.files("lgvsc.schemes").joinpath(TABLE).read_text(encoding="utf-8"))
     rows = [PaperRow(**row | {"code_rate": float(Fraction(row["code_rate"]))}) for row in stored["row"]]
     return tuple(sorted(rows, key=lambda row: row.snr_db))
