@@ -101,6 +101,15 @@ class FrameDescriber(Protocol):
 
 
 @runtime_checkable
+class TellsApart(Protocol):
+    """A captioner that measures, and so knows of some pairs by itself what a judge of its words would only guess."""
+
+    def tell_apart(self, first: Frame, second: Frame) -> Answer | None:
+        """The answer whether both show the same, where there is nothing to judge; ``None`` leaves it to the judge."""
+        ...
+
+
+@runtime_checkable
 class SeeingJudge(Protocol):
     """A judge that sees the frames itself."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Answer, Captioner, Comparison, Focus, FrameDescriber, Judge, SeeingJudge
+from lgvsc.core.interfaces import Answer, Captioner, Comparison, Focus, FrameDescriber, Judge, SeeingJudge, TellsApart
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.describe_cache import DescribeCache
@@ -39,7 +39,8 @@ class Score:
     """What the judge said about two frames, and what it had read.
 
     Attributes:
-        p_yes, p_no: Probabilities from the softmax over the whole vocabulary.
+        p_yes, p_no: Probabilities from the softmax over the whole vocabulary, or from measurement where one of the two
+            shows nothing that could be judged.
         s_abs: Eq. (1), similarity.
         s_rel: Eq. (2), divergence.
         covered_mass: ``p_yes + p_no``. A low value means that the judge was not answering the question.
@@ -157,9 +158,12 @@ class Psss:
             texts = [(first, other) for other in others]
         else:
             texts = [captioner.describe_pair(keyframe, candidate) for candidate in candidates]
-        return [
-            Comparison(answer, pair) for answer, pair in zip(judge.answer(self.question, texts), texts, strict=True)
-        ]
+        known: list[Answer | None] = [None] * len(texts)
+        if isinstance(captioner, TellsApart):
+            known = [captioner.tell_apart(keyframe, candidate) for candidate in candidates]
+        asked = [pair for pair, answer in zip(texts, known, strict=True) if answer is None]
+        answers = iter(judge.answer(self.question, asked) if asked else ())
+        return [Comparison(answer or next(answers), pair) for answer, pair in zip(known, texts, strict=True)]
 
     def _score(self, answer: Answer, texts: tuple[str, str]) -> Score:
         s_rel = semantic_divergence(answer.p_yes, answer.p_no)

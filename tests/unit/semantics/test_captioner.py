@@ -153,3 +153,17 @@ def test_captions_fit_and_are_whole_sentences(coffee, max_bytes):
     if max_bytes == 400:
         assert len(read_regions(text)) >= 3
         assert "pan left" in text and "then" in text.lower() and "blue object" in text
+
+
+@pytest.mark.parametrize("level", [0, 6, 128, 255])
+def test_a_bare_picture_is_told_apart_from_every_scene_and_from_another_colour(coffee, cat, level):
+    captioner = CompactCaptioner()
+    noise = np.random.default_rng(0).normal(0, 2, coffee.shape)
+    bare = Frame(0, as_bytes(np.full(coffee.shape, level) + noise))
+    other = Frame(1, as_bytes(np.full(coffee.shape, (level + 120) % 256) + noise))
+    for scene in (Frame(2, coffee), Frame(3, cat)):
+        for answer in (captioner.tell_apart(bare, scene), captioner.tell_apart(scene, bare)):
+            assert answer is not None and answer.p_no - answer.p_yes > 0.9
+    assert captioner.tell_apart(bare, other).p_no > 0.9
+    assert captioner.tell_apart(bare, Frame(4, bare.pixels.copy())) is None
+    assert captioner.tell_apart(Frame(2, coffee), Frame(3, cat)) is None

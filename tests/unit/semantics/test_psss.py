@@ -159,3 +159,18 @@ def test_descriptions_stay_on_disk_under_everything_they_depend_on(tmp_path):
     captioner = NumberedCaptioner()
     assert DescribeCache(tmp_path).describe(captioner, changed, captioner.cost) == ["0", "1"]
     assert captioner.described == [0]
+
+
+def test_a_captioner_that_measures_leaves_the_judge_what_there_is_to_judge():
+    class Measuring(NumberedCaptioner):
+        def tell_apart(self, first, second):
+            return Answer(0.0, 1.0) if second.index == 5 else None
+
+    for mode in ("joint", "cached"):
+        judge = CountingJudge()
+        scores = Psss(Measuring(), judge, mode=mode).scores(frame(3), [frame(3), frame(5), frame(11)])
+        assert [s.s_rel for s in scores] == pytest.approx([-0.9, 1.0, 0.7])
+        assert [s.texts[1] for s in scores] == ["3", "5", "11"]
+        assert judge.asked == [(QUESTIONS["general"], 2)]
+    judge = CountingJudge()
+    assert Psss(Measuring(), judge).divergence(frame(3), frame(5)).s_rel == 1.0 and judge.asked == []

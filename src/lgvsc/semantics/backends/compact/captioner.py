@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from lgvsc.core.cost import Cost
+from lgvsc.core.interfaces import Answer
 from lgvsc.core.lexicon import Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
@@ -27,6 +28,8 @@ from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Descr
 DESCRIBES_AS_OF = 1  # raise it when the same frame gets other words, or kept descriptions will be stale
 REMEMBERED_FRAMES = 6
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
+_OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
+_SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
 
 
 class CompactCaptioner:
@@ -65,6 +68,15 @@ class CompactCaptioner:
         if not (a.look.clear and b.look.clear):
             return a.alone, b.alone
         return _together(a, b)
+
+    def tell_apart(self, first: Frame, second: Frame) -> Answer | None:
+        """No, for a picture in which nothing can be seen beside one that shows something, or beside another colour."""
+        with self.cost.timed():
+            a, b = self._of(first).look, self._of(second).look
+            if a.clear and b.clear:
+                return None
+            same = a.clear == b.clear and float(np.linalg.norm(a.colour - b.colour)) < _OTHER_COLOUR
+            return None if same else _SURELY_NOT
 
     def caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
         """A caption for the segment from its first and last frame, the least important sentences left out first."""

@@ -77,6 +77,11 @@ class Look:
         return float(self.grey.mean())
 
     @cached_property
+    def colour(self) -> Floats:
+        """Median colour of the whole picture, CIE L*a*b*."""
+        return np.median(self.lab.reshape(-1, 3), axis=0).astype(np.float32)
+
+    @cached_property
     def clear(self) -> bool:
         """Whether anything can be told apart."""
         spread = float(np.percentile(self.lab[..., 0], 98) - np.percentile(self.lab[..., 0], 2))
