@@ -119,7 +119,7 @@ def keyframes(
     config = resolve(preset, "skem-dsa", settings)
     if len(videos) > 1 or engine != "local":
         from lgvsc.cli.many_videos import keyframes_of_many
-        from lgvsc.experiments.transmitter import Workers
+        from lgvsc.experiments.jobs.job import Workers
 
         workers = Workers(engine=engine, count=jobs, gpus=gpus_per_actor, address=ray_address)  # type: ignore[arg-type]
         keyframes_of_many(videos, config, workers, show_cost=cost, as_json=as_json, quiet=quiet)

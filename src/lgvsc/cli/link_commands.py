@@ -181,7 +181,7 @@ def send(
     if many:
         config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
         from lgvsc.cli.many_videos import send_many
-        from lgvsc.experiments.transmitter import Workers
+        from lgvsc.experiments.jobs.job import Workers
 
         workers = Workers(engine=engine, count=jobs, gpus=gpus_per_actor, address=ray_address)  # type: ignore[arg-type]
         send_many(videos, output, config, workers, force=force, quiet=quiet)

@@ -14,7 +14,7 @@ from lgvsc.core.files import check_outputs, refuse_doubles
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
-    from lgvsc.experiments.transmitter import Outcome, Workers
+    from lgvsc.experiments.jobs.job import JobResult, Workers
 
 
 def keyframes_of_many(
@@ -22,10 +22,11 @@ def keyframes_of_many(
 ) -> None:
     """Keyframes of each video."""
     from lgvsc.core.cost import Cost
-    from lgvsc.experiments.transmitter import Job, run_jobs
+    from lgvsc.experiments.jobs.dispatch import run_jobs
+    from lgvsc.experiments.jobs.job import Job
 
     done = run_jobs([Job(video) for video in videos], config, workers, said(quiet))
-    found = [outcome for outcome in done if not outcome.error]
+    found = [result for result in done if not result.error]
     if as_json:
         print_json([{"video": str(o.job.video), "error": o.error or None, **o.result} for o in done])
     elif found:
@@ -56,7 +57,8 @@ def send_many(
     videos: Sequence[Path], folder: Path, config: Config, workers: Workers, *, force: bool, quiet: bool
 ) -> None:
     """A message and a recording for each video, in one folder."""
-    from lgvsc.experiments.transmitter import Job, run_jobs
+    from lgvsc.experiments.jobs.dispatch import run_jobs
+    from lgvsc.experiments.jobs.job import Job
 
     refuse_doubles(videos, "messages")
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +69,7 @@ def send_many(
             Path(f"{stem}.lgvsc"), Path(f"{stem}.sigmf-data"), Path(f"{stem}.sigmf-meta"), force=force, inputs=videos
         )
     done = run_jobs(jobs, config, workers, said(quiet))
-    found = [outcome for outcome in done if not outcome.error]
+    found = [result for result in done if not result.error]
     rows = [
         [
             o.job.video.name,
@@ -80,27 +82,27 @@ def send_many(
     ]
     if rows:
         typer.echo(table(["video", "segments", "symbols", "CBR", "seconds"], rows))
-    for outcome in found:
-        if outcome.result["choices"]:
-            typer.echo(f"choices for {outcome.job.video.name}: {'; '.join(outcome.result['choices'])}")
+    for result in found:
+        if result.result["choices"]:
+            typer.echo(f"choices for {result.job.video.name}: {'; '.join(result.result['choices'])}")
     typer.echo(f"\n{len(found)} of {len(videos)} videos in {folder}")
     complain(done)
 
 
-def said(quiet: bool) -> Callable[[Outcome, int, int], None]:
+def said(quiet: bool) -> Callable[[JobResult, int, int], None]:
     """A line on stderr for each video that is done."""
 
-    def line(outcome: Outcome, done: int, total: int) -> None:
+    def line(result: JobResult, done: int, total: int) -> None:
         if not quiet:
-            note(f"{done}/{total} {outcome.job.video.name}: {outcome.error or f'{outcome.seconds:.2f} s'}")
+            note(f"{done}/{total} {result.job.video.name}: {result.error or f'{result.seconds:.2f} s'}")
 
     return line
 
 
-def complain(done: Sequence[Outcome]) -> None:
+def complain(done: Sequence[JobResult]) -> None:
     """Say which videos failed, and end with status 1 where one did."""
-    failed = [outcome for outcome in done if outcome.error]
-    for outcome in failed:
-        note(f"failed: {outcome.job.video}: {outcome.error}")
+    failed = [result for result in done if result.error]
+    for result in failed:
+        note(f"failed: {result.job.video}: {result.error}")
     if failed:
         raise typer.Exit(1)

@@ -9,11 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -22,6 +19,7 @@ from typing import Any
 
 from lgvsc import link
 from lgvsc.config import Config, load_config
+from lgvsc.core.processes import Died, in_processes
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.experiments.bill import receiver_parameters
 from lgvsc.experiments.compare_table import QUALITIES, Row, read_csv, write_csv
@@ -182,46 +180,10 @@ def run_here(cells: Iterable[Cell]) -> Iterator[Row]:
 
 def run_pool(cells: Sequence[Cell], jobs: int) -> Iterator[Row]:
     """The cells in a pool of processes, as they end. Where a process dies, its cells are rows that say so."""
-    waiting = list(reversed(cells))
-    running: dict[Future[Row], Cell] = {}
-    pool = new_pool(jobs)
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                cell = waiting.pop()
-                running[pool.submit(run_cell, cell)] = cell
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            broken = False
-            for future in ended:
-                cell = running.pop(future)
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    broken = True
-                    yield cell.empty("the process that ran it died")
-            if broken:
-                for future, cell in running.items():
-                    future.cancel()
-                    yield cell.empty("a process beside it died; run the same command again")
-                running.clear()
-                pool.shutdown(wait=False, cancel_futures=True)
-                pool = new_pool(jobs)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def new_pool(jobs: int) -> ProcessPoolExecutor:
-    """Fresh processes: PyTorch's threads do not survive a fork."""
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=one_thread)
-
-
-def one_thread() -> None:
-    """Keep a process of the pool to one core."""
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    for place, row in in_processes(run_cell, cells, jobs):
+        if isinstance(row, Died):
+            row = cells[place].empty("the process that ran it, or one beside it, died; run the same command again")
+        yield row
 
 
 def run_cell(cell: Cell) -> Row:

@@ -50,7 +50,7 @@ OnRow = Callable[[Row, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Reproduction:
     """What came of a recipe.
 
     Attributes:
@@ -69,7 +69,7 @@ class Outcome:
 
 def reproduce(
     recipe: Recipe, sources: Sequence[Path], folder: Path, *, jobs: int = 1, on_row: OnRow | None = None
-) -> Outcome:
+) -> Reproduction:
     """Make what a recipe describes.
 
     Args:
@@ -133,7 +133,7 @@ def chosen(items: Sequence[Any], count: int) -> list[Any]:
 # Quality over SNR
 
 
-def quality(recipe: Recipe, clips: Sequence[Path], folder: Path, jobs: int, on_row: OnRow | None) -> Outcome:
+def quality(recipe: Recipe, clips: Sequence[Path], folder: Path, jobs: int, on_row: OnRow | None) -> Reproduction:
     """Send all clips by all lines, and draw the metric over SNR."""
     reasons = {line.label: unavailable(line, recipe) for line in recipe.lines}
     lines = [line for line in recipe.lines if not reasons[line.label]]
@@ -150,14 +150,14 @@ def quality(recipe: Recipe, clips: Sequence[Path], folder: Path, jobs: int, on_r
     header, cells = quality_table(recipe, means)
     if recipe.drawn:
         notes += orderings(recipe, results)
-    outcome = Outcome(header, cells, notes, [folder / TABLE], [row for row in rows if row.error])
+    made = Reproduction(header, cells, notes, [folder / TABLE], [row for row in rows if row.error])
     if recipe.metric:
         try:
             with styled():
-                outcome.files.extend(save(quality_figure(recipe, means), folder / recipe.name))
+                made.files.extend(save(quality_figure(recipe, means), folder / recipe.name))
         except FileNotFoundError as error:
             notes.append(f"no figure: {error}")
-    return outcome
+    return made
 
 
 def configured(recipe: Recipe, line: Line, snr_db: float) -> Config:
@@ -290,7 +290,7 @@ def quality_figure(recipe: Recipe, means: Mapping[str, list[Mean]]) -> Figure:
 # Rates
 
 
-def rates(recipe: Recipe, clips: Sequence[Path]) -> Outcome:
+def rates(recipe: Recipe, clips: Sequence[Path]) -> Reproduction:
     """The paper's rates beside what lgvsc sends, by the paper's accounting and as everything is counted."""
     header = ["scheme", "printed", "its symbols", "exact CBR", "ours, its way"]
     header += [f"{rule} {snr:g} dB" for rule in ("turbo,", "adaptive,") for snr in recipe.snr_db]
@@ -325,7 +325,7 @@ def rates(recipe: Recipe, clips: Sequence[Path]) -> Outcome:
         "Turbo and adaptive: all that is sent counts, preamble and control too, under GVSC's text code and under the "
         "one that the SNR asks for",
     )
-    return Outcome(header, cells, notes)
+    return Reproduction(header, cells, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +365,7 @@ def sent_rates(config: Config, clip: Path) -> SentRates:
 # The loss of the sketch code
 
 
-def sketch_loss(recipe: Recipe, sources: Sequence[Path], folder: Path) -> Outcome:
+def sketch_loss(recipe: Recipe, sources: Sequence[Path], folder: Path) -> Reproduction:
     """Train the sketch code once for each k of GVSC's Fig. 7, briefly and alike, and compare what arrives.
 
     Trainings that are in the folder whole are not made again.
@@ -381,13 +381,13 @@ def sketch_loss(recipe: Recipe, sources: Sequence[Path], folder: Path) -> Outcom
         "shown are PSNR in dB / MS-SSIM / F-measure of contours of sketches never trained on, after "
         f"{recipe.steps} steps for each k",
     ]
-    outcome = Outcome(header, cells, notes)
+    made = Reproduction(header, cells, notes)
     try:
         with styled():
-            outcome.files.extend(save(loss_figure(recipe, ks, at), folder / recipe.name))
+            made.files.extend(save(loss_figure(recipe, ks, at), folder / recipe.name))
     except FileNotFoundError as error:
         notes.append(f"no figure: {error}")
-    return outcome
+    return made
 
 
 def losses(recipe: Recipe, data: Path, folder: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
@@ -37,8 +36,9 @@ from lgvsc.coding.frames.standard_codec import (
 from lgvsc.coding.pictures.digital_picture import decode_picture, encode_picture
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import PictureCodec
+from lgvsc.core.processes import Died, in_processes, use_one_thread
 from lgvsc.core.video import Pixels, VideoReader
-from lgvsc.errors import ConfigError, InputError
+from lgvsc.errors import ConfigError, InputError, LgvscError
 from lgvsc.models.catalog import load
 from lgvsc.training.pictures import held_out
 from lgvsc.world.backends.compact.flow import Flow
@@ -105,15 +105,19 @@ def make_takes(clips: Sequence[Path], folder: Path, takes_per_clip: int, seed: i
             _make(*job)
             logger.info("%d of %d takes", done, len(missing))
     elif missing:
-        with ProcessPoolExecutor(workers) as pool:
-            for done, _ in enumerate(pool.map(_make, *zip(*missing, strict=True)), 1):
-                logger.info("%d of %d takes", done, len(missing))
+        for done, (place, made) in enumerate(in_processes(_make_job, missing, workers), 1):
+            if isinstance(made, Died):
+                raise LgvscError(f"the process that made {missing[place][1].name} died; run the same command again")
+            logger.info("%d of %d takes", done, len(missing))
     return [file for _, file, _ in jobs]
 
 
+def _make_job(job: tuple[Path, Path, tuple[int, ...]]) -> None:
+    _make(*job)
+
+
 def _make(clip: Path, file: Path, seed: tuple[int, ...]) -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    use_one_thread()
     rng = np.random.default_rng((*seed, *clip.name.encode()))
     with VideoReader(clip) as reader:
         frames = [frame.pixels for frame in reader]

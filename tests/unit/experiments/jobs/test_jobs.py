@@ -15,9 +15,10 @@ from lgvsc.cli.main import app
 from lgvsc.config import load_config
 from lgvsc.core.video import VideoFormat, VideoWriter
 from lgvsc.errors import ConfigError, MissingResourceError
-from lgvsc.experiments import transmitter
-from lgvsc.experiments.ray_actors import elsewhere
-from lgvsc.experiments.transmitter import Job, Transmitter, Workers, run_jobs
+from lgvsc.experiments.jobs.dispatch import run_jobs
+from lgvsc.experiments.jobs.job import Job, Workers
+from lgvsc.experiments.jobs.ray_actors import elsewhere
+from lgvsc.experiments.jobs.transmitter import Transmitter
 
 TIMES = ("seconds", "seconds_per_minute", "processor_seconds", "processor_seconds_per_minute")
 
@@ -69,7 +70,7 @@ def test_a_video_that_cannot_be_read_fails_alone(videos, tmp_path):
     broken.write_bytes(b"no video")
     told = []
     found = run_jobs(
-        [Job(broken), Job(videos[0])], load_config(), Workers(), on_outcome=lambda o, done, total: told.append(done)
+        [Job(broken), Job(videos[0])], load_config(), Workers(), on_result=lambda o, done, total: told.append(done)
     )
     assert found[0].error and not found[0].result
     assert not found[1].error and told == [1, 2]
@@ -165,10 +166,6 @@ def test_without_ray_the_engine_says_what_to_install(monkeypatch, videos):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(MissingResourceError, match=r"lgvsc\[ray\]"):
         run_jobs([Job(videos[0])], load_config(), Workers(engine="ray"))
-
-
-def test_a_job_whose_process_died_says_so(videos):
-    assert "died" in transmitter.died(Job(videos[0])).error
 
 
 def test_keyframes_of_several_videos_on_the_command_line(videos, tmp_path):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lgvsc.config import Config
+from lgvsc.core.processes import use_one_thread
 from lgvsc.errors import ConfigError, LgvscError, MissingResourceError
-
-if TYPE_CHECKING:
-    from lgvsc.config import Config
-    from lgvsc.experiments.transmitter import Job, Outcome, Transmitter, Workers
+from lgvsc.experiments.jobs.job import Job, JobResult, Workers, died
+from lgvsc.experiments.jobs.transmitter import Transmitter
 
 DEATHS = 3  # of actors; after so many in a row something is wrong with all of them
 
@@ -25,13 +25,11 @@ class Actor:
 
     def prepare(self) -> None:
         """Load the models."""
-        from lgvsc.experiments.transmitter import Transmitter, one_thread
-
         if self._one_thread:
-            one_thread()
+            use_one_thread()
         self._transmitter = Transmitter(self._config)
 
-    def work(self, job: Job) -> Outcome:
+    def work(self, job: Job) -> JobResult:
         """Do a job."""
         if self._transmitter is None:
             self.prepare()
@@ -39,8 +37,8 @@ class Actor:
         return self._transmitter(job)
 
 
-def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator[tuple[int, Outcome]]:
-    """Outcomes as they come, each with the place of its job.
+def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator[tuple[int, JobResult]]:
+    """Results as they come, each with the place of its job.
 
     An actor that dies fails the job that it had, and another one takes its place.
 
@@ -53,7 +51,6 @@ def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator
         import ray
     except ImportError as error:
         raise MissingResourceError("--engine ray needs Ray: pip install 'lgvsc[ray]'") from error
-    from lgvsc.experiments.transmitter import died
 
     started = not ray.is_initialized()
     if started:
@@ -76,15 +73,15 @@ def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator
             (ended, *_), _ = ray.wait(list(running))
             place, actor = running.pop(ended)
             try:
-                outcome = replace(ray.get(ended), job=jobs[place])
+                result = replace(ray.get(ended), job=jobs[place])
                 deaths = 0
             except ray.exceptions.RayActorError as error:
-                outcome, deaths = died(jobs[place]), deaths + 1
+                result, deaths = died(jobs[place]), deaths + 1
                 if deaths == DEATHS:
                     raise LgvscError(f"{DEATHS} actors died one after the other: {first_line(error)}") from error
                 actor = make.remote(config, workers.cpus > 1)
                 actors = [*actors, actor]
-            yield place, outcome
+            yield place, result
             idle = [*idle, actor]
     finally:
         for actor in actors:

@@ -1,0 +1,5 @@
+"""One transmitter over many videos: here, in processes, on Ray's actors.
+
+A job is a video and what is to be made of it; a result is the same whoever did the work.
+Nothing here compares schemes or measures quality.
+"""
