@@ -37,7 +37,7 @@ from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.prompts import DESCRIBE_PAIR, QUESTIONS
 from lgvsc.semantics.psss import Mode, Psss, semantic_divergence
 
-PAIRS_PER_MINUTE = 279  # LGVSC, section IV: 2444 s per minute of video at 8.77 s per pair
+PAIRS_PER_MINUTE = 279  # LGVSC, section III-E: 2444 s per minute of video at 8.77 s per pair
 DESCRIPTION = 125  # tokens for each frame, from the same timing
 TIE_MARGIN = 1e-5  # in logits; what rounding makes of them in so small a model is printed, and far less
 GPUS = {

@@ -3,7 +3,7 @@
 One burst for some frames: preamble, control block, and the analogue symbols of each frame, equally many for all. No
 frame knows of another, so nothing accumulates and nothing is saved where nothing moves.
 
-GVSC takes three levels of sampling and keeps "3 channels" (section III-B). Three reals for each 8 x 8 pixels are CBR
+GVSC takes three levels of sampling and keeps "3 channels" (section IV-B). Three reals for each 8 x 8 pixels are CBR
 0.0078, which is also what its H.264 and H.265 baselines spend (0.008).
 """
 

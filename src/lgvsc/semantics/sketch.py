@@ -1,4 +1,4 @@
-"""Sketches: what PiDiNet sees of a picture, white contours on black (GVSC, section II)."""
+"""Sketches: what PiDiNet sees of a picture, white contours on black (GVSC, section IV-A1)."""
 
 from __future__ import annotations
 

@@ -8,17 +8,19 @@ BIBTEX = """\
   license = {Apache-2.0}
 }
 
-@misc{ma2026lgvsc,
+@article{ma2026lgvsc,
   title         = {{LGVSC}: A Large-Model-Driven Generative Video Semantic Communication Framework},
   author        = {Ma, Yu and Yin, Hang and Qiao, Li and Sun, Shuo and Gao, Zhen and Xu, Yin and Zhang, Wenjun},
+  journal       = {IEEE Transactions on Vehicular Technology},
   year          = {2026},
+  note          = {accepted},
   eprint        = {2606.12899},
   archivePrefix = {arXiv}
 }
 
 @article{yin2026gvsc,
   title         = {Generative Video Semantic Communication via Multimodal Semantic Fusion with Large Model},
-  author        = {Yin, Hang and Qiao, Li and Ma, Yu and Sun, Shuo and Li, K. and Gao, Zhen and Niyato, Dusit},
+  author        = {Yin, Hang and Qiao, Li and Ma, Yu and Sun, Shuo and Li, Kan and Gao, Zhen and Niyato, Dusit},
   journal       = {IEEE Transactions on Vehicular Technology},
   volume        = {75},
   number        = {1},

@@ -25,7 +25,7 @@ from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig
 
 Sketch: TypeAlias = NDArray[np.uint8]  # (H, W), 255 on a contour
 
-SKETCH_SIDE = 256  # GVSC, section III-A: sketches are sent at this size
+SKETCH_SIDE = 256  # GVSC, section IV-A1: its videos, and so its sketches, have this size
 MIN_SIDE = 16
 FEWEST = 2  # reals for each place: the network has not learned to do with one
 MAX_SNR_DB = 60.0

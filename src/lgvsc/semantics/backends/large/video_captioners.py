@@ -147,7 +147,7 @@ class ClipCaptioner:
 class VideoLlava(ClipCaptioner):
     """Eight frames of 224 pixels, each with its class token: 2056 tokens.
 
-    Source: Yin et al. 2026 (arXiv:2502.13838), section IV, take their descriptions from it.
+    Source: Yin et al. 2026 (arXiv:2502.13838), section II-A, name it as the source of descriptions.
     """
 
     frames = 8

@@ -214,7 +214,7 @@ class VisionLanguageModel:
     def compare(self, question: str, keyframe: Frame, candidates: Sequence[Frame]) -> list[Comparison]:
         """The paper's conversation for each candidate: describe both frames, then the question, on one cache.
 
-        Source: Ma et al. 2026 (arXiv:2606.12899), sections II-B, II-C2 and IV: two rounds, the second not sampled.
+        Source: Ma et al. 2026 (arXiv:2606.12899), sections II-B, II-C2 and III-E: two rounds, the second not sampled.
         """
         with self.cost.timed():
             compared: list[Comparison] = []

@@ -36,7 +36,7 @@ class SketchToFrame:
     Args:
         load: Loads the pipeline; called when the first picture is made.
 
-    Source: Yin et al. 2025 (arXiv:2502.13838), section II-C: the first frame of a sketch scheme; the ControlNet that is
+    Source: Yin et al. 2025 (arXiv:2502.13838), section III-A: the first frame of a sketch scheme. The ControlNet
     nearest to its sketches is the one for Canny edges, light lines on black.
     """
 
