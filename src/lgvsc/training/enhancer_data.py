@@ -52,6 +52,7 @@ MOST_PICTURES = 10  # small frames of a take that training looks at, from a rand
 SIDE = 256  # of the square that training looks at, in pixels
 BIT_RATES = (1.5, 24.0)  # kbit/s of the small frames, drawn log-uniformly
 LOST = 0.12  # share of the takes whose end was lost
+FAR = 0.3  # share of the takes in a format that has nothing to do with the bit rate
 KEYFRAME_CBR = (0.004, 0.03)  # symbols of a keyframe over its samples
 
 
@@ -130,7 +131,7 @@ def _make(clip: Path, file: Path, seed: tuple[int, ...]) -> None:
 def take_of(
     clip: str, frames: Sequence[Pixels], start: int, fps: float, pictures: PictureCodec, rng: np.random.Generator
 ) -> Take:
-    """One take of a run of frames, at a random bit rate, in a format near the likely one."""
+    """One take of a run of frames, at a random bit rate, in a format near the likely one or in any other."""
     gop = Gop(start, *frames[0].shape[:2])
     for pixels in frames:
         gop.add(pixels)
@@ -156,7 +157,9 @@ def take_of(
 
 
 def _near(format: Format, length: int, rng: np.random.Generator) -> Format:
-    """The format or one beside it, with at least three pictures."""
+    """The format or one beside it, or any, with at least three pictures."""
+    if rng.random() < FAR:
+        format = Format(int(rng.choice(EIGHTHS[1:])), int(rng.choice(STEPS[:-2])))
     size = EIGHTHS.index(format.eighths) + int(rng.integers(-1, 2))
     step = STEPS.index(format.step) + int(rng.integers(-1, 2))
     while step > 0 and STEPS[min(step, len(STEPS) - 1)] * 3 > length:

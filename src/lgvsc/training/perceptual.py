@@ -5,10 +5,11 @@ GVSC takes LPIPS. Here it is by name, with DISTS and ``ms_ssim_distance`` beside
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from lgvsc.errors import ConfigError
@@ -27,16 +28,24 @@ DISTANCES = (*COLOUR_DISTANCES, "ms_ssim_distance")
 
 
 def choose_distance(name: str) -> Distance:
-    """A distance by its name, one of :data:`DISTANCES`. It runs where the pictures are.
+    """A distance by its name, one of :data:`DISTANCES`, or the mean of several: ``lpips+dists``. It runs where the
+    pictures are.
 
     Raises:
         ConfigError: No such name.
     """
+    if "+" in name:
+        return partial(mean_of, [choose_distance(each) for each in name.split("+")])
     if name == "ms_ssim_distance":
         return ms_ssim_distance
     if name not in COLOUR_DISTANCES:
         raise ConfigError(f"no distance is called {name!r}; there are {', '.join(DISTANCES)}")
     return partial(in_colour, COLOUR_DISTANCES[name])
+
+
+def mean_of(distances: Sequence[Distance], first: Tensor, second: Tensor) -> Tensor:
+    """The mean of several distances."""
+    return torch.stack([distance(first, second) for distance in distances]).mean(dim=0)
 
 
 def ms_ssim_distance(first: Tensor, second: Tensor) -> Tensor:
