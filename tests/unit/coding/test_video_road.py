@@ -255,3 +255,11 @@ def test_little_room_means_fewer_pixels():
     assert poor is not None and rich is not None
     assert rich.format == Format(8, 1)
     assert poor.format != Format(8, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no such thing on this system")
+def test_coding_leaves_the_priority_of_the_process_alone():
+    """SVT-AV1, run by root, takes the highest real-time priority for itself and for its caller."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    encode_gop("av1", [to_yuv(picture) for picture in moving_square(2)], Quantiser(40))
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before

@@ -31,6 +31,7 @@ from lgvsc.coding.frames.elementary import (
     take_apart,
 )
 from lgvsc.coding.frames.svt_log import silence_svt_av1
+from lgvsc.coding.frames.svt_priority import kept_priority
 from lgvsc.coding.frames.vvc import vvc_stream
 from lgvsc.core.video import Pixels
 from lgvsc.errors import MissingResourceError
@@ -208,6 +209,9 @@ def _encode(codec: CodecName, frames: Sequence[av.VideoFrame], quantiser: Quanti
     encoder.time_base, encoder.framerate = 1 / _RATE, _RATE
     encoder.thread_count = 1
     encoder.options = _options(codec, quantiser, preset, frames[0].height, frames[0].width)
+    if codec == "av1":
+        with kept_priority():
+            encoder.open()
     packets: list[av.Packet] = []
     for index, frame in enumerate(frames):
         frame.pts, frame.time_base = index, 1 / _RATE
