@@ -18,7 +18,7 @@ from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP
 from lgvsc.coding.words.text_model import SHIPPED as TEXT_MODEL
 from lgvsc.config import DJSCC, DVST, Config
 from lgvsc.core.air import Burst
-from lgvsc.core.container import colours_in_hex
+from lgvsc.core.container import colours_in_hex, view_of_structure
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
@@ -44,6 +44,7 @@ PART_OF_PURPOSE = {
     "keyframes": "keyframe",
     "sketches": "key_sketch",
     "video": "video",
+    "structure": "structure",
 }
 PART_OF_LABEL = {
     CLOSING_KEYFRAME: "closing_keyframe",
@@ -180,6 +181,8 @@ class Record:
             "motion": asdict(sent.motion) if sent.motion else None,
             "colours": None if sent.colours is None else colours_in_hex(sent.colours),
             "cut": sent.cut,
+            "structure": view_of_structure(sent.structure),
+            "structure_symbols": sum(entry.symbols for entry in mine if entry.purpose == "structure"),
             "coding": next((entry.label for entry in mine if entry.purpose == "video"), None),
             "status": status_of(got, mine),
         }

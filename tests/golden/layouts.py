@@ -9,11 +9,14 @@ import numpy as np
 import torch
 
 from lgvsc.coding.burst import control, control_block
-from lgvsc.coding.parts import sketches
+from lgvsc.coding.parts import sketches, structure
 
 _HOMES: dict[int, type[control.Control]] = {
     0: control.MessageControl,
     7: sketches.SketchControl,
+    1: structure.StructureControl,
+    2: structure.StructureAndPictureControl,
+    3: structure.StructureAloneControl,
     4: control.VideoControl,
     5: control.FramesControl,
     6: control.DvstControl,

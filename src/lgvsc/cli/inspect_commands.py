@@ -78,6 +78,9 @@ def message_lines(view: dict[str, Any]) -> Iterator[str]:
         pictures += ", closing keyframe" if row["closing_keyframe"] else ""
         drawn = len(row["sketches"])
         pictures += f", {drawn} sketch{'es' if drawn > 1 else ''}" if drawn else ""
+        layer = row["structure"]
+        if layer:
+            pictures += f", {layer['bytes']} bytes of small frames ({layer['eighths']}/8, 1 in {layer['step']})"
         pictures += f", hard cut at frame {row['cut']}" if row["cut"] is not None else ""
         yield f"\nframes {start}-{stop - 1}, {start / fps:.2f}-{stop / fps:.2f} s: {pictures}"
         yield f"  caption  {printable(row['caption'])}"

@@ -125,7 +125,7 @@ class MessageCodec:
         sent = [both for part in self._parts if (both := (coded | filling)[part])]
         values = described(segment.video, segment.start, len(segment), segment.last)
         values["cut"] = segment.cut - segment.start if segment.cut is not None else 0
-        control = layout(**values, **_announced(sent))
+        control = layout.saying(**values, **_announced(sent))
         return Burst(index, (control.part(self._snr_db), *(piece for part in sent for piece in part.pieces)))
 
     def _allowance(self, video: VideoFormat) -> KeyframeAllowance:
@@ -165,7 +165,8 @@ def read_control(received: Reception, parts: Iterable[type[MessagePart]] = PARTS
     Args:
         received: What follows a preamble.
     """
-    layouts: dict[type[MessageControl], None] = dict.fromkeys([MessageControl, *(part.control for part in parts)])
+    whole: dict[type[MessageControl], None] = dict.fromkeys([MessageControl, *(part.control for part in parts)])
+    layouts = [each for layout in whole for each in (layout, *layout.shorter)]
     return next((read for layout in layouts if (read := layout.read(received))), None)
 
 

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-Purpose: TypeAlias = Literal["control", "captions", "side", "keyframes", "sketches", "video"]
+Purpose: TypeAlias = Literal["control", "captions", "side", "keyframes", "sketches", "video", "structure"]
 
-PURPOSES: tuple[Purpose, ...] = ("control", "captions", "side", "keyframes", "sketches", "video")
+PURPOSES: tuple[Purpose, ...] = ("control", "captions", "side", "keyframes", "sketches", "video", "structure")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,11 +6,12 @@ a reader that meets damage goes on at the next marker, loses that segment only, 
     file    = "LGVSC\\n" version:u8 chunk*
     chunk   = "SEG\\x1a" length:u32 crc32:u32 payload            all integers big-endian
     payload = JSON of the numbers and words:u32-prefixed, keyframe:u32-prefixed, closing keyframe:u32-prefixed,
-              sketch:u32-prefixed for each frame that the JSON lists under "sketches"
+              sketch:u32-prefixed for each frame that the JSON lists under "sketches",
+              structure layer:u32-prefixed where the JSON has "structure": its bitstream, as it goes on the air
 
-A file with sketches or colours has version 2, any other version 1. Pictures are lossless WebP of the simple form. What
-a chunk may hold is bounded before anything is allocated, and so is what a whole file may ask for: a few bytes can stand
-for millions of pixels, or begin a thousand chunks inside each other.
+A file with a structure layer has version 3, with sketches or colours version 2, any other version 1. Pictures are
+lossless WebP of the simple form. What a chunk may hold is bounded before anything is allocated, and so is what a whole
+file may ask for: a few bytes can stand for millions of pixels, or begin a thousand chunks inside each other.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from lgvsc.core.message import (
     PartStatus,
     Segment,
     SemanticMessage,
+    StructureLayer,
 )
 from lgvsc.core.video import MAX_PIXELS, Pixels, VideoFormat
 from lgvsc.errors import InputError
@@ -46,6 +48,7 @@ from lgvsc.errors import InputError
 MAGIC = b"LGVSC\n"
 VERSION = 1
 SKETCH_VERSION = 2  # of a file with sketches or colours in it
+STRUCTURE_VERSION = 3  # of a file with a structure layer in it
 MARKER = b"SEG\x1a"
 MAX_CHUNK_BYTES = 8 * MAX_PIXELS  # two lossless pictures of the largest size, and room
 MAX_WORDS_BYTES = 4 * MAX_CAPTION_BYTES + 4096  # JSON of the words and numbers; escapes may quadruple a caption
@@ -71,9 +74,15 @@ def write_message(path: Path, segments: Iterable[Segment]) -> None:
         for segment in segments:
             payload = _pack(segment)
             file.write(MARKER + struct.pack(">II", len(payload), zlib.crc32(payload)) + payload)
-            version = SKETCH_VERSION if segment.sketches or segment.colours is not None else version
+            version = max(version, _version(segment))
         file.seek(len(MAGIC))
         file.write(bytes([version]))
+
+
+def _version(segment: Segment) -> int:
+    if segment.structure is not None:
+        return STRUCTURE_VERSION
+    return SKETCH_VERSION if segment.sketches or segment.colours is not None else VERSION
 
 
 def read_message(path: Path, on_damage: OnDamage = lambda start, stop: None) -> SemanticMessage:
@@ -116,10 +125,10 @@ def read_segments(path: Path, on_damage: OnDamage = lambda start, stop: None) ->
         head = file.read(len(MAGIC) + 1)
         if head[:-1] != MAGIC:
             raise InputError(f"{path} is not an lgvsc message: it does not begin with {MAGIC!r}")
-        if head[-1] not in (VERSION, SKETCH_VERSION):
+        if not VERSION <= head[-1] <= STRUCTURE_VERSION:
             raise InputError(
-                f"{path} has version {head[-1]} of the message format; this release reads {VERSION} and "
-                f"{SKETCH_VERSION}"
+                f"{path} has version {head[-1]} of the message format; this release reads {VERSION} to "
+                f"{STRUCTURE_VERSION}"
             )
         size = path.stat().st_size
         effort = _Effort(MAX_REREADS * size, MAX_FLAT_PIXELS + MAX_PIXELS_PER_BYTE * size)
@@ -150,8 +159,10 @@ def message_view(segments: Iterable[Segment]) -> dict[str, Any]:
 
     ``missing_frames`` are the ranges ``[start, stop)`` that no segment describes, as far as the segments tell.
     """
-    rows = [_view(segment) for segment in segments]
-    version = SKETCH_VERSION if any(row["sketches"] or row["colours"] for row in rows) else VERSION
+    rows, version = [], VERSION
+    for segment in segments:
+        rows.append(_view(segment))
+        version = max(version, _version(segment))
     return {"version": version, "segments": rows, "missing_frames": _missing(rows)}
 
 
@@ -181,6 +192,7 @@ def _view(segment: Segment) -> dict[str, Any]:
         "sketches": [index for index, _ in segment.sketches],
         "motion": _view_of_motion(segment.motion),
         "colours": None if segment.colours is None else colours_in_hex(segment.colours),
+        "structure": view_of_structure(segment.structure),
         "cut": segment.cut,
         "last": segment.last,
         "divergence": segment.divergence,
@@ -190,6 +202,14 @@ def _view(segment: Segment) -> dict[str, Any]:
 
 def _view_of_motion(motion: Motion | None) -> dict[str, Any] | None:
     return {name: getattr(motion, name) for name in Motion.__slots__} if motion else None
+
+
+def view_of_structure(layer: StructureLayer | None) -> dict[str, Any] | None:
+    """How a structure layer is coded, and how long it is, as plain JSON types."""
+    if layer is None:
+        return None
+    numbers = {name: getattr(layer, name) for name in ("codec", "eighths", "step", "quantiser")}
+    return numbers | {"bytes": len(layer.payload)}
 
 
 def _pack(segment: Segment) -> bytes:
@@ -211,9 +231,13 @@ def _pack(segment: Segment) -> bytes:
         words["colours"] = segment.colours.tobytes().hex()
     if segment.sketches:
         words["sketches"] = [index for index, _ in segment.sketches]
+    layer = segment.structure
+    if layer is not None:
+        words["structure"] = {name: getattr(layer, name) for name in StructureLayer.__slots__ if name != "payload"}
     blobs = [json.dumps(words, ensure_ascii=False).encode()]
     blobs += [_picture_bytes(p) if p is not None else b"" for p in (segment.keyframe, segment.closing_keyframe)]
     blobs += [_picture_bytes(sketch) for _, sketch in segment.sketches]
+    blobs += [layer.payload] if layer is not None else []
     return b"".join(struct.pack(">I", len(blob)) + blob for blob in blobs)
 
 
@@ -228,10 +252,10 @@ class _Effort:
 def _unpack(payload: bytes, effort: _Effort) -> Segment | None:
     """A segment from an intact chunk; ``None`` where its content is not what a writer of ours makes."""
     try:
-        words, keyframe, closing, *sketches = _blobs(payload)
+        words, keyframe, closing, *others = _blobs(payload)
         if len(words) > MAX_WORDS_BYTES:
             return None
-        return _segment(json.loads(words), keyframe, closing, sketches, effort)
+        return _segment(json.loads(words), keyframe, closing, others, effort)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error, cv2.error):
         return None
 
@@ -239,7 +263,7 @@ def _unpack(payload: bytes, effort: _Effort) -> Segment | None:
 def _blobs(payload: bytes) -> list[bytes]:
     blobs: list[bytes] = []
     at = 0
-    while len(blobs) < 3 or (at < len(payload) and len(blobs) < 3 + MAX_SKETCHES):
+    while len(blobs) < 3 or (at < len(payload) and len(blobs) < 3 + MAX_SKETCHES + 1):
         (size,) = struct.unpack_from(">I", payload, at)
         blobs.append(payload[at + 4 : at + 4 + size])
         at += 4 + size
@@ -248,8 +272,9 @@ def _blobs(payload: bytes) -> list[bytes]:
     return blobs
 
 
-def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, sketches: list[bytes], effort: _Effort) -> Segment:
+def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, others: list[bytes], effort: _Effort) -> Segment:
     """Raises ValueError, KeyError, TypeError or AttributeError where a value is not of its kind."""
+    structure = _structure(**words["structure"], payload=others.pop()) if "structure" in words else None
     height, width, numerator, denominator, frames = words["video"]
     video = VideoFormat(
         _whole(height, 1, MAX_PIXELS),
@@ -273,7 +298,8 @@ def _segment(words: dict[str, Any], keyframe: bytes, closing: bytes, sketches: l
         divergence=None if words["divergence"] is None else _number(words["divergence"]),
         keyframe=_picture(keyframe, video, effort),
         closing_keyframe=_picture(closing, video, effort),
-        sketches=tuple(_sketches(words.get("sketches", []), sketches, start, stop, video, effort)),
+        sketches=tuple(_sketches(words.get("sketches", []), others, start, stop, video, effort)),
+        structure=structure,
         status={_one_of(part, PARTS): _one_of(what, get_args(PartStatus)) for part, what in words["status"].items()},
     )
 
@@ -288,6 +314,15 @@ def _sketches(
         if picture is None:
             raise ValueError("a sketch that is not there")
         yield index, np.ascontiguousarray(picture[..., 0])
+
+
+def _structure(*, payload: bytes, headers_sent: Any, **numbers: Any) -> StructureLayer:
+    """Raises TypeError where there are other numbers, ValueError where one is out of range."""
+    ranges = {"codec": (0, 3), "eighths": (1, 8), "step": (1, 1023), "quantiser": (0, 127), "header_check": (0, 255)}
+    if numbers.keys() != ranges.keys():
+        raise ValueError("other numbers than a structure layer has")
+    whole = {name: _whole(value, *ranges[name]) for name, value in numbers.items()}
+    return StructureLayer(payload=payload, headers_sent=_one_of(headers_sent, (False, True)), **whole)
 
 
 def _motion(*, camera: Any, **numbers: Any) -> Motion:

@@ -12,7 +12,17 @@ Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt 
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 MAX_CAPTION_BYTES = 4096
 COLOUR_CELLS = 8  # on either side of a colour layout
-PARTS = ("control", "caption", "side", "keyframe", "closing_keyframe", "key_sketch", "other_sketches", "video")
+PARTS = (
+    "control",
+    "caption",
+    "side",
+    "keyframe",
+    "closing_keyframe",
+    "key_sketch",
+    "other_sketches",
+    "video",
+    "structure",
+)
 
 PartStatus: TypeAlias = Literal["ok", "lost", "absent"]  # absent: the transmitter sent none
 
@@ -37,6 +47,29 @@ class Motion:
     zoom: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructureLayer:
+    """Small frames of a segment, few a second, as a standard codec coded them: what is where, and how it moves.
+
+    Attributes:
+        codec: Number of the standard, see :data:`lgvsc.coding.frames.elementary.CODECS`.
+        eighths: Of the video's height and width that are coded, 1 to 8.
+        step: One frame in so many is coded.
+        quantiser: CRF or QP, rounded, 0 to 127.
+        payload: The coded frames. What arrives may be their beginning only.
+        headers_sent: The payload begins with the codec's parameter sets; else the receiver writes them itself ...
+        header_check: ... and compares them with this sum of 8 bits.
+    """
+
+    codec: int
+    eighths: int
+    step: int
+    quantiser: int
+    payload: bytes
+    headers_sent: bool = False
+    header_check: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Segment:
     """Frames ``[start, stop)`` of a video, described. The same type on both sides of the channel.
@@ -52,6 +85,7 @@ class Segment:
             ``None``: lost, or never sent.
         sketches: Drawings of single frames, each with its index in the video, rising from ``start``: uint8 ``(H, W)``,
             255 on a contour, of the video's size.
+        structure: Small frames of the segment. ``None``: lost, or never sent.
         cut: Index of the frame that begins a new shot, in ``(start, stop]``; no frame on one side of it
             says anything about a frame on the other. ``None``: no hard cut.
         last: Whether the video ends with this segment.
@@ -69,6 +103,7 @@ class Segment:
     motion: Motion | None = None
     colours: Pixels | None = None
     sketches: tuple[tuple[int, Pixels], ...] = ()
+    structure: StructureLayer | None = None
     cut: int | None = None
     last: bool = False
     divergence: float | None = None

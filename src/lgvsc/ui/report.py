@@ -11,12 +11,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
+from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.core.files import atomic_write
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Pixels
 from lgvsc.ui import accounts, sections
 from lgvsc.ui.clips import MAX_SECONDS, Clip, browser_clip
 from lgvsc.ui.text import clean, esc
+
+MAX_LAYERS = 100  # structure layers of which frames are shown
+SMALL_WIDTH = 160  # of those frames
 
 
 class Reportable(Protocol):
@@ -36,12 +40,14 @@ class Material:
         source, rebuilt: Clips that play side by side.
         pictures: Keyframe as sent and as received, by frame index; ``None`` where there is none.
         sketches: The same of sketches.
+        structure: A few frames of each structure layer as received, with their indices, by the segment's start.
     """
 
     source: Clip | None = None
     rebuilt: Clip | None = None
     pictures: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
     sketches: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
+    structure: Mapping[int, Sequence[tuple[int, Pixels]]] = field(default_factory=dict)
 
 
 def write_html(
@@ -67,6 +73,7 @@ def write_html(
         rebuilt=browser_clip(rebuilt_video, max_seconds=max_seconds) if rebuilt_video else None,
         pictures=keyframe_pictures(record.sent_segments, record.received_segments),
         sketches=sketch_pictures(record.sent_segments, record.received_segments),
+        structure=structure_pictures(record.received_segments),
     )
     page = render(record.report(), material)
     with atomic_write(path) as file:
@@ -90,7 +97,7 @@ def render(report: Mapping[str, Any], material: Material | None = None) -> str:
             sections.header(report),
             sections.player(report, material.source, material.rebuilt),
             sections.timeline(report),
-            sections.segments(report, material.pictures, material.sketches),
+            sections.segments(report, material.pictures, material.sketches, material.structure),
             accounts.symbols(report),
             accounts.quality(report),
             accounts.timing(report),
@@ -133,6 +140,21 @@ def sketch_pictures(
         got = dict(segment_received.sketches) if segment_received else {}
         for index, sketch in segment.sketches:
             pictures[index] = kept(sketch), kept(got.get(index))
+    return pictures
+
+
+def structure_pictures(received: Mapping[int, Segment]) -> dict[int, list[tuple[int, Pixels]]]:
+    """A few frames of each structure layer as received, of the width of a thumbnail, by the segment's start."""
+    pictures: dict[int, list[tuple[int, Pixels]]] = {}
+    for start, segment in list(received.items())[:MAX_LAYERS]:
+        if segment.structure is None:
+            continue
+        video = segment.video
+        small = min(SMALL_WIDTH, video.width)
+        height = max(1, round(video.height * small / video.width))
+        frames = structure_frames(segment.structure, height, small, len(segment), of=(video.height, video.width))
+        wanted = sorted({round(place * (len(frames) - 1) / 3) for place in range(4)}) if frames else []
+        pictures[start] = [(start + frames[at][0], frames[at][1]) for at in wanted]
     return pictures
 
 

@@ -24,6 +24,7 @@ PARTS = {
     "key_sketch": "key sketch",
     "other_sketches": "other sketches",
     "video": "coded pictures",
+    "structure": "structure layer",
 }
 GENERATED_NOTE = (
     "<b>The rebuilt video is generated content.</b> A receiver made it from words and a few pictures; between the "
@@ -159,14 +160,23 @@ def timeline(report: Report) -> str:
     )
 
 
-def segments(report: Report, pictures: Pictures, sketches: Pictures | None = None) -> str:
+def segments(
+    report: Report,
+    pictures: Pictures,
+    sketches: Pictures | None = None,
+    structure: Mapping[int, Sequence[tuple[int, Pixels]]] | None = None,
+) -> str:
     """Each segment as sent and as received.
 
     Args:
         pictures, sketches: Keyframes and sketches by frame index, as sent and as received.
+        structure: A few frames of each structure layer as received, with their indices, by the segment's start.
     """
     rows, fps = report.get("segments") or [], (report.get("source") or {}).get("fps") or 25
-    cards = "".join(segment_card(i, row, fps, pictures, sketches or {}) for i, row in enumerate(rows[:MAX_SEGMENTS]))
+    cards = "".join(
+        segment_card(i, row, fps, pictures, sketches or {}, (structure or {}).get(int(row.get("start", 0)), ()))
+        for i, row in enumerate(rows[:MAX_SEGMENTS])
+    )
     more = (
         f"<p class='note'>{len(rows) - MAX_SEGMENTS} more segments are in the JSON report.</p>"
         if len(rows) > MAX_SEGMENTS
@@ -176,7 +186,14 @@ def segments(report: Report, pictures: Pictures, sketches: Pictures | None = Non
     return f"<section><h2>{title}</h2><div class='segments'>{cards}</div>{more}</section>"
 
 
-def segment_card(index: int, row: Report, fps: float, pictures: Pictures, sketches: Pictures) -> str:
+def segment_card(
+    index: int,
+    row: Report,
+    fps: float,
+    pictures: Pictures,
+    sketches: Pictures,
+    structure: Sequence[tuple[int, Pixels]] = (),
+) -> str:
     start, stop = int(row.get("start", 0)), int(row.get("stop", 0))
     status = row.get("status") or {}
     chips = "".join(
@@ -188,7 +205,10 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures, sketch
         shown = f"<p>{esc(row['coding'])}</p>"
         return segment_frame(index, row, fps, shown, chips, [f"{number(row.get('symbols'), 0)} symbols"])
     drawn = row.get("sketches") or []
-    none_sent = drawn and status.get("keyframe") == "absent" and pictures.get(start, (None, None))[0] is None
+    layered = row.get("structure")
+    none_sent = (
+        (drawn or layered) and status.get("keyframe") == "absent" and pictures.get(start, (None, None))[0] is None
+    )
     thumbs = "" if none_sent else thumbnails(start, status.get("keyframe"), pictures, "keyframe")
     if stop - 1 in pictures and stop - 1 != start:
         thumbs += thumbnails(stop - 1, status.get("closing_keyframe"), pictures, "last frame")
@@ -198,10 +218,12 @@ def segment_card(index: int, row: Report, fps: float, pictures: Pictures, sketch
         f"{number(row.get('symbols'), 0)} symbols" if row.get("symbols") is not None else "",
         f"{number(row.get('keyframe_symbols'), 0)} of them for pictures" if row.get("keyframe_symbols") else "",
         f"{number(row.get('sketch_symbols'), 0)} of them for sketches" if row.get("sketch_symbols") else "",
+        f"{number(row.get('structure_symbols'), 0)} of them for small frames" if row.get("structure_symbols") else "",
         f"camera {esc(motion['camera'])}, motion {number(motion.get('score'), 1)}" if motion.get("camera") else "",
         f"hard cut at frame {esc(row['cut'])}" if row.get("cut") is not None else "",
     ]
     shown = f"<div class='thumbs'>{thumbs}</div>" if thumbs else ""
+    shown += small_frames(layered, status.get("structure"), structure)
     shown += drawings(drawn, status, sketches) + colours(row.get("colours"), status.get("side")) + captions(row)
     return segment_frame(index, row, fps, shown, chips, facts)
 
@@ -231,6 +253,25 @@ def thumbnails(frame: int, status: object, pictures: Pictures, what: str) -> str
         )
         boxes += f"<figure>{inner}<figcaption class='note'>{what} {label}</figcaption></figure>"
     return boxes
+
+
+def small_frames(layer: Report | None, status: object, received: Sequence[tuple[int, Pixels]]) -> str:
+    """How the structure layer of a segment was coded, and a few of its frames as they arrived."""
+    if not layer:
+        return ""
+    how = (
+        f"{number(layer.get('eighths'), 0)}/8 of each side, 1 frame in {number(layer.get('step'), 0)}, quantiser "
+        f"{number(layer.get('quantiser'), 0)}, {number(layer.get('bytes'), 0)} bytes"
+    )
+    lost = "; its end was lost on the way" if received and status == "lost" else ""
+    lost = "; lost on the way" if not received and status == "lost" else lost
+    columns = "".join(
+        f"<figure><img src='{picture_uri(picture)}' alt='frame {index} of the structure layer as received'>"
+        f"<figcaption class='note'>frame {index}</figcaption></figure>"
+        for index, picture in received
+    )
+    shown = f"<div class='sketches'>{columns}</div>" if columns else ""
+    return f"{shown}<p class='note'>Structure layer as received: {how}{lost}.</p>"
 
 
 def drawings(indices: Sequence[int], status: Mapping[str, Any], sketches: Pictures) -> str:

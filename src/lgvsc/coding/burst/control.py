@@ -141,6 +141,8 @@ class MessageControl(Control):
     """A segment of a semantic message. A part that is not sent has zeros."""
 
     version: ClassVar[int] = 0  # 1 had modes of 4 bits, 3 knew no colours
+    shorter: ClassVar[tuple[type[MessageControl], ...]] = ()
+    """Layouts that say the same where some fields are zero, which have no bits there; the shortest first."""
 
     cut: Annotated[int, 10] = 0  # frames from start to the new shot; 0: no cut
     caption_bits: Annotated[int, 13] = 0
@@ -153,6 +155,14 @@ class MessageControl(Control):
     closing_codec: Annotated[int, 2] = 0
     closing_length: Annotated[int, 17] = 0
     closing_mode: Annotated[int, MCS_BITS] = 0
+
+    @classmethod
+    def saying(cls, **values: int) -> MessageControl:
+        """These values in this layout, or in the shortest one that can say them."""
+        for layout in cls.shorter:
+            if not any(values.get(name) for name, width in layout.layout() if width == 0):
+                return layout(**values)
+        return cls(**values)
 
     def segment(self) -> Segment:
         """The segment as far as control alone tells it."""

@@ -51,6 +51,7 @@ PROTECTION: Mapping[Purpose, Protection] = MappingProxyType(
         "keyframes": Protection(1e-2, 0.0),
         "sketches": Protection(1e-2, 0.0),
         "video": Protection(1e-2, 0.0),
+        "structure": Protection(1e-2, 0.0),
     }
 )
 

@@ -3,9 +3,11 @@
 Any packet may be the only one that arrives, so each tells the size, rate and length of the video and where its segment
 lies. Numbers take as many bits as the largest of their kind needs::
 
-    1011 version:4  stream:16  part:2 keyframe:1 closing:1 last:1  height:14 width:14
+    1011 version:4  stream:16  part:2 (3 in version 2) keyframe:1 closing:1 last:1  height:14 width:14
     rate:4 [numerator:24 denominator:24]  digits:5 frames start length  digits:4 index count-1
     zeros up to a byte  payload  crc:16
+
+Packets of a segment that has a structure layer have version 2, all others version 1.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
 from lgvsc.errors import InputError
 
-PacketPart: TypeAlias = Literal["words", "keyframe", "closing_keyframe", "end"]
+PacketPart: TypeAlias = Literal["words", "keyframe", "closing_keyframe", "end", "structure"]
 
 PACKET_PARTS: tuple[PacketPart, ...] = get_args(PacketPart)
 MAGIC, VERSION = 0b1011, 1
+STRUCTURE_VERSION = 2  # of the packets of a segment with a structure layer; their part has a bit more
 CRC_BYTES = 2
 MAX_LENGTH_BITS = 12  # of the frames of a segment
 MAX_FRAMES_BITS = 24
@@ -42,6 +45,7 @@ class PacketHeader:
         last: The video ends with this segment.
         keyframe_sent, closing_sent: Which pictures the segment has.
         part: What the payload is a fragment of.
+        structure_sent: Whether the segment has a structure layer.
         index, count: Which fragment, of how many; from ``count`` on they are extra ones.
     """
 
@@ -55,6 +59,7 @@ class PacketHeader:
     part: PacketPart
     index: int
     count: int
+    structure_sent: bool = False
 
     def packed(self) -> bytes:
         """The header, in whole bytes.
@@ -68,9 +73,9 @@ class PacketHeader:
         places = max(self.index, self.count - 1).bit_length()
         other = [("frame rate", rate.numerator, 24), ("frame rate", rate.denominator, 24)]
         fields = [
-            ("version", MAGIC << 4 | VERSION, 8),
+            ("version", MAGIC << 4 | (STRUCTURE_VERSION if self.structure_sent else VERSION), 8),
             ("stream", self.stream, 16),
-            ("part", PACKET_PARTS.index(self.part), 2),
+            ("part", PACKET_PARTS.index(self.part), 3 if self.structure_sent else 2),
             ("pictures", self.keyframe_sent << 2 | self.closing_sent << 1 | self.last, 3),
             ("height", video.height, 14),
             ("width", video.width, 14),
@@ -109,11 +114,13 @@ def pack_packet(header: PacketHeader, payload: bytes) -> bytes:
 def read_packet(data: bytes) -> Packet | None:
     """What a packet says; ``None`` where its CRC fails or it makes no sense. Never raises."""
     body = data[:-CRC_BYTES]
-    if len(body) < 8 or body[0] != MAGIC << 4 | VERSION or data[-CRC_BYTES:] != crc(body):
+    versions = MAGIC << 4 | VERSION, MAGIC << 4 | STRUCTURE_VERSION
+    if len(body) < 8 or body[0] not in versions or data[-CRC_BYTES:] != crc(body):
         return None
     bits = _Bits(body[:32])
     bits.take(8)
-    stream, part, pictures = bits.take(16), bits.take(2), bits.take(3)
+    structure_sent = body[0] == versions[1]
+    stream, part, pictures = bits.take(16), bits.take(3 if structure_sent else 2), bits.take(3)
     height, width, code = bits.take(14), bits.take(14), bits.take(4)
     numerator, denominator = (bits.take(24), bits.take(24)) if code == _OTHER_RATE else (1, 1)
     digits = bits.take(5)
@@ -121,6 +128,8 @@ def read_packet(data: bytes) -> Packet | None:
     places = bits.take(4)
     index, last_index = bits.take(places), bits.take(places)
     if bits.overrun or not 0 < height * width <= MAX_PIXELS or not (numerator and denominator):
+        return None
+    if part >= len(PACKET_PARTS):
         return None
     if digits > MAX_FRAMES_BITS or bool(length) == (PACKET_PARTS[part] == "end"):
         return None
@@ -138,6 +147,7 @@ def read_packet(data: bytes) -> Packet | None:
         part=PACKET_PARTS[part],
         index=index,
         count=last_index + 1,
+        structure_sent=structure_sent,
     )
     return Packet(header, body[bits.whole_bytes :])
 

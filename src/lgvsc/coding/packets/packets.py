@@ -1,9 +1,9 @@
 """A message over a packet network: packets of any size from 51 bytes, of which any subset makes a whole video.
 
-Captions and side information of a segment are its *words*; they, its keyframe and its closing keyframe are each cut
-into fragments of equal size, with extra ones that make up for lost ones. Every packet stands for itself, so the
-receiver needs neither the first nor any other particular one; what it cannot put together it reports lost, as the
-receiver of symbols does, and the world model copes.
+Captions and side information of a segment are its *words*; they, its structure layer, its keyframe and its closing
+keyframe are each cut into fragments of equal size, with extra ones that make up for lost ones. Every packet stands for
+itself, so the receiver needs neither the first nor any other particular one; what it cannot put together it reports
+lost, as the receiver of symbols does, and the world model copes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lgvsc.coding.frames.elementary import CODECS
+from lgvsc.coding.frames.format_search import STEPS
 from lgvsc.coding.packets.erasure_code import MAX_FRAGMENTS, Bytes, all_fragments, extra_fragments
 from lgvsc.coding.packets.packet_header import CRC_BYTES, PacketHeader, PacketPart, pack_packet, read_packet
 from lgvsc.coding.pictures.digital_picture import MEAN_COLOUR_BYTES, decode_picture, encode_picture
 from lgvsc.coding.words.side import COLOURS, MOTION, decode_side, encode_side, side_bits, side_kinds
 from lgvsc.coding.words.text import decode_text, encode_text
-from lgvsc.core.message import Motion, PartStatus, Segment
+from lgvsc.core.message import Motion, PartStatus, Segment, StructureLayer
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError
 
@@ -227,6 +229,13 @@ class _Fragments:
         data = fragments.tobytes().rstrip(b"\x00")
         return data[:-1] if data.endswith(_END_OF_PART) else None
 
+    def prefix(self) -> bytes:
+        """What is there without a gap from its first byte on; of the last fragment nothing, which may be filled up."""
+        there = 0
+        while there < self.count - 1 and there in self.received:
+            there += 1
+        return b"".join(self.received[index].tobytes() for index in range(there))
+
     def beginning(self) -> bytes:
         """As much of the part as is there from its first byte on, at least."""
         first = self.received.get(0)
@@ -255,6 +264,7 @@ class _Pending:
         pictures: list[tuple[PacketPart, bool]] = [
             ("keyframe", self.first.keyframe_sent),
             ("closing_keyframe", self.first.closing_sent),
+            ("structure", self.first.structure_sent),
         ]
         return ["words", *(part for part, sent in pictures if sent)]
 
@@ -272,9 +282,12 @@ class _Pending:
         whole = words.whole() if words else None
         read = _read_words(whole if whole is not None else (words.beginning() if words else b""), whole is not None)
         keyframe, closing = self._picture("keyframe", video), self._picture("closing_keyframe", video)
+        small = self.parts.get("structure")
+        structure = small.whole() if small else None
         status: dict[str, PartStatus] = {
             "control": "ok",
             **read.status,
+            **({"structure": _status(1, structure)} if self.first.structure_sent else {}),
             "keyframe": _status(self.first.keyframe_sent, keyframe),
             "closing_keyframe": _status(self.first.closing_sent, closing),
         }
@@ -290,6 +303,7 @@ class _Pending:
             last=self.first.last,
             keyframe=keyframe,
             closing_keyframe=closing,
+            structure=_read_structure(structure if structure is not None else small.prefix() if small else b""),
             status=status,
         )
 
@@ -401,6 +415,26 @@ def _read_words(data: bytes, whole: bool) -> _Words:
     return _Words(caption, motion, colours, cut, status)
 
 
+def _write_structure(layer: StructureLayer) -> bytes:
+    form = layer.codec << 6 | layer.eighths - 1 << 3 | STEPS.index(layer.step)
+    return bytes([form, layer.headers_sent << 7 | layer.quantiser, layer.header_check]) + layer.payload
+
+
+def _read_structure(data: bytes) -> StructureLayer | None:
+    """From all of it, or from its beginning."""
+    if len(data) <= 3 or data[0] >> 6 >= len(CODECS):
+        return None
+    return StructureLayer(
+        codec=data[0] >> 6,
+        eighths=(data[0] >> 3 & 7) + 1,
+        step=STEPS[data[0] & 7],
+        quantiser=data[1] & 127,
+        payload=data[3:],
+        headers_sent=bool(data[1] >> 7),
+        header_check=data[2],
+    )
+
+
 def _status(sent: int, got: object) -> PartStatus:
     if not sent:
         return "absent"
@@ -422,6 +456,8 @@ def _segment_packets(segment: Segment, config: PacketConfig, stream: int) -> Ite
 
 def _parts(segment: Segment, config: PacketConfig) -> Iterator[tuple[PacketPart, bytes]]:
     yield "words", _write_words(segment)
+    if segment.structure is not None:
+        yield "structure", _write_structure(segment.structure)
     pixels = segment.video.height * segment.video.width
     max_bytes = max(MEAN_COLOUR_BYTES, int(config.keyframe_bits_per_pixel * pixels / 8))
     pictures: tuple[tuple[PacketPart, Pixels | None], ...] = (
@@ -459,6 +495,7 @@ def _header(segment: Segment, stream: int, part: PacketPart, **changes: object) 
         last=segment.last,
         keyframe_sent=segment.keyframe is not None,
         closing_sent=segment.closing_keyframe is not None,
+        structure_sent=segment.structure is not None,
         part=part,
         index=0,
         count=1,
