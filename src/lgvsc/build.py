@@ -13,6 +13,8 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.erasures import ErasingChannel
 from lgvsc.channel.fading import FadingChannel
+from lgvsc.coding.frames.standard_codec import coded_size
+from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
@@ -44,6 +46,7 @@ from lgvsc.world.backends.diffusers.first_frame import FirstFrameWorld
 from lgvsc.world.backends.diffusers.video import DiffusersConfig
 from lgvsc.world.backends.opensora.opensora import OpenSoraConfig
 from lgvsc.world.decoder import SemanticDecoder, takes_sketches
+from lgvsc.world.layered import CompactEnhancer, LayeredWorld
 
 PICTURE_CODECS = {0: "digital-picture", 1: "compact-ntscc", 2: "compact-deepjscc-rgb"}  # by their numbers on the air
 
@@ -214,8 +217,18 @@ def sketch_road(config: Config) -> SketchRoad:
 
 
 def decoder(config: Config) -> SemanticDecoder:
-    """The semantic decoder: adapter and world model."""
-    return SemanticDecoder(world_model(config), config.world, seed=config.seed)
+    """The semantic decoder: adapter, world model, and what makes frames of structure layers."""
+    layered = LayeredWorld(
+        partial(kept_enhancer, config.models.enhancer), structure_frames, coded_size, config.world.look
+    )
+    return SemanticDecoder(world_model(config), config.world, seed=config.seed, layered=layered)
+
+
+@lru_cache(maxsize=1)
+def kept_enhancer(name: str) -> CompactEnhancer:
+    """The network that enlarges structure layers, loaded once in a process."""
+    made: CompactEnhancer = load(name)
+    return made
 
 
 def world_model(config: Config) -> WorldModel:

@@ -58,6 +58,7 @@ class ModelRoles(BaseModel):
     world_model: str
     frame_codec: str = "compact-deepjscc-rgb"  # of djscc-rgb
     frame_differences: str = "compact-dvst"  # of dvst, for all frames but keyframes
+    enhancer: str = "compact-enhancer"  # of structure layers, at the receiver
     segment_captioner: str = ""  # describes segments for the world model, where the captioner is not to do it
     sketch_extractor: str = "compact-pidinet"
     sketch_codec: str = "compact-deepjscc-sketch"  # of a segment's first sketch

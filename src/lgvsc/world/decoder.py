@@ -20,6 +20,7 @@ from lgvsc.core.message import Segment
 from lgvsc.core.video import Pixels, Video, VideoFormat, frames_of_piece
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.world.adapters import ADAPTERS, Adapter, AdapterName, make_adapter
+from lgvsc.world.layered import LayeredWorld
 from lgvsc.world.spans import Span, spans
 
 Made: TypeAlias = tuple[Pixels, Provenance]  # one frame, and where it came from
@@ -35,6 +36,7 @@ class DecoderConfig:
         adapter: ``"dsa"`` sizes the latent to each segment, ``"sfa"`` fixes it for the video.
         show_keyframes: Show a received keyframe itself in its place, not the world model's image of it.
         chunk_frames: Frames of a piece that leaves the decoder, at most; fewer where frames are large.
+        look: Of frames with a structure layer: 0 faithful to what was sent, 1 vivid.
         fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
     """
 
@@ -42,12 +44,15 @@ class DecoderConfig:
     show_keyframes: bool = True
     chunk_frames: int = 32
     fade_s: float = 2.0
+    look: float = 0.0
 
     def __post_init__(self) -> None:
         if self.adapter not in ADAPTERS:
             raise ConfigError(f"world.adapter is {self.adapter!r}; there are {', '.join(ADAPTERS)}")
         if not 1 <= self.chunk_frames <= 256:
             raise ConfigError(f"world.chunk_frames is {self.chunk_frames}; a piece has 1 to 256 frames")
+        if not 0 <= self.look <= 1:
+            raise ConfigError(f"world.look is {self.look}; it lies between 0 (faithful) and 1 (vivid)")
         if not self.fade_s > 0:
             raise ConfigError(f"world.fade_s is {self.fade_s}; a fade takes some time")
 
@@ -59,6 +64,8 @@ class SemanticDecoder:
         world: Makes frames from conditions.
         config: See :class:`DecoderConfig`.
         seed: Of the run. Each range of frames gets a generator of its own from it.
+        layered: Makes the frames of segments with a structure layer; without it, or where nothing of the layer can be
+            decoded, they are made as those without one.
 
     Source: Ma et al. 2026 (arXiv:2606.12899), section II-D. What happens on loss is ours:
 
@@ -67,6 +74,7 @@ class SemanticDecoder:
     ==========================  ==============================================================================
     caption                     made from keyframes and sketches alone
     sketches                    made from what else there is; so they are for a world model that takes none
+    structure layer             made from what else there is; of a part of it, up to where it breaks off
     one keyframe of a segment   made from the other one, the caption steers
     both keyframes              made from the caption alone
     a burst's control           its frames lie between the neighbours' indices; they are made together with
@@ -77,10 +85,18 @@ class SemanticDecoder:
     ==========================  ==============================================================================
     """
 
-    def __init__(self, world: WorldModel, config: DecoderConfig | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        world: WorldModel,
+        config: DecoderConfig | None = None,
+        *,
+        seed: int = 0,
+        layered: LayeredWorld | None = None,
+    ) -> None:
         self.world = world
         self.config = config or DecoderConfig()
         self.seed = seed
+        self._layered = layered
 
     def videos(self, segments: Iterable[Segment]) -> Iterator[Rebuilt]:
         """Make the video, piece by piece.
@@ -100,14 +116,18 @@ class SemanticDecoder:
         seen_until = 0  # ... and the first frame after it
         for span in spans(segments):
             span = span if takes_sketches(self.world) else replace(span, sketches=())
-            if span.nothing_known:
+            layered = self._layered.frames(span) if self._layered else None
+            span = replace(span, structure=None)
+            if layered is not None:
+                frames = origins(layered, span)
+            elif span.nothing_known:
                 seen = span.following if seen is None else seen
                 frames = held_and_faded(span, seen, seen_until, self.config.fade_s)
             else:
                 frames = self._made(span, adapter)
             for piece in in_pieces(frames, span, self.config.chunk_frames):
                 yield piece
-                if not span.nothing_known:
+                if layered is not None or not span.nothing_known:
                     seen, seen_until = piece.video.frames[-1].copy(), span.stop
 
     def _made(self, span: Span, adapter: Adapter) -> Iterator[Made]:
@@ -144,6 +164,12 @@ class SemanticDecoder:
             latent_frames=latent_frames,
             seed=child_seed(self.seed, span.start),
         )
+
+
+def origins(pictures: Iterable[Pixels], span: Span) -> Iterator[Made]:
+    """The frames of a span, each with where it came from."""
+    for index, picture in enumerate(pictures, span.start):
+        yield picture, "generated" if index in span.announced else "concealed"
 
 
 def takes_sketches(world: WorldModel) -> bool:

@@ -6,13 +6,16 @@ output moved onto it. Frames between small frames come from motion between their
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lgvsc.core.message import StructureLayer
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
@@ -20,6 +23,7 @@ from lgvsc.nets.enhancer import Enhancer, EnhancerConfig, Known, blended
 from lgvsc.world.backends.compact.between import Between
 from lgvsc.world.backends.compact.flow import Flow
 from lgvsc.world.enhancing import as_coarse, move_onto, texture_of
+from lgvsc.world.spans import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,61 @@ class CompactEnhancer:
                 made = net(known)[0].float().clamp(0, 1)
             shown = np.ascontiguousarray((255 * made).round().to(torch.uint8).permute(1, 2, 0).numpy())
             yield shown
+
+
+ReadLayer = Callable[[StructureLayer, int, int, int], list[tuple[int, Pixels]]]
+
+
+class LayeredWorld:
+    """Frames of segments that came with a structure layer.
+
+    Args:
+        make_enhancer: Loads the network, when the first structure layer has arrived.
+        read: Small frames of a layer, enlarged, with their places in its segment: from the layer, the video's height
+            and width, and the segment's number of frames.
+        coded_size: Height and width of the small frames: from the video's and the layer's eighths.
+        look: 0 faithful to 1 vivid.
+    """
+
+    def __init__(
+        self,
+        make_enhancer: Callable[[], CompactEnhancer],
+        read: ReadLayer,
+        coded_size: Callable[[int, int, int], tuple[int, int]],
+        look: float = 0.0,
+    ) -> None:
+        self._make_enhancer, self._read, self._coded_size, self._look = make_enhancer, read, coded_size, look
+
+    @cached_property
+    def enhancer(self) -> CompactEnhancer:
+        """The network."""
+        return self._make_enhancer()
+
+    def frames(self, span: Span) -> Iterator[Pixels] | None:
+        """All frames of a span, or ``None`` where not one small frame can be had of it."""
+        layer, video, length = span.structure, span.video, span.stop - span.start
+        if layer is None:
+            return None
+        small = self._read(layer, video.height, video.width, span.segment_frames)
+        small = [(place, picture) for place, picture in small if place < length]
+        return self._made(span, layer, small) if small else None
+
+    def _made(self, span: Span, layer: StructureLayer, small: Sequence[tuple[int, Pixels]]) -> Iterator[Pixels]:
+        video, length = span.video, span.stop - span.start
+        told = Structure(
+            coded=self._coded_size(video.height, video.width, layer.eighths),
+            quantiser=layer.quantiser,
+            interval_s=layer.step / float(video.fps),
+        )
+        keyframes = [] if span.first is None else [span.first]
+        beyond = span.last if span.cut is None else None
+        keyframes += [] if beyond is None else [beyond]
+        pictures = list(self.enhancer.enhanced([picture for _, picture in small], told, keyframes, self._look))
+        places = [place for place, _ in small]
+        if beyond is not None and span.last_index - span.start > places[-1] + layer.step:
+            pictures.append(beyond)  # the end of the small frames was lost, or more than their segment is missing
+            places.append(span.last_index - span.start)
+        return itertools.islice(filled_in(pictures, places, max(length, places[-1] + 1)), length)
 
 
 def filled_in(pictures: Sequence[Pixels], positions: Sequence[int], length: int) -> Iterator[Pixels]:

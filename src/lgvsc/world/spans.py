@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from lgvsc.core.message import Motion, Segment
+from lgvsc.core.message import Motion, Segment, StructureLayer
 from lgvsc.core.video import Pixels, VideoFormat
 
 SLACK_FRAMES = 64  # by how much a segment may lie beyond the announced length, which containers get wrong
@@ -26,6 +26,8 @@ class Span:
         motion: Side information, carried on at the same speed where the span is longer than its segment.
         sketches: Received drawings of frames of the range, each with its index, uint8 ``(H, W)``.
         colours: Received colour layout of its segment, uint8 ``(8, 8, 3)``.
+        structure: Small frames of its segment, as received.
+        segment_frames: How many frames that segment has; the span may have more, or fewer.
         following: The next keyframe, where nothing is known of the span itself.
         whole: The range is exactly one segment, as its control block announced it.
         final: The video is known to end here.
@@ -43,14 +45,16 @@ class Span:
     sketches: tuple[tuple[int, Pixels], ...] = ()
     colours: Pixels | None = None
     cut: int | None = None
+    structure: StructureLayer | None = None
+    segment_frames: int = 0
     following: Pixels | None = None
     whole: bool = False
     final: bool = False
 
     @property
     def nothing_known(self) -> bool:
-        """No picture, no drawing, no colours and no words: there is nothing to make frames from."""
-        parts = (self.first, self.last, self.caption, self.colours)
+        """No picture, small or large, no drawing, no colours and no words: there is nothing to make frames from."""
+        parts = (self.first, self.last, self.caption, self.colours, self.structure)
         return all(part is None for part in parts) and not self.sketches
 
     def pictures(self) -> list[tuple[int, Pixels]]:
@@ -165,6 +169,8 @@ def _span(held: Segment, announced_stop: int, stop: int, *, last: Pixels | None,
         motion=carried_on(held.motion, (stop - held.start) / len(held)),
         sketches=tuple((index, drawn) for index, drawn in drawings_of(held) if index < announced_stop),
         colours=held.colours,
+        structure=held.structure,
+        segment_frames=len(held),
         cut=cut,
         whole=stop == held.stop,
         final=held.last and stop == held.stop,
@@ -186,7 +192,7 @@ def _blank(held: Segment, stop: int, following: Pixels | None = None) -> Span:
 
 def _only_control_arrived(segment: Segment) -> bool:
     parts = (segment.caption, picture_of(segment), segment.closing_keyframe, segment.motion, segment.colours)
-    return all(part is None for part in parts) and not drawings_of(segment)
+    return all(part is None for part in (*parts, segment.structure)) and not drawings_of(segment)
 
 
 def picture_of(segment: Segment) -> Pixels | None:

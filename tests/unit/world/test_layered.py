@@ -1,11 +1,18 @@
+from dataclasses import replace
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
 
+from lgvsc.core.message import Segment, StructureLayer
+from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig
+from lgvsc.world.backends.compact.interpolation import MotionInterpolation
+from lgvsc.world.decoder import SemanticDecoder
 from lgvsc.world.enhancing import as_coarse, move_onto, texture_of
-from lgvsc.world.layered import CompactEnhancer, Structure, filled_in, load
+from lgvsc.world.layered import CompactEnhancer, LayeredWorld, Structure, filled_in, load
 
 CODED = (48, 64)
 STRUCTURE = Structure(coded=CODED, quantiser=45.0, interval_s=0.2)
@@ -70,3 +77,61 @@ def test_pictures_without_positions_are_refused() -> None:
 def test_other_bytes_are_no_weights() -> None:
     with pytest.raises(InputError, match="weights of an enhancer"):
         load(b"nonsense and more")
+
+
+# Segments with a structure layer, through the decoder
+
+VIDEO = VideoFormat(192, 256, Fraction(12), 24)
+LAYER = StructureLayer(codec=2, eighths=2, step=4, quantiser=45, payload=b"small frames")
+PLACES = (2, 6, 10)
+
+
+def read(layer: StructureLayer, height: int, width: int, length: int) -> list[tuple[int, np.ndarray]]:
+    """A stand-in for the codec: as many small frames as the payload has words."""
+    return [(place, as_coarse(scene(place), CODED)) for place in PLACES[: len(layer.payload.split())]]
+
+
+def decoded(segments: list[Segment], layered: bool = True) -> tuple[np.ndarray, list[str]]:
+    world = LayeredWorld(untrained, read, lambda height, width, eighths: CODED)
+    decoder = SemanticDecoder(MotionInterpolation(), layered=world if layered else None)
+    pieces = list(decoder.videos(segments))
+    return np.concatenate([piece.video.frames for piece in pieces]), [o for piece in pieces for o in piece.provenance]
+
+
+def segments(structure: StructureLayer | None, **changes: object) -> list[Segment]:
+    first = Segment(video=VIDEO, start=0, stop=12, keyframe=scene(0), caption="a pan", structure=structure)
+    second = Segment(video=VIDEO, start=12, stop=24, keyframe=scene(12), caption="a pan", last=True)
+    return [first.changed(**changes), second]
+
+
+def test_a_structure_layer_says_where_things_are() -> None:
+    frames, origin = decoded(segments(LAYER, keyframe=None, caption=None))
+    assert len(frames) == 24 and origin[:12] == ["generated"] * 12
+    assert all(np.array_equal(frames[place], as_coarse(scene(place), CODED)) for place in PLACES[:2])
+    assert error(frames[8], scene(8)) < error(frames[8], scene(2))
+
+
+@pytest.mark.parametrize("structure", [None, replace(LAYER, payload=b"")])
+def test_without_one_or_with_one_that_cannot_be_decoded_the_video_is_as_ever(structure: StructureLayer | None) -> None:
+    frames, origin = decoded(segments(structure))
+    ever, as_ever = decoded(segments(None), layered=False)
+    assert np.array_equal(frames, ever) and origin == as_ever
+
+
+def test_where_nothing_else_arrived_and_it_cannot_be_decoded_the_last_picture_is_held() -> None:
+    nothing = Segment(video=VIDEO, start=12, stop=24, last=True, structure=replace(LAYER, payload=b""))
+    frames, origin = decoded([segments(LAYER)[0], nothing])
+    assert origin[12:] == ["missing"] * 12 and error(frames[12], frames[11]) < 12
+
+
+def test_where_its_end_was_lost_frames_go_on_to_the_next_keyframe() -> None:
+    frames, _ = decoded(segments(replace(LAYER, payload=b"one"), keyframe=None))
+    assert np.array_equal(frames[2], as_coarse(scene(2), CODED)) and len(frames) == 24
+    assert error(frames[11], scene(12)) < error(frames[3], scene(12))
+
+
+def test_frames_of_a_lost_burst_are_concealed_from_its_last_small_frame_on() -> None:
+    first, second = segments(LAYER)
+    frames, origin = decoded([first, second.changed(start=18, keyframe=scene(18))])
+    assert origin[:12] == ["generated"] * 12 and origin[12:18] == ["concealed"] * 6
+    assert error(frames[17], scene(18)) < error(frames[11], scene(18))
