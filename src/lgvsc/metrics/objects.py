@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lgvsc.core.interfaces import Detection
+from lgvsc.core.interfaces import Detection, Detector
+from lgvsc.core.video import Pixels
+from lgvsc.models.catalog import load
 
 LEAST_OVERLAP = 0.5  # intersection over union from which two boxes are about the same thing
 
@@ -50,6 +52,40 @@ class ObjectsKept:
         precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
         falling = np.maximum.accumulate(precision[::-1])[::-1]
         return float(falling[hits].sum() / self.things)
+
+
+class ObjectsMeter:
+    """:class:`ObjectsKept` of whole frames, through a detector.
+
+    Args:
+        detector: What looks at both videos.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector, self._kept = detector, ObjectsKept()
+
+    def add(self, source: Pixels, rebuilt: Pixels) -> None:
+        """One frame of the source, and what became of it; uint8 ``(H, W, 3)``."""
+        self._kept.add(self._detector.detect(source), self._detector.detect(rebuilt))
+
+    @property
+    def value(self) -> float | None:
+        """Average precision over all frames so far, 0..1; ``None`` where nothing was detected in the source."""
+        return self._kept.value
+
+    @property
+    def things(self) -> int:
+        """Detections in the source so far."""
+        return self._kept.things
+
+
+def shipped_meter() -> ObjectsMeter:
+    """With the detector of the package.
+
+    Raises:
+        MissingResourceError: Its weights are not there.
+    """
+    return ObjectsMeter(load("compact-detector"))
 
 
 def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:

@@ -39,6 +39,8 @@ PIPELINES = {
     "WanPipeline": "lgvsc.world.backends.diffusers.wan:load_images",
     "LTXConditionPipeline": "lgvsc.world.backends.diffusers.ltx:load_ltx",
 }
+# Networks of this project in a folder, which need no library and no settings: role and loader, by model_type.
+OWN = {"centernet": ("detector", "lgvsc.semantics.backends.compact.detector:CompactDetector.load_folder")}
 HEADER = (
     "# Every model. Sizes and digests are written by `python -m lgvsc.models.catalog`; the rest is written by hand.\n"
 )
@@ -88,9 +90,20 @@ def card_of_folder(folder: Path) -> ModelCard:
         kind = str(json.loads(path.read_text("utf-8"))["model_type"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnknownModelError(f"{folder} holds no model: {path.name} cannot be read ({error})") from error
+    if kind in OWN:
+        role, loader = OWN[kind]
+        return ModelCard(
+            name=folder.name,
+            role=role,
+            loader=loader,
+            licence="see the folder",
+            source=str(folder),
+            summary=f"A {kind} from a folder.",
+            folder=str(folder),
+        )
     if kind not in LOADERS:
         note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else ""
-        raise UnknownModelError(f"{folder} holds a {kind!r}; lgvsc reads {', '.join(LOADERS)}{note}")
+        raise UnknownModelError(f"{folder} holds a {kind!r}; lgvsc reads {', '.join((*LOADERS, *OWN))}{note}")
     return ModelCard(
         name=folder.name,
         role="captioner" if kind in ("video_llava", "llava") else "vision_language",

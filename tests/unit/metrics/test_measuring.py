@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from lgvsc.core.interfaces import Detection
 from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
 from lgvsc.metrics import measuring
 from lgvsc.metrics.measuring import VideoMeter
+from lgvsc.metrics.objects import ObjectsMeter
 from lgvsc.metrics.registry import DEFAULT, METRICS, parse_metrics
 from lgvsc.metrics.temporal import Warp, flicker, luma, sharpness
 from lgvsc.models.catalog import find
@@ -142,3 +144,33 @@ def test_clip_score_on_a_tiny_random_model(tmp_path, monkeypatch):
     assert measuring.LOOKS["clip"]()(scene(), scene()) == pytest.approx(1.0, abs=1e-5)
     other = measured(["clip"], [(scene(), 255 - scene())])
     assert -1 <= other.values["clip"] < 0.9999
+
+
+def test_objects_kept_pools_all_frames(monkeypatch):
+    class Squares:
+        """Sees a bright picture as a thing, the surer the brighter."""
+
+        name = "squares"
+
+        def detect(self, pixels):
+            score = float(pixels.mean()) / 255
+            return (Detection("square", score, (0.0, 0.0, 1.0, 1.0)),) if score > 0.2 else ()
+
+    monkeypatch.setattr(measuring, "shipped_meter", lambda: ObjectsMeter(Squares()))
+    bright, dark = np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64, 3), np.uint8)
+    found = measured(["objects_kept"], [(bright, bright), (bright, dark), (dark, bright // 2)], look_every=1)
+    assert found.values["objects_kept"] == pytest.approx(0.5)  # a mean over frames would be another number
+    assert found.details["objects_kept"]["things"] == 2 and found.details["objects_kept"]["frames"] == 3
+    nothing = measured(["objects_kept"], [(dark, bright)], look_every=1)
+    assert nothing.values["objects_kept"] is None and "nothing was detected" in nothing.absent["objects_kept"]
+
+
+def test_objects_kept_says_whose_weights_and_when_they_are_missing(monkeypatch):
+    assert METRICS["objects_kept"].sha256 == find("compact-detector").sha256
+
+    def gone():
+        raise MissingResourceError("no weights here")
+
+    monkeypatch.setattr(measuring, "shipped_meter", gone)
+    found = measured(["objects_kept"], [(scene(), scene())])
+    assert found.absent["objects_kept"] == "no weights here"

@@ -15,6 +15,7 @@ from torch import Tensor
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError
 from lgvsc.nets.centernet import CenterNet
+from lgvsc.semantics.backends.compact.detector import FOLDER_CONFIG, FOLDER_KIND, FOLDER_WEIGHTS, INPUT_SIDE
 
 _TYPES = {"float16": np.float16, "float32": np.float32, "int32": np.int32}
 # Our names, as patterns, and what the graph calls them. Convolutions carry their batch normalisation as an offset.
@@ -40,7 +41,10 @@ _HEADS = {"middles": "cls", "sides": "wh"}
 
 
 def convert_detector(graph: Path, target: Path) -> None:
-    """Write ``target`` (safetensors, float16) from a graph's JSON file and the binary file beside it.
+    """Write the network (safetensors, float16) from a graph's JSON file and the binary file beside it.
+
+    Args:
+        target: A file that ends in ``.safetensors``; or a folder, which can be named wherever a detector is.
 
     Raises:
         InputError: Not the graph of a MobileNetV3-CenterNet, or its weights are not whole.
@@ -48,8 +52,15 @@ def convert_detector(graph: Path, target: Path) -> None:
     from safetensors.torch import save
 
     tensors = centernet_tensors(read_graph_weights(graph))
-    with atomic_write(target) as file:
+    if target.suffix == ".safetensors":
+        with atomic_write(target) as file:
+            file.write(save(tensors))
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target / FOLDER_WEIGHTS) as file:
         file.write(save(tensors))
+    with atomic_write(target / FOLDER_CONFIG) as file:
+        file.write((json.dumps({"model_type": FOLDER_KIND, "input_side": INPUT_SIDE}, indent=1) + "\n").encode())
 
 
 def read_graph_weights(graph: Path) -> dict[str, NDArray[Any]]:
