@@ -22,7 +22,7 @@ from statistics import fmean, stdev
 import cv2
 import torch
 
-from lgvsc import build
+from lgvsc import kinds
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.config import load_config
@@ -81,7 +81,7 @@ def measured(
         return []
     start = time.process_time()
     config = load_config(scheme=scheme, settings=settings)
-    sender, receiver = (build.scheme(config) for _ in range(2))
+    sender, receiver = (kinds.scheme(config) for _ in range(2))
     bursts = [burst for _, burst in sender.transmit(iter(frames), video)]
     cbr = Ledger.of(bursts, video).cbr
     channel = AwgnChannel(config.channel.snr_db, child_generator(0, "channel", path.stem, config.channel.snr_db, 0))

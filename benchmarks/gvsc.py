@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lgvsc import build, link
+from lgvsc import build, kinds, link
 from lgvsc.core.video import Pixels, VideoReader, read_video
 from lgvsc.experiments.clips.excerpts import sampled
 from lgvsc.experiments.recipe import shipped_recipe
@@ -55,7 +55,7 @@ def main() -> None:
 
 def sketches(clip: Path, config: object) -> tuple[list[Pixels], list[Pixels]]:
     """Sketches as drawn and as received, one for each frame; black where none arrived."""
-    scheme, channel = build.scheme(config), build.channel(config, clip="sheet")
+    scheme, channel = kinds.scheme(config), build.channel(config, clip="sheet")
     with VideoReader(clip) as reader:
         ((segment, burst),) = scheme.transmit(reader, reader.format)
     (got,) = scheme.codec.decode([channel(burst.symbols)])

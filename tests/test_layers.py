@@ -14,8 +14,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "lgvsc"
 LAYERS = {
     "cli": 6, "ui": 6,
     "experiments": 5, "training": 5,
-    "api": 4, "config": 4, "build": 4, "inspection": 4, "link": 4, "picture_link": 4, "planning": 4, "record": 4,
-    "live": 4,
+    "api": 4, "config": 4, "build": 4, "inspection": 4, "kinds": 4, "link": 4, "picture_link": 4,
+    "live": 4, "planning": 4, "record": 4, "settings": 4,
     "schemes": 3,
     "semantics": 2, "coding": 2, "world": 2,
     "channel": 1, "metrics": 1, "models": 1, "nets": 1,
@@ -131,14 +131,14 @@ def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 
 def test_the_reading_path_leads_through_seven_stops():
-    """The README lists them; each is named by an import of the one before it, or of the scheme or build."""
+    """The README lists them; each is named by an import of the one before it, or of the scheme."""
     readme = (SOURCE.parents[1] / "README.md").read_text(encoding="utf-8")
     paragraph = readme.split("in which the video travels:")[1].split("\n\n")[0]
     stops = re.findall(r"\(src/lgvsc/([a-z_/]+)\.py\)", paragraph)
     assert len(stops) == 7, stops
-    assert stops[:3] == ["link", "build", "schemes/generative"]
+    assert stops[:3] == ["link", "kinds", "schemes/generative"]
     handed_on_by = {  # who names the stop: the file before it, or the one that puts the stages together
-        "build": "link", "schemes/generative": "build", "semantics/encoder": "schemes/generative",
+        "kinds": "link", "schemes/generative": "kinds", "semantics/encoder": "schemes/generative",
         "coding/message_codec": "schemes/generative", "channel/awgn": "link", "world/decoder": "schemes/generative",
     }  # fmt: skip
     assert set(stops[1:]) == set(handed_on_by), stops

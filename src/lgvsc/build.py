@@ -1,4 +1,4 @@
-"""Configuration to objects. The only place that knows both: stages receive objects, never names or paths."""
+"""Configuration to stages: they receive objects, never names or paths. Whole schemes are put together in ``kinds``."""
 
 from __future__ import annotations
 
@@ -16,23 +16,14 @@ from lgvsc.channel.fading import FadingChannel
 from lgvsc.coding.frames.standard_codec import coded_size
 from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.coding.message_codec import MessageCodec
-from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.coding.pictures.sketches import SketchRoad
-from lgvsc.config import AUTO, DJSCC, DVST, GVSC_ADAPTIVE, Config, with_chosen_scheme
-from lgvsc.core.clock import Stopwatch
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, Scheme, WorldModel
+from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, WorldModel
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
-from lgvsc.schemes.auto import AutoReceiver, Family
-from lgvsc.schemes.conventional import ConventionalScheme
-from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
-from lgvsc.schemes.dvst import DvstScheme
-from lgvsc.schemes.generative import GenerativeScheme
-from lgvsc.schemes.piloted import PilotedScheme
 from lgvsc.semantics.backends.large.openai_server import ServerConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.describe_cache import DescribeCache
@@ -42,6 +33,7 @@ from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
 from lgvsc.semantics.thresholds import StoredThreshold, ThresholdWarning, misuse
+from lgvsc.settings import Config
 from lgvsc.world.backends.diffusers.first_frame import FirstFrameWorld
 from lgvsc.world.backends.diffusers.video import DiffusersConfig
 from lgvsc.world.backends.opensora.opensora import OpenSoraConfig
@@ -49,64 +41,6 @@ from lgvsc.world.decoder import SemanticDecoder, takes_sketches
 from lgvsc.world.layered import CompactEnhancer, LayeredWorld
 
 PICTURE_CODECS = {0: "digital-picture", 1: "compact-ntscc", 2: "compact-deepjscc-rgb"}  # by their numbers on the air
-
-
-def scheme(
-    config: Config,
-    clock: Stopwatch | None = None,
-    watch: Callable[[Choice], None] | None = None,
-    cost: Cost | None = None,
-) -> Scheme:
-    """Both ends of the link. The receiver's half uses nothing of the configuration but its static contract."""
-    clock = clock or Stopwatch()
-    built = without_pilots(config, clock, watch, cost)
-    pilots = config.channel.pilots()
-    return PilotedScheme(built, pilots, clock) if pilots else built
-
-
-def without_pilots(
-    config: Config, clock: Stopwatch, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None
-) -> Scheme:
-    """The scheme itself. For ``auto`` a receiver alone, as a transmitter has made its choice by now."""
-    if config.scheme == AUTO:
-        kinds: dict[Family, str] = {"generative": "skem-dsa", "conventional": "h265-ldpc"}  # each reads all of its kind
-        return AutoReceiver(lambda kind: without_pilots(with_chosen_scheme(config, kinds[kind]), clock))
-    if config.scheme == GVSC_ADAPTIVE:  # a receiver alone: any of its kind reads what each burst says that it has
-        return without_pilots(with_chosen_scheme(config, "gvsc-sketch"), clock)
-    if config.is_conventional:
-        return conventional(config, clock)
-    if config.scheme == DJSCC:
-        return DjsccRgbScheme(frame_codec(config), config.believed_snr_db, config.djscc, clock)
-    if config.scheme == DVST:
-        return dvst(config, clock)
-    return GenerativeScheme(
-        config.scheme, partial(encoder, config, watch, cost), codec(config), partial(decoder, config), clock=clock
-    )
-
-
-def conventional(config: Config, clock: Stopwatch | None = None) -> ConventionalScheme:
-    """A standard video codec over LDPC and QAM. ``coding.budget`` comes before ``conventional.budget``."""
-    settings = config.conventional
-    if config.coding.budget:
-        settings = replace(settings, budget=config.coding.budget)
-    return ConventionalScheme(
-        config.scheme, config.believed_snr_db, settings, snr_def=config.channel.snr_def, clock=clock
-    )
-
-
-def dvst(config: Config, clock: Stopwatch | None = None) -> DvstScheme:
-    """Keyframes and differences as analogue symbols. ``coding.budget`` comes before ``dvst.budget``."""
-    settings = config.dvst
-    if config.coding.budget:
-        settings = replace(settings, budget=config.coding.budget)
-    roads = PictureRoads(picture_codecs(config))
-    return DvstScheme(roads, load(config.models.frame_differences), config.believed_snr_db, settings, clock)
-
-
-def frame_codec(config: Config) -> DeepJsccPictureCodec:
-    """What codes every frame in djscc-rgb."""
-    codec: DeepJsccPictureCodec = load(config.models.frame_codec)
-    return codec
 
 
 def encoder(config: Config, watch: Callable[[Choice], None] | None = None, cost: Cost | None = None) -> SemanticEncoder:

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import torch
 
-from lgvsc import build
+from lgvsc import build, kinds
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.radio import RadioChannel, RadioConfig
 from lgvsc.channel.sigmf import SigmfReader, SigmfWriter, WaveformWriter
 from lgvsc.channel.waveform import added_symbols
-from lgvsc.config import Config
 from lgvsc.core.air import Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.container import write_message
@@ -33,8 +32,8 @@ from lgvsc.core.provenance import TAG, ProvenanceRuns, badged, write_sidecar
 from lgvsc.core.video import Frame, VideoFormat, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.metrics.measuring import VideoMeter
-from lgvsc.planning import fit_to_budget
 from lgvsc.record import Record, fingerprint
+from lgvsc.settings import Config
 
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
 DECODED = {"comment": "Decoded by lgvsc from what arrived of the pictures themselves."}
@@ -81,9 +80,9 @@ def run(
     with VideoReader(source, max_side=side) as reader, VideoReader(source, max_side=side) as original:
         on_open(reader.format, reader.notes)
         with clock.stage("semantics"):
-            config, choices = fit_to_budget(reader, config)
+            config, choices = kinds.fit_to_budget(reader, config)
         record = Record(config, source, fingerprint(source), reader.format, choices)
-        scheme = build.scheme(config, clock, watch=record.chose, cost=record.cost)
+        scheme = kinds.scheme(config, clock, watch=record.chose, cost=record.cost)
         channel = build.channel(config, clip=record.sha256, trial=trial)
 
         frames = clock.during("source", reader)
@@ -142,9 +141,9 @@ def send(
 
     with VideoReader(source, max_side=config.link.max_side) as reader:
         on_open(reader.format, reader.notes)
-        config, choices = fit_to_budget(reader, config)
+        config, choices = kinds.fit_to_budget(reader, config)
         on_choices(choices)
-        scheme = build.scheme(config)
+        scheme = kinds.scheme(config)
         clip = fingerprint(source)
         with (
             SigmfWriter(symbols, clip=clip, force=force)
@@ -217,7 +216,7 @@ def receive(
         NothingReceivedError: No burst could be read.
     """
     arrived = Arrived()
-    scheme = build.scheme(config)
+    scheme = kinds.scheme(config)
     receptions = SigmfReader(recording, samples_per_symbol=samples_per_symbol)
     arrived.notes += receptions.notes
     pieces = scheme.reconstruct(receptions, on_segment=arrived.segment)
@@ -272,7 +271,7 @@ def write_pieces(
     if piece is None:
         raise NothingReceivedError
     provenance = ProvenanceRuns()
-    made_by = GENERATED if config.is_generative else DECODED
+    made_by = GENERATED if kinds.kind_of(config.scheme).generated else DECODED
     with VideoWriter(output, piece.video.format, pixel_format=config.link.pixel_format, metadata=made_by) as writer:
         while piece is not None:
             on_piece(piece)

@@ -20,7 +20,7 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from lgvsc import build
+from lgvsc import kinds
 from lgvsc.coding.packets.packet_header import read_packet
 from lgvsc.coding.packets.packets import MIN_MTU, Assembler, PacketConfig, packetise
 from lgvsc.coding.packets.sealing import SEAL_BYTES, Opener, Sealer, is_sealed
@@ -343,7 +343,7 @@ def _transmit(outgoing: socket.socket, packet: bytes, to: Address, sent: Sent, s
 
 
 def _generative(config: Config) -> GenerativeScheme:
-    scheme = build.scheme(config)
+    scheme = kinds.scheme(config)
     if config.message.sketches:
         raise ConfigError(f"scheme {config.scheme} sends sketches, which packets do not carry yet; send it as symbols")
     if not isinstance(scheme, GenerativeScheme):

@@ -12,11 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lgvsc.coding.frames.standard_codec import ENCODERS
+from lgvsc import kinds
 from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
 from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP
-from lgvsc.coding.words.text_model import SHIPPED as TEXT_MODEL
-from lgvsc.config import DJSCC, DVST, Config
 from lgvsc.core.air import Burst
 from lgvsc.core.container import colours_in_hex, view_of_structure
 from lgvsc.core.cost import Cost
@@ -27,10 +25,9 @@ from lgvsc.core.provenance import ProvenanceRuns
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.metrics.measuring import Measured
 from lgvsc.metrics.quality import QUALITY_KEYS
-from lgvsc.models.catalog import find
-from lgvsc.models.hub import revision_here
 from lgvsc.schemes.gvsc_rates import paper_symbols
 from lgvsc.semantics.keyframes import Choice
+from lgvsc.settings import Config
 
 REPORT_VERSION = 1
 THUMBNAIL_WIDTH = 160
@@ -145,14 +142,14 @@ class Record:
             "segments": [self._segment_row(i, s) for i, s in enumerate(self.sent_segments)],
             "keyframes": SemanticMessage(tuple(self.sent_segments)).keyframe_indices,
             "divergence_curve": self.curve,
-            "threshold": config.keyframes.threshold if config.is_generative else None,
+            "threshold": config.keyframes.threshold if kinds.kind_of(config.scheme).generated else None,
             "choices": self.choices,
             "metrics": self._metrics(),
             "provenance": self.provenance.runs,
             "damage": self._damage(),
             "timing_s": self._timing_s(),
             "cost": self.cost.as_json() | {"wasted_share": self.cost.wasted_share(len(self.curve))},
-            "models": models(config),
+            "models": kinds.models(config),
             "config": config.model_dump(mode="json"),
             "environment": environment(),
         }
@@ -245,35 +242,6 @@ def fingerprint(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal; it names the clip in seeds and reports."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def models(config: Config) -> dict[str, dict[str, Any]]:
-    """Name, revision and digest of every model in a run, by role; several of one role are numbered."""
-    if config.is_conventional:
-        codec = config.conventional.codec
-        return {"video_codec": {"name": ENCODERS[codec], "revision": f"PyAV {version('av')}", "sha256": None}}
-    roles = config.models
-    if config.scheme == DJSCC:
-        card = find(roles.frame_codec)
-        return {"frame_codec": {"name": card.name, "revision": card.revision, "sha256": card.sha256}}
-    if config.scheme == DVST:
-        used = [find(name) for name in (*roles.picture_codecs, roles.frame_differences)]
-        roles_of = [*(f"picture_codec_{i}" for i, _ in enumerate(roles.picture_codecs, 1)), "frame_differences"]
-        return {
-            role: {"name": c.name, "revision": c.revision, "sha256": c.sha256}
-            for role, c in zip(roles_of, used, strict=True)
-        }
-    named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
-    if roles.segment_captioner:
-        named["segment_captioner"] = roles.segment_captioner
-    if config.message.sketches:
-        named |= {"sketch_extractor": roles.sketch_extractor, "sketch_codec": roles.sketch_codec}
-        named |= {"sketch_differences": roles.sketch_differences} if config.message.sketches > 1 else {}
-        named |= {"sketch_to_frame": roles.sketch_to_frame} if roles.sketch_to_frame else {}
-    codecs = roles.picture_codecs
-    named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
-    cards = {role: find(name) for role, name in (named | {"world_model": config.world_model}).items()}
-    return {role: {"name": c.name, "revision": revision_here(c), "sha256": c.sha256} for role, c in cards.items()}
 
 
 def environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lgvsc import build, link
+from lgvsc import build, kinds, link
 from lgvsc.config import load_config
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Video, VideoReader, read_video, write_video
@@ -48,12 +48,12 @@ def test_a_scheme_of_gvsc_sends_what_it_says_and_makes_the_whole_video(clip, tmp
 def test_a_receiver_of_lgvsc_reads_what_gvsc_sends(clip):
     """The control stream tells it: pictures by DeepJSCC, sketches, or words alone."""
     got: dict[str, Segment] = {}
-    receiver = build.scheme(load_config(settings={"channel.snr_db": 12.0}))
+    receiver = kinds.scheme(load_config(settings={"channel.snr_db": 12.0}))
     for scheme in ("gvsc-first-frame", "gvsc-sketch", "text-only"):
         config = load_config(scheme=scheme, settings={"channel.snr_db": 12.0})
         channel = build.channel(config, clip="c")
         with VideoReader(clip) as reader:
-            bursts = [burst for _, burst in build.scheme(config).transmit(reader, reader.format)]
+            bursts = [burst for _, burst in kinds.scheme(config).transmit(reader, reader.format)]
         for _ in receiver.reconstruct([channel(b.symbols) for b in bursts], lambda s, n=scheme: got.update({n: s})):
             pass
     assert got["gvsc-first-frame"].keyframe is not None and got["gvsc-first-frame"].caption

@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lgvsc import build, link
+from lgvsc import build, kinds, link
 from lgvsc.coding.frames import vvc
-from lgvsc.config import CONVENTIONAL, load_config
+from lgvsc.config import load_config
 from lgvsc.core.container import read_message, write_message
 from lgvsc.core.message import PARTS
 from lgvsc.core.video import Video, write_video
@@ -31,7 +31,7 @@ def clip(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("scheme", CONVENTIONAL)
+@pytest.mark.parametrize("scheme", kinds.CONVENTIONAL.schemes)
 def test_every_codec_runs_from_its_scheme_id_alone(scheme, clip, tmp_path):
     if scheme == "vvc-ldpc":
         pytest.importorskip("imageio_ffmpeg")
@@ -81,7 +81,7 @@ def test_what_contradicts_itself_is_refused():
     ]:
         with pytest.raises(ConfigError, match=words):
             config = load_config(scheme=scheme, settings=settings)
-            build.scheme(config), build.channel(config, "clip")
+            kinds.scheme(config), build.channel(config, "clip")
 
 
 def test_three_processes_with_a_message_that_has_neither_words_nor_pictures(clip, tmp_path):

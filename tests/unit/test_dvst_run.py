@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from lgvsc import build
+from lgvsc import build, kinds
 from lgvsc.config import load_config
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import Video
 from lgvsc.metrics.quality import psnr_db
-from lgvsc.planning import fit_to_budget, pay_for_pilots
+from lgvsc.planning import pay_for_pilots
 
 
 def clip(frames: int = 6) -> Video:
@@ -30,12 +30,12 @@ FADING = {"channel.kind": "rayleigh", "channel.csi": "estimated", "channel.snr_d
 def test_shipped_weights_follow_what_moves(settings):
     video = clip()
     config = load_config(scheme="dvst", settings={"coding.budget": "0.03cbr", "dvst.gop_frames": 0} | settings)
-    config, _ = pay_for_pilots(config)
-    bursts = [burst for _, burst in build.scheme(config).transmit(iter(video), video.format)]
+    config, _ = pay_for_pilots(config, ["dvst"], "dvst")
+    bursts = [burst for _, burst in kinds.scheme(config).transmit(iter(video), video.format)]
     ledger = Ledger.of(bursts, video.format)
     assert 0.9 * 0.03 < ledger.cbr <= 0.0302 and ledger.symbols["keyframes"] and ledger.symbols["video"]
     channel = build.channel(config, "a clip")
-    pieces = list(build.scheme(config).reconstruct(channel(burst.symbols) for burst in bursts))
+    pieces = list(kinds.scheme(config).reconstruct(channel(burst.symbols) for burst in bursts))
     shown = np.concatenate([piece.video.frames for piece in pieces])
     assert {origin for piece in pieces for origin in piece.provenance} == {"received"}
     assert psnr_db(video.frames[-1], shown[-1]) > psnr_db(video.frames[-1], shown[0]) + 1
@@ -49,5 +49,5 @@ def test_what_it_goes_by_is_said_in_words():
         ({}, "budget 0.004cbr, a keyframe every 12 frames"),
         ({"coding.budget": "5kbps", "dvst.gop_frames": 0, "dvst.eta": 0.2}, "budget 5kbps, one keyframe, 0.2 reals"),
     ):
-        _, choices = fit_to_budget(Source(), load_config(scheme="dvst", settings=settings))
+        _, choices = kinds.fit_to_budget(Source(), load_config(scheme="dvst", settings=settings))
         assert choices[-1].startswith(words)

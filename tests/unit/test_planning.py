@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lgvsc import planning
+from lgvsc import kinds, planning
 from lgvsc.config import load_config
 from lgvsc.core.video import Video, VideoReader, write_video
 
@@ -25,7 +25,7 @@ def test_the_curve_of_a_clip_is_made_once_for_all_budgets_and_channels(tmp_path,
 
     def plan(name, **settings):
         with VideoReader(tmp_path / f"{name}.mp4") as reader:
-            return planning.fit_to_budget(reader, load_config(settings=settings))
+            return kinds.fit_to_budget(reader, load_config(settings=settings))
 
     plan("a", **{"coding.budget": "1e-3cbr"})
     plan("a", **{"coding.budget": "5e-2cbr", "channel.snr_db": 0.0})

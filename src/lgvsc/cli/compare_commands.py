@@ -163,7 +163,9 @@ def side_by_side(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]
 
 def receiver_words(rows: list[Row]) -> str:
     """What the bill's columns mean."""
-    codecs = any(row.name.endswith("-ldpc") for row in rows)
+    from lgvsc.kinds import CONVENTIONAL
+
+    codecs = any(row.name in CONVENTIONAL.schemes for row in rows)
     words = "rx s/s: seconds of the receiver for a second of video; rx weights: parameters of its networks"
     return words + (", none for a codec" if codecs else "")
 

@@ -227,7 +227,7 @@ def check_extras() -> list[Check]:
 
 def check_presets() -> list[Check]:
     """Build both ends of the link for each preset whose weights are shipped; look for those of the others."""
-    from lgvsc import build
+    from lgvsc import build, kinds
     from lgvsc.config import load_config, presets
 
     checks = []
@@ -237,7 +237,7 @@ def check_presets() -> list[Check]:
             checks.append(check_large_preset(name, config))
             continue
         try:
-            build.scheme(config)
+            kinds.scheme(config)
             build.encoder(config)
             build.decoder(config)
             checks.append(Check(f"preset {name}", "ok", "ready: transmitter and receiver were built"))

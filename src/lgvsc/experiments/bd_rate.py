@@ -19,6 +19,7 @@ from statistics import fmean, stdev
 
 from lgvsc.errors import MissingResourceError
 from lgvsc.experiments.compare_table import Row, student_t_95
+from lgvsc.kinds import CONVENTIONAL
 from lgvsc.metrics.registry import BY_KEY
 
 MIN_POINTS = 4  # of a curve, as the interpolation wants them
@@ -118,7 +119,7 @@ def choose_anchor(names: Sequence[str], asked: str | None = None) -> str:
     """Whom the others are compared with: the one that was asked for, else the last codec, else the last scheme."""
     if asked is not None:
         return asked
-    codecs = [name for name in names if name.endswith("-ldpc")]
+    codecs = [name for name in names if name in CONVENTIONAL.schemes]
     return (codecs or list(names))[-1]
 
 

@@ -6,11 +6,12 @@ from functools import cache
 from math import prod
 
 from lgvsc.config import Config
+from lgvsc.kinds import models
 from lgvsc.models.catalog import find
 from lgvsc.models.weights import header, load_asset
-from lgvsc.record import models
 
 SENDER_ROLES = ("captioner", "judge", "segment_captioner", "sketch_extractor")
+VIDEO_CODEC = "video_codec"  # no network
 
 
 def receiver_parameters(config: Config) -> int | None:
@@ -21,7 +22,7 @@ def receiver_parameters(config: Config) -> int | None:
     """
     total = 0
     for role, entry in models(config).items():
-        if role in SENDER_ROLES or config.is_conventional:
+        if role in (*SENDER_ROLES, VIDEO_CODEC):
             continue
         counted = parameters(entry["name"])
         if counted is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from lgvsc import build
+from lgvsc import kinds
 from lgvsc.config import SCHEMES, Config, load_config
 from lgvsc.core.files import refuse_doubles
 from lgvsc.core.ledger import Ledger
@@ -199,11 +199,7 @@ def unavailable(line: Line, recipe: Recipe) -> str:
     if line.scheme not in SCHEMES:
         return f"there is no scheme {line.scheme} yet"
     try:
-        config = configured(recipe, line, recipe.snr_db[0])
-        if config.is_generative and config.message.sketches > 1:
-            build.load(config.models.sketch_differences)
-        if line.scheme == "dvst":
-            build.scheme(config)
+        kinds.kind_of(line.scheme).probe(configured(recipe, line, recipe.snr_db[0]))
     except LgvscError as error:
         return str(error)
     return ""
@@ -352,7 +348,7 @@ def sent_rates(config: Config, clip: Path) -> SentRates:
     """Send a clip, to nobody, and count."""
     segments, bursts = [], []
     with VideoReader(clip) as reader:
-        for segment, burst in build.scheme(config).transmit(reader, reader.format):
+        for segment, burst in kinds.scheme(config).transmit(reader, reader.format):
             segments.append(segment)
             bursts.append(burst)
         ledger = Ledger.of(bursts, segments[-1].video)

@@ -81,6 +81,14 @@ class ConventionalConfig:
         if self.mode == "gvsc" and self.codec not in ("h264", "h265"):
             raise ConfigError(f"conventional.mode = 'gvsc' is there for h264 and h265, not for {self.codec}")
 
+    def in_words(self, snr_db: float) -> list[str]:
+        """What the scheme goes by at an SNR that the transmitter believes."""
+        if self.mode == "gvsc":
+            return [f"budget {self.budget}, filled by the quantiser alone under 4-QAM and LDPC of rate 3/4"]
+        if self.mode == "adaptive":
+            return [f"budget {self.budget}; size, frame rate and quantiser are searched"]
+        return [f"Table I of LGVSC at {snr_db:g} dB: {paper_row(self.codec, snr_db).in_words()}"]
+
 
 class ConventionalScheme:
     """Both ends of the link. The receiver's half uses nothing of the arguments.

@@ -10,13 +10,15 @@ GVSC takes three levels of sampling and keeps "3 channels" (section IV-B). Three
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from lgvsc.channel.common import erase_bad
+from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import FramesControl, described
 from lgvsc.coding.burst.framing import MAX_BURST_SYMBOLS, ControlRead
+from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
@@ -48,6 +50,29 @@ class DjsccConfig:
             raise ConfigError(f"djscc.reals is {self.reals}; the codec sends {REALS[0]} to {REALS[-1]}, as GVSC 3")
         if not 1 <= self.burst_frames <= MAX_FRAMES:
             raise ConfigError(f"djscc.burst_frames is {self.burst_frames}; control carries 1 to {MAX_FRAMES}")
+
+    def within(self, budget: str, codec: DeepJsccPictureCodec, video: VideoFormat, snr_db: float) -> DjsccConfig:
+        """These settings at the highest rate that a budget allows, control blocks paid first.
+
+        Args:
+            budget: As :class:`~lgvsc.coding.budget.Budget` reads it.
+            snr_db: Es/N0 that the transmitter believes.
+
+        Raises:
+            ConfigError: Even the lowest rate costs more.
+        """
+        per_frame = Budget.parse(budget).symbols_per_frame(video, bits_per_symbol(snr_db))
+        frames = video.frames or self.burst_frames
+        control = FramesControl.head_symbols(snr_db) * -(-frames // self.burst_frames) / frames
+        fewest = codec.min_symbols(video.height, video.width)
+        reals = min(int((per_frame - control) * REALS[0] / fewest), REALS[-1])
+        if reals < REALS[0]:
+            least = (fewest + control) / (3 * video.height * video.width)
+            raise ConfigError(
+                f"djscc-rgb sends every frame and costs a CBR of {least:.4f} at least, above coding.budget = "
+                f"{budget!r}; give it more, or take another scheme"
+            )
+        return replace(self, reals=reals)
 
 
 class DjsccRgbScheme:

@@ -66,6 +66,12 @@ class DvstSchemeConfig:
             raise ConfigError(f"dvst.burst_frames is {self.burst_frames}; control carries 1 to {MAX_FRAMES}")
         Budget.parse(self.budget)
 
+    def in_words(self) -> str:
+        """What the scheme goes by."""
+        keyframes = f"a keyframe every {self.gop_frames} frames" if self.gop_frames else "one keyframe"
+        reals = f", {self.eta:g} reals for each bit of information at most" if self.eta else ""
+        return f"budget {self.budget}, {keyframes}{reals}"
+
 
 class DvstScheme:
     """Both ends of the link. The receiver's half uses the two codecs and nothing else.

@@ -63,12 +63,12 @@ def test_opencv_without_cascades_fails(monkeypatch, tmp_path):
 
 
 def test_presets_that_are_not_shipped_are_said_to_be_absent(monkeypatch):
-    from lgvsc import build
+    from lgvsc import kinds
 
-    monkeypatch.setattr(build, "scheme", lambda config: None)
+    monkeypatch.setattr(kinds, "scheme", lambda config: None)
     checks = {check.name: check for check in doctor.check_presets()}
     assert checks["preset compact"].status == "ok"
-    monkeypatch.setattr(build, "scheme", lambda config: 1 / 0)
+    monkeypatch.setattr(kinds, "scheme", lambda config: 1 / 0)
     checks = {check.name: check for check in doctor.check_presets()}
     assert checks["preset compact"] == Check("preset compact", "failed", "division by zero")
     from lgvsc.config import presets
@@ -78,9 +78,9 @@ def test_presets_that_are_not_shipped_are_said_to_be_absent(monkeypatch):
 
 
 def test_a_preset_whose_weights_are_not_here_is_a_warning_with_the_way_to_them(monkeypatch):
-    from lgvsc import build
+    from lgvsc import kinds
 
-    monkeypatch.setattr(build, "scheme", lambda config: None)
+    monkeypatch.setattr(kinds, "scheme", lambda config: None)
     monkeypatch.setattr("lgvsc.models.hub.hub_cache", lambda: None)
     checks = {check.name: check for check in doctor.check_presets()}
     assert checks["preset paper"].status == "warn"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lgvsc import build, link
+from lgvsc import kinds, link
 from lgvsc.config import SCHEMES, load_config, with_chosen_scheme
 from lgvsc.core.air import Reception
 from lgvsc.core.video import Video, write_video
@@ -127,20 +127,20 @@ def test_a_receiver_that_was_told_nothing_finds_out(sender, tmp_path):
     pictures[:, 20:40, 20:40] = 220
     video = Video(pictures, Fraction(25))
     settings = {"coding.budget": "0.06cbr"}
-    bursts = build.scheme(load_config(scheme=sender, settings=settings)).transmit(iter(video), video.format)
+    bursts = kinds.scheme(load_config(scheme=sender, settings=settings)).transmit(iter(video), video.format)
     air = [Reception(b.symbols, torch.full((len(b.symbols),), 1e-3)) for _, b in bursts]
     heard = []
-    pieces = list(build.scheme(load_config(scheme="auto")).reconstruct(iter(air), on_segment=heard.append))
+    pieces = list(kinds.scheme(load_config(scheme="auto")).reconstruct(iter(air), on_segment=heard.append))
     assert sum(len(piece.video) for piece in pieces) == 6 and len(heard) == len(air)
     assert np.abs(np.asarray(pieces[0].video.frames[0], int) - pictures[0]).mean() < 12
 
 
 def test_noise_alone_gives_no_video_and_no_error():
     noise = torch.randn(3000, dtype=torch.complex64, generator=torch.Generator().manual_seed(3))
-    pieces = build.scheme(load_config(scheme="auto")).reconstruct([Reception(noise, torch.ones(3000))])
+    pieces = kinds.scheme(load_config(scheme="auto")).reconstruct([Reception(noise, torch.ones(3000))])
     assert list(pieces) == []
     with pytest.raises(ConfigError, match="choose_scheme"):
-        build.scheme(load_config(scheme="auto")).transmit(iter([]), Video(np.zeros((1, 8, 8, 3), np.uint8), 25).format)
+        kinds.scheme(load_config(scheme="auto")).transmit(iter([]), Video(np.zeros((1, 8, 8, 3), np.uint8), 25).format)
 
 
 def test_the_chosen_scheme_brings_its_own_settings():

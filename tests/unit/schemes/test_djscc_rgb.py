@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,14 +137,14 @@ def test_control_says_what_it_was_told_and_is_no_other_kind_of_control():
 
 
 def test_a_budget_sets_the_rate_control_included_and_one_too_small_is_refused():
+    from lgvsc import kinds
     from lgvsc.config import load_config
-    from lgvsc.planning import frames_within
 
-    video = VideoFormat(256, 256, FPS, 100)
+    source = SimpleNamespace(format=VideoFormat(256, 256, FPS, 100))
 
     def planned(budget: str, snr_db: float = 10.0) -> int:
         settings = {"coding.budget": budget, "channel.snr_db": snr_db}
-        config, choices = frames_within(video, load_config(scheme="djscc-rgb", settings=settings), [])
+        config, choices = kinds.fit_to_budget(source, load_config(scheme="djscc-rgb", settings=settings))
         assert f"{config.djscc.reals} reals" in choices[0]
         return config.djscc.reals
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lgvsc import build
+from lgvsc import kinds
 from lgvsc.config import load_config
 from lgvsc.errors import MissingResourceError
 
@@ -10,11 +10,11 @@ from lgvsc.errors import MissingResourceError
 def test_an_end_of_the_link_loads_its_own_models_only(monkeypatch):
     """A receiver must not want the transmitter's large model, nor the other way round."""
     monkeypatch.setattr("lgvsc.models.hub.hub_cache", lambda: None)
-    scheme = build.scheme(load_config(settings={"models.captioner": "qwen3-vl-4b", "models.judge": "qwen3-vl-4b"}))
+    scheme = kinds.scheme(load_config(settings={"models.captioner": "qwen3-vl-4b", "models.judge": "qwen3-vl-4b"}))
     assert list(scheme.reconstruct([])) == []
     with pytest.raises(MissingResourceError, match="qwen3-vl-4b"):
         scheme.transmit([], None)
-    scheme = build.scheme(load_config(settings={"models.world_model": "opensora-1.2"}))
+    scheme = kinds.scheme(load_config(settings={"models.world_model": "opensora-1.2"}))
     assert scheme.encoder is scheme.encoder
     with pytest.raises(MissingResourceError):
         scheme.reconstruct([])

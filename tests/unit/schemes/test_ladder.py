@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from lgvsc import kinds
 from lgvsc.config import load_config, with_chosen_scheme
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments.compare_table import Row, write_csv
 from lgvsc.experiments.ladder_choice import learn_ladder
-from lgvsc.planning import climb
 from lgvsc.schemes.ladder import LadderConfig, choose_rung, parse, shipped_ladder
 
 SNRS_DB = (-6.0, 0.0, 10.0)
@@ -83,13 +83,12 @@ def test_a_table_without_the_schemes_teaches_nothing(tmp_path):
 def test_the_transmitter_climbs_by_the_snr_it_believes_and_any_receiver_of_the_kind_reads_it():
     video = VideoFormat(256, 256, 4, 8)
     settings = {"ladder.threshold_db": 3.0, "channel.snr_db": 9.0, "coding.believed_snr_db": 1.0}
-    config, reason = climb(video, load_config(scheme="gvsc-adaptive", settings=settings))
+    config, reason = kinds.ADAPTIVE.choose(video, load_config(scheme="gvsc-adaptive", settings=settings))
     assert (config.scheme, config.chosen_by) == ("text-only", "gvsc-adaptive") and "1 dB is below" in reason
     assert config.keyframes.interval_s == 2 and not config.message.send_keyframes
-    config, _ = climb(video, load_config(scheme="gvsc-adaptive", settings=settings | {"coding.believed_snr_db": 9.0}))
-    assert config == with_chosen_scheme(
-        load_config(scheme="gvsc-adaptive", settings=settings | {"coding.believed_snr_db": 9.0}), "gvsc-first-frame"
-    )
+    better = load_config(scheme="gvsc-adaptive", settings=settings | {"coding.believed_snr_db": 9.0})
+    config, _ = kinds.ADAPTIVE.choose(video, better)
+    assert config == with_chosen_scheme(better, "gvsc-first-frame")
 
 
 def test_the_shipped_ladder_begins_with_the_cheapest_it_knows_of():

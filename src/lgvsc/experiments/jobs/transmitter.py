@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lgvsc import build, inspection, link
-from lgvsc.config import AUTO, Config
+from lgvsc import build, inspection, kinds, link
+from lgvsc.config import Config
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.jobs.job import Job, JobResult
 
@@ -21,7 +21,7 @@ class Transmitter:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        asks = config.is_generative and config.scheme != AUTO
+        asks = kinds.kind_of(config.scheme).asks
         self._similarity = build.psss(config) if asks else None  # large models stay for whoever builds them again
 
     def __call__(self, job: Job) -> JobResult:

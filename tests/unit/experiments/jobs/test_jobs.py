@@ -157,7 +157,7 @@ def test_actors_elsewhere_get_whole_paths(monkeypatch, tmp_path):
 def test_a_codec_needs_no_captioner():
     """Sending by a codec must not ask for the weights of models that it does not use."""
     absent = {"models.captioner": "qwen3-vl-4b", "models.judge": "qwen3-vl-4b"}
-    assert Transmitter(load_config(scheme="h264-ldpc", settings=absent)).config.is_conventional
+    assert Transmitter(load_config(scheme="h264-ldpc", settings=absent)).config.scheme == "h264-ldpc"
     with pytest.raises(MissingResourceError):
         Transmitter(load_config(settings=absent))
 
