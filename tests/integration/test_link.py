@@ -46,7 +46,8 @@ def test_the_report_has_the_agreed_keys_and_the_video_the_source_s_shape(source,
     assert agreed <= report.keys()
     assert {"kind", "snr_db", "snr_def"} <= report["channel"].keys()
     assert {"semantics", "coding", "channel", "world", "total"} <= report["timing_s"].keys()
-    assert {"control", "captions", "side", "keyframes", "sketches", "video", "total"} == report["symbols"].keys()
+    parts = {"control", "captions", "side", "keyframes", "sketches", "video", "structure", "total"}
+    assert parts == report["symbols"].keys()
     assert report["symbols"]["total"] == sum(v for k, v in report["symbols"].items() if k != "total")
     for segment in report["segments"]:
         assert {

@@ -21,7 +21,8 @@ def test_cbr_and_rates_follow_their_definitions():
     ]
     ledger = Ledger.of(bursts, VideoFormat(10, 20, Fraction(25), 50))
     assert ledger.symbols == {
-        "control": 200, "captions": 50, "side": 0, "keyframes": 1350, "sketches": 0, "video": 0, "total": 1600,
+        "control": 200, "captions": 50, "side": 0, "keyframes": 1350, "sketches": 0, "video": 0, "structure": 0,
+        "total": 1600,
     }  # fmt: skip
     assert ledger.cbr == pytest.approx(1600 / (3 * 10 * 20 * 50))
     assert ledger.symbols_per_s == pytest.approx(800)
