@@ -24,7 +24,7 @@ from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, World
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
-from lgvsc.semantics.backends.large.openai_server import ServerConfig
+from lgvsc.semantics.backends.large.server_config import ServerConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.encoder import SemanticEncoder

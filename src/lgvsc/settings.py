@@ -23,7 +23,7 @@ from lgvsc.schemes.dvst import DvstSchemeConfig
 from lgvsc.schemes.gvsc_rates import Accounting
 from lgvsc.schemes.ladder import LadderConfig
 from lgvsc.schemes.table_1 import paper_row
-from lgvsc.semantics.backends.large.openai_server import ServerConfig
+from lgvsc.semantics.backends.large.server_config import ServerConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig

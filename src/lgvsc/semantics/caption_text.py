@@ -31,6 +31,10 @@ _ORDER = re.compile(
     r"|\bnew instructions?\b|https?://|\bwww\.",
     re.I,
 )
+# What a thinking model writes before it answers; the opening mark may have stood in the prompt, the closing one may be
+# beyond the last token.
+_THOUGHTS = re.compile(r"<(think(?:ing)?|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
+_THOUGHTS_BEFORE = re.compile(r"\A.*</(?:think(?:ing)?|reasoning)>", re.I | re.S)
 _SECOND_PICTURE = re.compile(r"image[- ]?2\s*:", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -40,10 +44,15 @@ def clean_text(text: str) -> str:
 
     Cleaning goes on until nothing changes, since taking one mark away can make another.
     """
-    text = text.encode("utf-8", "ignore").decode("utf-8")
+    text = without_thoughts(text.encode("utf-8", "ignore").decode("utf-8"))
     while (cleaner := _cleaned_once(text)) != text:
         text = cleaner
     return text
+
+
+def without_thoughts(text: str) -> str:
+    """What a model says, without what it thinks before it."""
+    return _THOUGHTS_BEFORE.sub("", _THOUGHTS.sub("", text))
 
 
 def clean_description(text: str) -> str:

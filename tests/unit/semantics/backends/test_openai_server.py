@@ -13,7 +13,9 @@ from PIL import Image
 
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.large.openai_server import OpenAIServer, ServerConfig, ServerError, read_answer
+from lgvsc.semantics.backends.large.label_probabilities import read_answer
+from lgvsc.semantics.backends.large.openai_server import OpenAIServer
+from lgvsc.semantics.backends.large.server_config import ServerConfig, ServerError
 from lgvsc.semantics.prompts import DESCRIBE_PAIR
 from lgvsc.semantics.psss import Psss
 
@@ -30,8 +32,11 @@ class Replies(BaseHTTPRequestHandler):
         data = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        try:
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:  # the client has left, as one test wants it to
+            return
 
     def log_message(self, *_):
         pass
@@ -59,7 +64,8 @@ def said(text, top=None):
 
 
 def client(server, **settings):
-    return OpenAIServer(ServerConfig(url=server.url, model="m", backoff_s=0.0, timeout_s=5.0, **settings))
+    settings = {"self_test": False, "timeout_s": 5.0} | settings
+    return OpenAIServer(ServerConfig(url=server.url, model="m", backoff_s=0.0, **settings))
 
 
 LISTED = [("No", 0.5), (" no", 0.1), ("Yes", 0.2), ("yes", 0.05), (" YES", 0.05), ("Maybe", 0.08)]
@@ -128,7 +134,7 @@ def test_vllm_is_asked_for_exactly_the_labels(server):
         (said("No", [("<think>", 0.9), ("No", 0.01)]), "leaves 0.09 of the probability in the dark"),
         ({"choices": [{"message": {"content": "x"}, "logprobs": {"content": []}}]}, "sends no probabilities"),
         ({"choices": []}, "does not speak the chat protocol"),
-        ({"error": "no"}, "does not speak the chat protocol"),
+        ({"error": "no"}, "answers with an error, as if all were well: no"),
         (b"<html>", "does not speak the chat protocol"),
     ],
 )
@@ -166,15 +172,15 @@ def test_busy_servers_are_asked_again_and_refusals_are_not(server):
 
 
 def test_a_server_that_is_not_there_or_sleeps_is_an_error_in_time(server):
-    closed = ServerConfig(url="http://127.0.0.1:9/v1", model="m", retries=1, backoff_s=0.0, timeout_s=2.0)
+    closed = ServerConfig(url="http://127.0.0.1:9/v1", model="m", retries=1, backoff_s=9.0, timeout_s=2.0)
     with pytest.raises(ServerError, match="cannot be reached"):
         OpenAIServer(closed).answer("Same?", [("a", "b")])
     awake = threading.Event()
     server.reply = lambda body, count: (awake.wait(5), (200, said("x")))[1]
-    slow = OpenAIServer(ServerConfig(url=server.url, model="m", retries=0, timeout_s=0.1))
-    with pytest.raises(ServerError, match="timed out"):
-        slow.answer("Same?", [("a", "b")])
+    with pytest.raises(ServerError, match=r"did not answer within server\.timeout_s = 0\.1 s"):
+        client(server, timeout_s=0.1).answer("Same?", [("a", "b")])
     awake.set()
+    assert len(server.bodies) == 1  # what took too long once is not asked for again
 
 
 def test_what_was_written_is_cleaned(server, clip):
@@ -191,19 +197,26 @@ def test_what_was_written_is_cleaned(server, clip):
 def test_the_key_comes_from_a_file_and_stays_out_of_sight(server, tmp_path):
     (tmp_path / "key").write_text("very-secret\n")
     server.reply = lambda body, count: (500, {"error": "x"})
-    settings = ServerConfig(url=server.url, model="m", key_file=str(tmp_path / "key"), retries=0)
+    settings = ServerConfig(url=server.url, model="m", key_file=str(tmp_path / "key"), retries=0, self_test=False)
     with pytest.raises(ServerError) as failed:
         OpenAIServer(settings).answer("Same?", [("a", "b")])
     assert server.bodies[0][1]["Authorization"] == "Bearer very-secret"
     assert "very-secret" not in str(failed.value) + repr(settings)
     with pytest.raises(InputError, match="key_file"):
         OpenAIServer(ServerConfig(model="m", key_file=str(tmp_path / "absent")))
+    (tmp_path / "key").write_text("two\nlines")
+    with pytest.raises(InputError, match="holds no key"):
+        OpenAIServer(settings)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         {"url": "file:///etc/passwd"},
+        {"url": "http:///v1"},
+        {"url": "http://host:port/v1"},
+        {"min_mass": 1.0},
+        {"timeout_s": float("inf")},
         {"engine": "magic"},
         {"engine": "vllm"},
         {"max_unseen": 1.0},
@@ -216,3 +229,102 @@ def test_impossible_settings_are_refused(settings):
         ServerConfig(model="m", **settings)
     with pytest.raises(ConfigError, match=r"server\.model"):
         load("openai-server", ServerConfig())
+
+
+# --- the model is tried before it is believed ---
+
+
+def texts_of(body):
+    return [p["text"] for m in body["messages"] for p in m["content"] if isinstance(p, dict) and p["type"] == "text"]
+
+
+def colour_of(body):
+    urls = [p["image_url"]["url"] for p in body["messages"][0]["content"] if p["type"] == "image_url"]
+    mean = np.asarray(Image.open(BytesIO(base64.b64decode(urls[0].split(",")[1])))).mean((0, 1))
+    return "red" if mean[0] > mean[2] else "blue"
+
+
+def honest(body, count):
+    """A judge that says yes where both lines are equal, and an eye for colours."""
+    if not body.get("logprobs"):
+        return 200, said(f"It is {colour_of(body)}.")
+    first, second = (line.split(": ")[1] for line in texts_of(body)[-1].splitlines()[:2])
+    return 200, said("Yes", [("Yes", 0.9), ("No", 0.08)] if first == second else [("No", 0.9), ("Yes", 0.08)])
+
+
+def contrary(body):
+    first, second = (line.split(": ")[1] for line in texts_of(body)[-1].splitlines()[:2])
+    return 200, said("No", [("No", 0.9), ("Yes", 0.08)] if first == second else [("Yes", 0.9), ("No", 0.08)])
+
+
+def test_a_judge_that_can_tell_equal_from_unrelated_is_tried_once_for_each_question(server):
+    server.reply = honest
+    judge = client(server, self_test=True)
+    assert judge.answer("Same?", [("a", "b")])[0].p_no == pytest.approx(0.9)
+    tried = len(server.bodies) - 1
+    assert tried == 8
+    judge.answer("Same?", [("a", "b")])
+    assert len(server.bodies) == tried + 2
+    judge.answer("Another?", [("a", "b")])
+    assert len(server.bodies) == 2 * tried + 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (lambda body, count: (200, said("No", LISTED)), r"cannot tell them apart \(50% in the right order"),
+        (
+            lambda body, count: contrary(body),
+            "wrong way round",
+        ),
+    ],
+)
+def test_a_judge_that_cannot_is_refused_and_told_why(server, reply, why):
+    server.reply = reply
+    with pytest.raises(ServerError, match=why):
+        client(server, self_test=True).answer("Same?", [("a", "b")])
+    assert client(server).answer("Same?", [("a", "b")])  # whoever insists may have it
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        ((200, said("A nice picture.")), "says the same whatever it is shown, 'a nice picture.'"),
+        ((200, said("")), "says nothing about a picture"),
+        ((500, {"error": {"message": "image input is not supported"}}), "image input is not supported"),
+    ],
+)
+def test_a_captioner_that_sees_nothing_is_refused_and_told_why(server, clip, reply, why):
+    server.reply = lambda body, count: reply
+    for use in ("describe", "pair", "caption", "look", "compare"):
+        blind = client(server, self_test=True, retries=3)
+        calls = {
+            "describe": lambda model: model.describe(clip[:1]),
+            "pair": lambda model: model.describe_pair(clip[0], clip[1]),
+            "caption": lambda model: model.caption(clip[:2], None, 80),
+            "look": lambda model: model.look("Same?", clip[0], clip[1:2]),
+            "compare": lambda model: model.compare("Same?", clip[0], clip[1:2]),
+        }
+        with pytest.raises(ServerError, match=why):
+            calls[use](blind)
+
+
+def test_a_captioner_that_names_colours_passes_and_goes_on(server, clip):
+    server.reply = honest
+    assert client(server, self_test=True).describe(clip[:1])[0].startswith("It is")
+    assert len(server.bodies) == 3
+
+
+def test_a_judge_of_pictures_must_tell_red_from_blue(server, clip):
+    server.reply = lambda body, count: (200, said("No", LISTED)) if body.get("logprobs") else honest(body, count)
+    with pytest.raises(ServerError, match="no judge of pictures"):
+        client(server, self_test=True).look("Same?", clip[0], clip[1:2])
+
+
+def test_thoughts_are_no_description(server, clip):
+    server.reply = lambda body, count: (200, said("<think>A dog? No.</think> A cat."))
+    assert client(server, no_thinking=True).describe(clip[:1]) == ["A cat."]
+    assert server.bodies[0][2]["chat_template_kwargs"] == {"enable_thinking": False}
+    server.reply = lambda body, count: (200, said("<think>I wonder"))
+    with pytest.raises(ServerError, match=r"160 tokens on thoughts.*server\.no_thinking"):
+        client(server).describe(clip[:1])

@@ -30,13 +30,13 @@ from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError, InputError, MissingResourceError
 from lgvsc.semantics.backends.large.conversation import Known, Picture, Prompt, Reader, common_length, same_length
 from lgvsc.semantics.caption_text import clean_caption, clean_description, clean_text, split_pair
+from lgvsc.semantics.labels import bare
 from lgvsc.semantics.prompts import DESCRIBE, DESCRIBE_PAIR, caption_request
 
 T = TypeVar("T")
 
 REMEMBERED_PICTURES = 64
 PICTURE = "\ufffc"  # stands for a picture in a text that is about to become a prompt
-SPACE_MARKS = str.maketrans("", "", "\u2581\u0120\u010a")  # space and newline marks of the two tokenizer families
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,12 +330,11 @@ def label_ids(vocabulary: Mapping[str, int], word: str, labels: Literal["all", "
     Raises:
         InputError: There is none; such a model cannot be a judge.
     """
-    bare = {piece: piece.translate(SPACE_MARKS).strip() for piece in vocabulary}
     if labels == "single":
         exact = [vocabulary[p] for p in (word.capitalize(), f"\u2581{word.capitalize()}") if p in vocabulary]
         found = exact[:1]
     else:
-        found = sorted(vocabulary[piece] for piece, text in bare.items() if text.lower() == word)
+        found = sorted(number for piece, number in vocabulary.items() if bare(piece).lower() == word)
     if not found:
         raise InputError(f"the vocabulary has no entry for {word!r}, so the model cannot be asked yes/no questions")
     return found
