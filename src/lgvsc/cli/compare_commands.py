@@ -48,7 +48,7 @@ def compare(
     ] = None,
     anchor: Annotated[
         str | None,
-        typer.Option("--anchor", help="Scheme that BD-rates are taken against.  [default: the last codec named]"),
+        typer.Option("--anchor", help="Scheme that the others are held against.  [default: the last codec named]"),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
     preset: PresetOption = "compact",
@@ -105,7 +105,9 @@ def compare(
     header, lines = summary(found)
     typer.echo(table(header, lines))
     typer.echo(receiver_words(rows))
-    made += bd_table_of(rows, anchor, output)
+    against = anchor_of(rows, anchor)
+    differences_of(rows, against)
+    made += bd_table_of(rows, against, output, asked=anchor is not None)
     made += worst(cells, rows, output)
     typer.echo(f"\n{len(rows)} transmissions; {len(made)} files in {output}, the table is {output / TABLE}")
     failed = [row for row in rows if row.error]
@@ -170,35 +172,53 @@ def receiver_words(rows: list[Row]) -> str:
     return words + (", none for a codec" if codecs else "")
 
 
-def bd_table_of(rows: list[Row], anchor: str | None, output: Path) -> list[Path]:
+def anchor_of(rows: list[Row], asked: str | None) -> str:
+    """The scheme that the others are held against."""
+    from lgvsc.errors import ConfigError
+    from lgvsc.experiments.bd_rate import choose_anchor
+
+    names = list(dict.fromkeys(row.name for row in rows))
+    if asked is not None and asked not in names:
+        raise ConfigError(f"--anchor is {asked!r}; compared were {', '.join(names)}")
+    return choose_anchor(names, asked)
+
+
+def differences_of(rows: list[Row], anchor: str) -> None:
+    """Print how far the others are from the anchor, clip by clip."""
+    from lgvsc.experiments.differences import difference_table, differences
+
+    found = differences(rows, anchor)
+    if found:
+        typer.echo(f"\nminus the anchor, {anchor}, on the same clip: mean ± 95 % over clips (clips that are better)")
+        typer.echo(table(*difference_table(found)))
+
+
+def bd_table_of(rows: list[Row], anchor: str, output: Path, *, asked: bool) -> list[Path]:
     """Print BD-rates per clip, averaged, and write them; nothing where there are too few budgets."""
     import json
     from dataclasses import asdict
 
     from lgvsc.core.files import atomic_write
-    from lgvsc.errors import ConfigError, MissingResourceError
-    from lgvsc.experiments.bd_rate import MIN_POINTS, bd_rates, bd_table, choose_anchor
+    from lgvsc.errors import MissingResourceError
+    from lgvsc.experiments.bd_rate import MIN_POINTS, bd_rates, bd_table
 
-    names = list(dict.fromkeys(row.name for row in rows))
-    if anchor is not None and anchor not in names:
-        raise ConfigError(f"--anchor is {anchor!r}; compared were {', '.join(names)}")
-    chosen = choose_anchor(names, anchor)
-    if len({row.cbr_target for row in rows if row.cbr_target}) < MIN_POINTS or len(names) < 2:
-        if anchor is not None:
+    budgets, names = {row.cbr_target for row in rows if row.cbr_target}, {row.name for row in rows}
+    if len(budgets) < MIN_POINTS or len(names) < 2:
+        if asked:
             note(f"no BD-rate: its curves need {MIN_POINTS} budgets of two schemes; give them with --cbr")
         return []
     try:
-        found = bd_rates(rows, chosen, ("ms_ssim", "lpips", "dists", "psnr_db"))
+        found = bd_rates(rows, anchor, ("ms_ssim", "lpips", "dists", "psnr_db"))
     except MissingResourceError as error:
         note(f"no BD-rate: {error}")
         return []
     if not found:
         return []
-    typer.echo(f"\nsymbols beyond those of the anchor, {chosen}, per clip and then averaged")
+    typer.echo(f"\nsymbols beyond those of the anchor, {anchor}, per clip and then averaged")
     typer.echo(table(*bd_table(found)))
     path = output / "bd-rate.json"
     with atomic_write(path) as file:
-        file.write(json.dumps({"anchor": chosen, "rows": [asdict(row) for row in found]}, indent=2).encode())
+        file.write(json.dumps({"anchor": anchor, "rows": [asdict(row) for row in found]}, indent=2).encode())
     return [path]
 
 
