@@ -21,6 +21,7 @@ from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.planning import segment_symbols
 from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
 from lgvsc.semantics.cuts import CutDetector
+from lgvsc.semantics.frame_words import describe_pixels
 from lgvsc.semantics.keyframes import Choice, choose_keyframes
 from lgvsc.semantics.psss import Psss, Score
 from lgvsc.semantics.still_filter import StillFilter
@@ -276,7 +277,7 @@ def measure_files(
         InputError: One of them is no video, or their sizes differ.
         ConfigError: An unknown metric, or ``every`` below one.
     """
-    meter = VideoMeter(names, every=every, look_every=every)
+    meter = VideoMeter(names, every=every, look_every=every, describe=describe_pixels)
     counts = [0, 0]
     with VideoReader(source) as true, VideoReader(rebuilt) as made:
         sizes = [(reader.format.width, reader.format.height) for reader in (true, made)]

@@ -33,6 +33,7 @@ from lgvsc.core.video import Frame, VideoFormat, VideoReader, VideoWriter, with_
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.record import Record, fingerprint
+from lgvsc.semantics.frame_words import describe_pixels
 from lgvsc.settings import Config
 
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
@@ -308,4 +309,4 @@ def meter_of(config: Config) -> VideoMeter:
     """What measures the metrics of a configuration."""
     asked = config.link
     look_every = max(asked.metrics_every, asked.look_every)
-    return VideoMeter(asked.metrics, every=asked.metrics_every, look_every=look_every)
+    return VideoMeter(asked.metrics, every=asked.metrics_every, look_every=look_every, describe=describe_pixels)

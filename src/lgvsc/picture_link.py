@@ -19,6 +19,7 @@ from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.registry import METRICS, parse_metrics
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
 from lgvsc.models.catalog import catalog, load
+from lgvsc.semantics.frame_words import describe_pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +147,7 @@ def further(metrics: Sequence[str], picture: Pixels, received: Pixels | None) ->
             raise ConfigError(f"{name} is a metric of videos, and this is a picture")
     if received is None or not names:
         return {METRICS[name].key: None for name in names}
-    meter = VideoMeter(names, look_every=1)
+    meter = VideoMeter(names, look_every=1, describe=describe_pixels)
     meter.add(picture, received)
     return meter.result().values
 

@@ -225,7 +225,7 @@ def bd_table_of(rows: list[Row], anchor: str, output: Path, *, asked: bool) -> l
 def worst(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
     """A sheet of the clip that the first scheme did worst on, of the videos that were kept."""
     from lgvsc.experiments.worst_sheet import worst_clip, write_sheet
-    from lgvsc.metrics.registry import BY_KEY
+    from lgvsc.metrics.registry import BY_COLUMN
 
     shown = [
         (cell, row) for cell, row in zip(cells, rows, strict=True) if cell.keep and cell.keep.exists() and not row.error
@@ -238,10 +238,10 @@ def worst(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
     videos = [(f"source {clip}", mine[0][0].clip)]
     for cell, row in mine:
         if cell.keep:
-            videos.append((f"{row.name}, {BY_KEY[key].label} {getattr(row, key) or 0:.3f}", cell.keep))
+            videos.append((f"{row.name}, {BY_COLUMN[key].label} {getattr(row, key) or 0:.3f}", cell.keep))
     path = output / "worst.png"
     write_sheet(path, videos)
-    typer.echo(f"\nworst clip of {shown[0][1].name} by {BY_KEY[key].label}: {clip}, see {path}")
+    typer.echo(f"\nworst clip of {shown[0][1].name} by {BY_COLUMN[key].label}: {clip}, see {path}")
     return [path]
 
 

@@ -100,9 +100,9 @@ def follow(
     if count is not None:
         recipe = replace(recipe, clips=replace(recipe.clips, count=count))
     if metrics:
-        from lgvsc.metrics.registry import BY_KEY, parse_metrics
+        from lgvsc.metrics.registry import BY_COLUMN, parse_metrics
 
-        drawn = (BY_KEY[recipe.drawn].name,) if recipe.drawn in BY_KEY else ()
+        drawn = (BY_COLUMN[recipe.drawn].name,) if recipe.drawn in BY_COLUMN else ()
         asked = list(dict.fromkeys((*parse_metrics(metrics), *drawn)))
         recipe = replace(recipe, settings={**recipe.settings, "link.metrics": asked})
     done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=None if quiet else said)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MORE = {  # metrics beyond the three, shown where they were measured: label and digits
     "vmaf": ("VMAF", 1), "vmaf_neg": ("VMAF-NEG", 1), "lpips": ("LPIPS", 3), "lpips_vgg": ("LPIPS-VGG", 3),
     "dists": ("DISTS", 3), "flicker": ("flicker", 3), "e_warp": ("E_warp", 3), "sharpness": ("sharpness", 2),
-    "objects_kept": ("objects", 3), "clip": ("CLIP", 3),
+    "objects_kept": ("objects", 3), "clip": ("CLIP", 3), "bert": ("BERT", 3),
 }  # fmt: skip
 MAX_GROUPS = 6  # shown one by one; the report has all of them
 

@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 from lgvsc.errors import MissingResourceError
 from lgvsc.experiments.compare_table import Row, student_t_95
 from lgvsc.kinds import CONVENTIONAL
-from lgvsc.metrics.registry import BY_KEY
+from lgvsc.metrics.registry import BY_COLUMN
 
 MIN_POINTS = 4  # of a curve, as the interpolation wants them
 METHOD = "akima"
@@ -81,7 +81,7 @@ def bd_rates(rows: Sequence[Row], anchor: str, metrics: Iterable[str]) -> list[B
 
 def curve_of(rows: Sequence[Row], metric: str) -> Curve:
     """Mean CBR and quality at each budget, in the order of the CBR; turned over where lower is better."""
-    sign = -1.0 if BY_KEY[metric].direction == "lower" else 1.0
+    sign = -1.0 if BY_COLUMN[metric].direction == "lower" else 1.0
     budgets: dict[float | None, list[Row]] = {}
     for row in rows:
         budgets.setdefault(row.cbr_target, []).append(row)
@@ -130,6 +130,6 @@ def bd_table(found: Sequence[BdRate]) -> tuple[list[str], list[list[str]]]:
         value = "-" if row.percent is None else f"{row.percent:+.1f}"
         half = "-" if row.half_width is None else f"{row.half_width:.1f}"
         cells.append(
-            [BY_KEY[row.metric].label, f"{row.snr_db:g}", row.name, value, half, str(row.n), str(row.left_out)]
+            [BY_COLUMN[row.metric].label, f"{row.snr_db:g}", row.name, value, half, str(row.n), str(row.left_out)]
         )
     return ["at equal", "SNR dB", "scheme", "BD-rate %", "± 95 %", "clips", "left out"], cells

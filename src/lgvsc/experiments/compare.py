@@ -22,7 +22,8 @@ from lgvsc.config import Config, load_config
 from lgvsc.core.processes import Died, in_processes
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.experiments.bill import receiver_parameters
-from lgvsc.experiments.compare_table import QUALITIES, Row, read_csv, write_csv
+from lgvsc.experiments.compare_table import Row, read_csv, write_csv
+from lgvsc.metrics.registry import BY_COLUMN
 from lgvsc.record import Record, fingerprint
 
 log = logging.getLogger(__name__)
@@ -213,7 +214,7 @@ def row_of(cell: Cell, record: Record) -> Row:
         cell.empty(),
         cbr=report["cbr"],
         kbit_per_s=report["kbit_per_s"],
-        **{name: metrics.get(name) for name in QUALITIES},
+        **{column: metrics.get(metric.key) for column, metric in BY_COLUMN.items()},
         lost=", ".join(lost),
         concealed=share("concealed"),
         missing=share("missing"),

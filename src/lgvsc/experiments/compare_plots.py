@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lgvsc.core.files import part_path
 from lgvsc.errors import MissingResourceError
 from lgvsc.experiments.compare_table import Mean
-from lgvsc.metrics.registry import BY_KEY
+from lgvsc.metrics.registry import BY_COLUMN
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIDTH_IN = 3.5
 PANEL_HEIGHT_IN = 1.55
 FORMATS = ("svg", "pdf", "png")
-LABELS = {key: metric.label.replace("dB", "(dB)") for key, metric in BY_KEY.items()}
+LABELS = {key: metric.label.replace("dB", "(dB)") for key, metric in BY_COLUMN.items()}
 # Lightness falls from the first to the last, and markers and dashes differ, so that grey print is enough.
 LOOKS = (
     ("#000000", "o", "-"), ("#c0392b", "s", "--"), ("#2166ac", "^", "-."), ("#4d9221", "D", ":"),

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, get_type_hints
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError
-from lgvsc.metrics.registry import BY_KEY
+from lgvsc.metrics.registry import BY_COLUMN
 
-QUALITIES = tuple(key for key in BY_KEY if key != "clip")
+QUALITIES = tuple(BY_COLUMN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Row:
         mode: ``adaptive``: filled a budget; ``free``: had none; ``paper``: Table I of LGVSC.
         snr_def: What ``snr_db`` means, ``esn0`` or ``ebn0``.
         cbr_target, cbr: Channel uses over 3 x H x W x F of the source, allowed and really used.
-        psnr_db ... objects_kept: Of all frames, see :mod:`lgvsc.metrics.registry`; ``None`` where the metric was not
+        psnr_db ... bert: Of all frames, see :mod:`lgvsc.metrics.registry`; ``None`` where the metric was not
             asked for or could not be had.
         lost: Parts that were sent and did not arrive, in words; empty where all did.
         concealed, missing: Shares of frames in [0, 1] for which something stood in, or nothing was there.
@@ -58,6 +58,8 @@ class Row:
     e_warp: float | None = None
     sharpness: float | None = None
     objects_kept: float | None = None
+    clip_score: float | None = None
+    bert: float | None = None
     lost: str = ""
     concealed: float | None = None
     missing: float | None = None
@@ -206,7 +208,7 @@ def summary(found: Sequence[Mean]) -> tuple[list[str], list[list[str]]]:
 
     header = ["CBR limit", "SNR dB", "scheme", "n", "CBR", "kbit/s", "PSNR dB", "SSIM", "MS-SSIM"]
     more = [key for key in QUALITIES[3:] if any(mean.values[key] is not None for mean in found)]
-    header += [*(BY_KEY[key].label for key in more), "damaged", "failed", "tx s", "rx s", "rx s/s", "rx weights"]
+    header += [*(BY_COLUMN[key].label for key in more), "damaged", "failed", "tx s", "rx s", "rx s/s", "rx weights"]
     order = sorted(
         found,
         key=lambda m: (m.point.cbr_target or math.inf, m.point.snr_db, -(m.values["ms_ssim"] or m.values["ssim"] or 0)),
@@ -225,7 +227,7 @@ def summary(found: Sequence[Mean]) -> tuple[list[str], list[list[str]]]:
                 shown(v["psnr_db"], ".2f"),
                 shown(v["ssim"], ".3f"),
                 shown(v["ms_ssim"], ".3f"),
-                *(shown(v[key], f".{BY_KEY[key].digits}f") for key in more),
+                *(shown(v[key], f".{BY_COLUMN[key].digits}f") for key in more),
                 str(mean.damaged),
                 str(mean.failed),
                 shown(v["tx_s"], ".2f"),

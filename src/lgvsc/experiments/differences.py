@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from lgvsc.experiments.compare_table import QUALITIES, Point, Row, student_t_95
-from lgvsc.metrics.registry import BY_KEY
+from lgvsc.metrics.registry import BY_COLUMN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def differences(rows: Sequence[Row], anchor: str, metrics: Iterable[str] = QUALI
     found = []
     for point in points:
         for metric in metrics:
-            if BY_KEY[metric].direction not in ("higher", "lower"):
+            if BY_COLUMN[metric].direction not in ("higher", "lower"):
                 continue
             theirs = by_clip(good, point._replace(name=anchor), metric)
             pairs = [(ours, theirs[clip]) for clip, ours in by_clip(good, point, metric).items() if clip in theirs]
@@ -66,7 +66,7 @@ def difference(point: Point, metric: str, each: Sequence[float]) -> Difference:
     """The mean of differences of clips, with its interval."""
     n = len(each)
     half_width = student_t_95(n - 1) * stdev(each) / math.sqrt(n) if n > 1 else None
-    sign = -1 if BY_KEY[metric].direction == "lower" else 1
+    sign = -1 if BY_COLUMN[metric].direction == "lower" else 1
     return Difference(point, metric, fmean(each), half_width, n, sum(sign * value > 0 for value in each))
 
 
@@ -83,13 +83,13 @@ def difference_table(found: Sequence[Difference]) -> tuple[list[str], list[list[
         limit = "-" if point.cbr_target is None else f"{point.cbr_target:.1e}"
         clips = max(one.n for one in mine if one)
         lines.append([limit, f"{point.snr_db:g}", point.name, str(clips), *(shown(one) for one in mine)])
-    return ["CBR limit", "SNR dB", "scheme", "n", *(BY_KEY[metric].label for metric in metrics)], lines
+    return ["CBR limit", "SNR dB", "scheme", "n", *(BY_COLUMN[metric].label for metric in metrics)], lines
 
 
 def shown(one: Difference | None) -> str:
     """A cell of the table."""
     if one is None:
         return "-"
-    digits = BY_KEY[one.metric].digits
+    digits = BY_COLUMN[one.metric].digits
     half = "" if one.half_width is None else f" ± {one.half_width:.{digits}f}"
     return f"{one.mean:+.{digits}f}{half} ({one.ahead})"

@@ -34,7 +34,7 @@ from lgvsc.experiments.compare_plots import (
 )
 from lgvsc.experiments.compare_table import Mean, Point, Row, mean_of, student_t_95
 from lgvsc.experiments.recipe import ClipPlan, Line, Recipe
-from lgvsc.metrics.registry import BY_KEY, DEFAULT
+from lgvsc.metrics.registry import BY_COLUMN, DEFAULT
 from lgvsc.record import fingerprint
 from lgvsc.schemes.gvsc_rates import paper_symbols, published_rates
 from lgvsc.training.pictures import CLIPS, held_out
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 TABLE = "transmissions.csv"
 SAMPLE_S = 10.0  # of the sample clip
-NAMES = {"clip_score": "CLIP score", "bert_score": "BERT score", **LABELS}
+NAMES = {**LABELS, "clip_score": "CLIP score", "bert_score": "BERT score"}
 
 OnRow = Callable[[Row, int, int], None]
 
@@ -163,8 +163,8 @@ def quality(recipe: Recipe, clips: Sequence[Path], folder: Path, jobs: int, on_r
 def configured(recipe: Recipe, line: Line, snr_db: float) -> Config:
     """The configuration of a line at an SNR. What the line says has the last word."""
     own: dict[str, Any] = {"seed": recipe.seed, "channel.snr_db": snr_db}
-    if recipe.drawn and BY_KEY[recipe.drawn].name not in DEFAULT:
-        own["link.metrics"] = [*DEFAULT, BY_KEY[recipe.drawn].name]
+    if recipe.drawn and BY_COLUMN[recipe.drawn].name not in DEFAULT:
+        own["link.metrics"] = [*DEFAULT, BY_COLUMN[recipe.drawn].name]
     if line.cbr is not None:
         own["coding.budget"] = f"{line.cbr:g}cbr"
     if line.mode:
@@ -235,7 +235,7 @@ def shown_mean(mean: Mean | None, metric: str) -> str:
     value = mean.values[metric] if mean and metric else None
     if mean is None or value is None:
         return "-"
-    digits = f".{BY_KEY[metric].digits}f"
+    digits = f".{BY_COLUMN[metric].digits}f"
     half = mean.half_widths[metric]
     return format(value, digits) + ("" if half is None else f"±{half:{digits}}") + ("*" if mean.damaged else "")
 

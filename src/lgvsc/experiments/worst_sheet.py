@@ -12,7 +12,7 @@ from lgvsc.core.files import atomic_write
 from lgvsc.core.video import Pixels, VideoReader
 from lgvsc.experiments.clips.side_by_side import MAX_TILE, fitted, labelled
 from lgvsc.experiments.compare_table import Row
-from lgvsc.metrics.registry import BY_KEY
+from lgvsc.metrics.registry import BY_COLUMN
 
 JUDGES = ("dists", "lpips", "ms_ssim", "ssim", "psnr_db")  # the first one measured decides
 INSTANTS = 4
@@ -24,7 +24,7 @@ def worst_clip(rows: Sequence[Row], scheme: str) -> tuple[str, str] | None:
     for key in JUDGES:
         known = [row for row in mine if getattr(row, key) is not None]
         if known:
-            lower = BY_KEY[key].direction == "lower"
+            lower = BY_COLUMN[key].direction == "lower"
             return max(known, key=lambda row: getattr(row, key) if lower else -getattr(row, key)).clip, key
     return None
 

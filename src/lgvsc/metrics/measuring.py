@@ -20,8 +20,10 @@ from lgvsc.metrics.temporal import Warp, flicker, luma, sharpness
 from lgvsc.metrics.vmaf import vmaf
 
 PIXEL_METRICS = ("psnr", "ssim", "ms_ssim")
+BERT = "bert"  # compares words, which somebody must find
 OBJECTS = "objects_kept"  # counted over all frames together, not a mean over them
 Look = Callable[[Pixels, Pixels], float]  # one frame of the source, what became of it
+Describe = Callable[[Pixels], str]  # one frame in words
 
 
 @dataclass
@@ -72,12 +74,20 @@ class VideoMeter:
         names: Metrics of :data:`lgvsc.metrics.registry.METRICS`.
         every: Measure one frame in so many, the first one included.
         look_every: The same for what a network looks at. ``None``: ``every``, or 6 where that is larger.
+        describe: Says in words what a frame shows, for the metric ``bert``.
 
     Raises:
         ConfigError: An unknown metric, or a number below one.
     """
 
-    def __init__(self, names: Sequence[str], *, every: int = 1, look_every: int | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        every: int = 1,
+        look_every: int | None = None,
+        describe: Describe | None = None,
+    ) -> None:
         self.names = parse_metrics(names)
         self.every, self.look_every = every, max(every, LOOK_EVERY) if look_every is None else look_every
         if min(self.every, self.look_every) < 1:
@@ -90,6 +100,8 @@ class VideoMeter:
             try:
                 if name in LOOKS:
                     self._looks[name] = LOOKS[name]()
+                if name == BERT:
+                    self._looks[name] = bert_look(describe)
                 if name == OBJECTS:
                     self._objects = shipped_meter()
             except MissingResourceError as error:
@@ -147,9 +159,7 @@ class VideoMeter:
         absent: dict[str, str] = {}
         for name in self.names:
             metric, frames = METRICS[name], self._ours[name].count
-            every = (
-                self.look_every if name in LOOKS or name == OBJECTS else 1 if metric.stream == "file" else self.every
-            )
+            every = self.look_every if name in BY_NETWORK else 1 if metric.stream == "file" else self.every
             if quality is not None and name in PIXEL_METRICS:
                 values[metric.key], frames = getattr(quality, metric.key), quality.frames
                 reason = quality.absent.get(metric.key, "")
@@ -238,9 +248,18 @@ def clip_look() -> Look:
     return clip_similarity()
 
 
+def bert_look(describe: Describe | None) -> Look:
+    from lgvsc.metrics.bert import frame_words_similarity
+
+    if describe is None:
+        raise MissingResourceError("nothing here says in words what a frame shows")
+    return frame_words_similarity(describe)
+
+
 LOOKS: dict[str, Callable[[], Look]] = {
     "lpips": lpips_look,
     "lpips_vgg": lpips_vgg_look,
     "dists": dists_look,
     "clip": clip_look,
 }
+BY_NETWORK = {*LOOKS, BERT, OBJECTS}

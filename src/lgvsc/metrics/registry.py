@@ -43,6 +43,11 @@ class Metric:
     other_models: tuple[str, ...] = ()
 
     @property
+    def column(self) -> str:
+        """Its key, but in tables in which ``clip`` is the name of the video."""
+        return "clip_score" if self.key == "clip" else self.key
+
+    @property
     def sha256(self) -> str | None:
         """Digest of its weights; with several, the digests joined by ``+``. ``None`` without weights."""
         found = [find(name).sha256 for name in (self.model, *self.other_models) if name]
@@ -76,10 +81,14 @@ _ALL = (
     Metric(name="clip", key="clip", label="CLIP", direction="higher",
            version="cosine of the image embeddings of frame and source, ViT-B/32", stream="frame",
            model="clip-vit-b-32"),
+    Metric(name="bert", key="bert", label="BERT", direction="higher",
+           version="BERT score, RoBERTa-large, layer 17, of the compact captioner's words for frame and source",
+           stream="frame", model="roberta-large"),
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 BY_KEY: dict[str, Metric] = {metric.key: metric for metric in _ALL}
+BY_COLUMN: dict[str, Metric] = {metric.column: metric for metric in _ALL}
 DEFAULT = ("psnr", "ssim", "ms_ssim", "vmaf", "lpips")  # of a run; VMAF where the extra ``bench`` is installed
 
 

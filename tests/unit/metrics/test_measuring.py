@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tiny_bert import tiny_bert
 
 from lgvsc.core.interfaces import Detection
 from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
@@ -144,6 +145,26 @@ def test_clip_score_on_a_tiny_random_model(tmp_path, monkeypatch):
     assert measuring.LOOKS["clip"]()(scene(), scene()) == pytest.approx(1.0, abs=1e-5)
     other = measured(["clip"], [(scene(), 255 - scene())])
     assert -1 <= other.values["clip"] < 0.9999
+
+
+def test_bert_without_weights_is_absent_with_the_command(monkeypatch):
+    def none(card):
+        raise MissingResourceError("run: lgvsc models pull roberta-large")
+
+    monkeypatch.setattr("lgvsc.metrics.bert.weights_folder", none)
+    found = measured(["bert"], [(scene(), scene())], describe=lambda pixels: "grey")
+    assert found.values["bert"] is None and "models pull roberta-large" in found.absent["bert"]
+    assert "in words" in measured(["bert"], [(scene(), scene())]).absent["bert"]
+
+
+def test_bert_compares_what_is_said_of_both_frames(tmp_path, monkeypatch):
+    score = tiny_bert(tmp_path)
+    monkeypatch.setattr("lgvsc.metrics.bert.weights_folder", lambda card: tmp_path)
+    first, second = scene(), 255 - scene()
+    said = {first.tobytes(): "a red dog runs", second.tobytes(): "blue sky"}
+    found = measured(["bert"], [(first, second)], describe=lambda pixels: said[pixels.tobytes()])
+    assert found.values["bert"] == pytest.approx(score("a red dog runs", "blue sky"), abs=1e-6)
+    assert found.details["bert"]["frames"] == 1
 
 
 def test_objects_kept_pools_all_frames(monkeypatch):
