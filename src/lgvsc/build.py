@@ -13,6 +13,7 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.erasures import ErasingChannel
 from lgvsc.channel.fading import FadingChannel
+from lgvsc.coding.budget import PicturePlan
 from lgvsc.coding.frames.standard_codec import coded_size
 from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.coding.message_codec import MessageCodec
@@ -122,7 +123,11 @@ def divergence_of(similarity: Psss, config: Config) -> Scorer:
 def codec(config: Config) -> MessageCodec:
     """The message codec, with every road that a keyframe can take; a receiver reads those not sent with as well."""
     roads = PictureRoads(picture_codecs(config), picture_codec)
-    return MessageCodec(roads, config.believed_snr_db, config.coding, partial(sketch_road, config))
+    keyframes = config.keyframes
+    plan = None
+    if keyframes.planned:
+        plan = PicturePlan(keyframes.planned, keyframes.planned_until, config.message.send_closing)
+    return MessageCodec(roads, config.believed_snr_db, config.coding, partial(sketch_road, config), plan=plan)
 
 
 def picture_codecs(config: Config) -> list[PictureCodec]:

@@ -1,4 +1,4 @@
-"""From a budget to settings: keyframe threshold, keyframe quality and caption length that fit it."""
+"""From a budget to settings: keyframes and caption length that fit it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from itertools import takewhile
 from pathlib import Path
 
 from lgvsc import build
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import seeded
 from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.modem.digital import symbol_count
 from lgvsc.coding.modem.link_adaptation import choose_mcs
+from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
+from lgvsc.coding.pictures.roads import TRIAL_SEED, PictureRoads
 from lgvsc.coding.words.side import COLOURS, MOTION, side_bits
-from lgvsc.core.video import Frame, VideoFormat, VideoReader
+from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
+from lgvsc.errors import ConfigError
+from lgvsc.planning_trials import Code, Economy, plan_pieces
 from lgvsc.semantics.calibration import ClipCurve, Prices, calibrate_threshold, clip_curve
+from lgvsc.semantics.keyframes import skim_lengths
 from lgvsc.settings import Config
 
 TRIAL_S = 60.0  # of the video, looked at beforehand
-GOOD_KEYFRAME_CBR = 0.012  # what a keyframe should be able to cost; fewer and better ones beat many bad ones
 CAPTION_SHARE = 0.15  # of a segment's budget
 MIN_CAPTION_BYTES = 24
 NOT_OF_THE_CURVE = {
     "scheme",
     "seed",
+    "objective",
     "message",
     "coding",
     "channel",
@@ -42,8 +49,9 @@ BITS_PER_CAPTION_BYTE = 2.0  # what the entropy coder takes for plain words, on 
 def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
     """Settings for one video under ``coding.budget``, and what was chosen, in words.
 
-    The threshold is only ever raised: a video in which little happens may stay under its budget. Keyframe quality
-    itself follows the budget while the video is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
+    Keyframes are planned by trials, see :mod:`lgvsc.planning_trials`; behind the part looked at, and where none are
+    sent, the threshold is raised until the budget is kept. Keyframe quality itself follows the budget while the video
+    is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
     """
     if not config.coding.budget:
         return config, []
@@ -61,28 +69,106 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     caption_bytes = max(caption_bytes, min(MIN_CAPTION_BYTES, config.message.caption_max_bytes))
     choices.append(f"captions of at most {caption_bytes} bytes")
 
-    threshold = config.keyframes.threshold
-    if config.keyframes.method == "skem":
-        pictures = GOOD_KEYFRAME_CBR if config.message.send_keyframes else 0.0
-        prices = Prices(keyframe_cbr=pictures, segment_symbols=_segment_symbols(caption_bytes, config))
-        curve = curve_of(source, config)
-        found = calibrate_threshold([curve], symbols_per_s=allowed_per_s, prices=prices)
-        threshold = max(threshold, found.threshold)
-        choices.append(f"threshold {threshold:.2f}, about {found.chosen.keyframes:.0f} keyframes in the part looked at")
-        if not found.within:
-            choices.append(
-                f"even one segment costs more than the budget at a keyframe CBR of {GOOD_KEYFRAME_CBR}; "
-                f"pictures go down to {MIN_KEYFRAME_CBR}"
-            )
-    return (
-        config.model_copy(
-            update={
-                "keyframes": replace(config.keyframes, threshold=threshold),
-                "message": replace(config.message, caption_max_bytes=caption_bytes),
-            }
-        ),
-        choices,
+    config = config.model_copy(update={"message": replace(config.message, caption_max_bytes=caption_bytes)})
+    if config.keyframes.method != "skem":
+        return config, [*choices, *too_many_segments(video, config, per_frame)]
+    if config.message.send_keyframes and config.message.send_closing:
+        return plan_keyframes(source, config, per_frame, choices)
+    return raise_threshold(source, config, allowed_per_s, choices)
+
+
+def plan_keyframes(
+    source: VideoReader, config: Config, per_frame: float, choices: list[str]
+) -> tuple[Config, list[str]]:
+    """Number, place and quality of the keyframes of the first minute, tried out; a threshold for what follows."""
+    video, snr_db = source.format, config.believed_snr_db
+    economy = Economy(
+        symbols_per_frame=per_frame,
+        segment_symbols=segment_symbols(config),
+        code=coding_of(config),
+        objective=config.objective,
     )
+    score = build.divergence_of(build.psss(config), config)
+    plans = list(plan_pieces(beginning(source, video), video, config.keyframes, economy, score))
+    if not plans:
+        return config, choices
+    starts = tuple(plan.starts for plan in plans)
+    until = plans[-1].stop
+    count = sum(map(len, starts))
+    cbr = sum(plan.keyframe_cbr * len(plan.starts) for plan in plans) / count
+    meant = sum(plan.by_meaning for plan in plans)
+    measure = "1 - LPIPS" if config.objective == "look" else "MS-SSIM"
+    choices = [
+        *choices,
+        f"objective {config.objective}: {count} segments in {until} frames, keyframes at a CBR of about {cbr:.4f}, "
+        f"{measure} {sum(p.quality * (p.stop - p.starts[0]) for p in plans) / until:.3f} tried at {snr_db:g} dB; "
+        f"places by meaning in {meant} of {len(plans)} pieces, else by trial",
+    ]
+    keyframes = replace(config.keyframes, planned=starts, planned_until=until)
+    config = config.model_copy(update={"keyframes": keyframes})
+    if video.frames is not None and video.frames <= until:
+        return config, choices
+    prices = Prices(keyframe_cbr=cbr, segment_symbols=segment_symbols(config))
+    return raise_threshold(source, config, per_frame * float(video.fps), choices, prices)
+
+
+def coding_of(config: Config) -> Code:
+    """Sends a picture as a keyframe is: by the learned code where it takes part, as it is the fastest to try."""
+    codecs = build.picture_codecs(config)
+    learned = [codec for codec in codecs if isinstance(codec, NtsccPictureCodec)]
+    road = learned[0].refined(0) if learned else PictureRoads(codecs)
+    snr_db = config.believed_snr_db
+
+    def arrived(picture: Pixels, symbols: int) -> Pixels | None:
+        try:
+            coded = road.encode(picture, max_symbols=symbols, snr_db=snr_db)
+        except ConfigError:
+            return None
+        heard = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
+        return (
+            road.decode(heard, coded.header, *picture.shape[:2])
+            if isinstance(road, PictureRoads)
+            else road.decode(heard, coded.length, coded.mode, *picture.shape[:2])
+        )
+
+    return arrived
+
+
+def raise_threshold(
+    source: VideoReader, config: Config, allowed_per_s: float, choices: list[str], prices: Prices | None = None
+) -> tuple[Config, list[str]]:
+    """The lowest threshold, no lower than the configured one, at which the budget is kept."""
+    if prices is None:
+        pictures = config.coding.keyframe_cbr if config.message.send_keyframes else 0.0
+        prices = Prices(keyframe_cbr=pictures, segment_symbols=segment_symbols(config))
+    found = calibrate_threshold([curve_of(source, config)], symbols_per_s=allowed_per_s, prices=prices)
+    threshold = max(config.keyframes.threshold, found.threshold)
+    where = "afterwards " if config.keyframes.planned else ""
+    choices = [
+        *choices,
+        f"{where}threshold {threshold:.2f}, about {found.chosen.keyframes:.0f} keyframes in the part looked at",
+    ]
+    if not found.within:
+        choices.append(
+            f"even one segment costs more than the budget at a keyframe CBR of {prices.keyframe_cbr:.4f}; "
+            f"pictures go down to {MIN_KEYFRAME_CBR}"
+        )
+    return config.model_copy(update={"keyframes": replace(config.keyframes, threshold=threshold)}), choices
+
+
+def too_many_segments(video: VideoFormat, config: Config, per_frame: float) -> list[str]:
+    """A warning where equal segments cost more than the budget, however bad their pictures."""
+    if video.frames is None or not config.message.send_keyframes:
+        return []
+    _, count = skim_lengths(video, config.keyframes)
+    if count is None:
+        return []
+    pictures = count + config.message.send_closing
+    least = pictures * MIN_KEYFRAME_CBR * 3 * video.height * video.width + count * segment_symbols(config)
+    allowed = per_frame * video.frames
+    if least <= allowed:
+        return []
+    return [f"{count} segments cost {least / allowed:.2f} times the budget at least; give fewer"]
 
 
 def curve_of(source: VideoReader, config: Config) -> ClipCurve:

@@ -110,6 +110,7 @@ class Record:
             "scheme": config.scheme,
             "chosen_by": config.chosen_by,
             "preset": config.preset,
+            "objective": config.objective if config.coding.budget and kinds.kind_of(config.scheme).generated else None,
             "seed": config.seed,
             "channel": {
                 "kind": channel.kind,

@@ -98,6 +98,7 @@ class Config(BaseModel):
     preset: str
     scheme: str
     seed: int = 0
+    objective: Literal["look", "structure"] = "look"  # what a budget is spent for, see lgvsc.planning_trials
     models: ModelRoles
     keyframes: KeyframeConfig
     message: EncoderConfig

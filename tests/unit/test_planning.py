@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
+import pytest
 
+import lgvsc
 from lgvsc import kinds, planning
 from lgvsc.config import load_config
-from lgvsc.core.video import Video, VideoReader, write_video
+from lgvsc.core.video import Video, VideoFormat, VideoReader, write_video
+from lgvsc.errors import ConfigError
 
 
 def test_the_curve_of_a_clip_is_made_once_for_all_budgets_and_channels(tmp_path, monkeypatch):
@@ -25,7 +29,7 @@ def test_the_curve_of_a_clip_is_made_once_for_all_budgets_and_channels(tmp_path,
 
     def plan(name, **settings):
         with VideoReader(tmp_path / f"{name}.mp4") as reader:
-            return kinds.fit_to_budget(reader, load_config(settings=settings))
+            return kinds.fit_to_budget(reader, load_config(scheme="text-only", settings=settings))
 
     plan("a", **{"coding.budget": "1e-3cbr"})
     plan("a", **{"coding.budget": "5e-2cbr", "channel.snr_db": 0.0})
@@ -33,3 +37,39 @@ def test_the_curve_of_a_clip_is_made_once_for_all_budgets_and_channels(tmp_path,
     plan("a", **{"coding.budget": "1e-3cbr", "keyframes.sample_fps": 9.0})
     plan("b", **{"coding.budget": "1e-3cbr"})
     assert len(looked) == 3
+
+
+class Source:
+    """A video of which nothing but its format is looked at."""
+
+    format = VideoFormat(96, 128, Fraction(25), 50)
+
+
+def test_equal_segments_beyond_the_budget_are_told():
+    def choices(segments):
+        settings = {"coding.budget": "2e-3cbr", "keyframes.segments": segments}
+        return kinds.fit_to_budget(Source(), load_config(scheme="skim-dsa", settings=settings))[1]
+
+    assert not any("times the budget" in choice for choice in choices(2))
+    assert "25 segments cost" in choices(25)[-1] and "times the budget at least" in choices(25)[-1]
+
+
+@pytest.mark.parametrize("objective", ["look", "structure"])
+def test_a_plan_is_sent_as_it_was_made_and_within_the_budget(tmp_path, objective):
+    random = np.random.default_rng(0)
+    scenes = [cv2.resize(random.integers(0, 256, (4, 5, 3), np.uint8), (128, 96)) for _ in range(2)]
+    pictures = [np.roll(scenes[i // 20], 3 * i, axis=1) for i in range(40)]
+    path = tmp_path / "a.mp4"
+    write_video(path, Video(np.stack(pictures), Fraction(25)))
+    settings = {"coding.budget": "8e-3cbr", "objective": objective}
+    report = lgvsc.run(path, output=tmp_path / "b.mp4", settings=settings).report()
+    planned = [start for piece in report["config"]["keyframes"]["planned"] for start in piece]
+    assert report["objective"] == objective and any(objective in choice for choice in report["choices"])
+    assert [segment["start"] for segment in report["segments"]] == planned
+    assert 20 in planned  # the new scene
+    assert 0.9 * 8e-3 < report["cbr"] <= 8e-3
+
+
+def test_an_unknown_objective_is_refused():
+    with pytest.raises(ConfigError, match="objective"):
+        load_config(settings={"objective": "speed"})

@@ -10,6 +10,7 @@ import typer
 from lgvsc.cli.options import (
     ChannelOption,
     MetricsOption,
+    ObjectiveOption,
     PresetOption,
     QuietOption,
     SeedOption,
@@ -54,6 +55,7 @@ def compare(
     preset: PresetOption = "compact",
     channel: ChannelOption = None,
     seed: SeedOption = None,
+    objective: ObjectiveOption = None,
     metrics: MetricsOption = None,
     settings: SetOption = None,
     quiet: QuietOption = False,
@@ -78,6 +80,7 @@ def compare(
 
     own: dict[str, int | str] = {} if seed is None else {"seed": seed}
     own |= {"channel.kind": channel} if channel else {}
+    own |= {"objective": objective} if objective else {}
     own |= {"link.metrics": metrics or COMPARED}
     clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
     cells = plan(

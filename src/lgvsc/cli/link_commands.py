@@ -19,6 +19,7 @@ from lgvsc.cli.options import (
     JsonOption,
     MaxSideOption,
     MetricsOption,
+    ObjectiveOption,
     PresetOption,
     QuietOption,
     SchemeOption,
@@ -63,6 +64,7 @@ def run(
     channel: ChannelOption = None,
     seed: SeedOption = None,
     budget: BudgetOption = None,
+    objective: ObjectiveOption = None,
     max_side: MaxSideOption = None,
     metrics: MetricsOption = None,
     settings: SetOption = None,
@@ -87,6 +89,7 @@ def run(
         channel=channel,
         seed=seed,
         budget=budget,
+        objective=objective,
         metrics=metrics,
         max_side=max_side,
     )
@@ -142,6 +145,7 @@ def send(
     scheme: SchemeOption = "skem-dsa",
     snr_db: SnrOption = None,
     budget: BudgetOption = None,
+    objective: ObjectiveOption = None,
     max_side: MaxSideOption = None,
     samples_per_symbol: Annotated[
         int | None,
@@ -175,11 +179,11 @@ def send(
         raise typer.BadParameter("--to and --samples-per-symbol take one video, and no engine")
     video = videos[0]
     if output is None:
-        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
+        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
         send_live(video, config, to or "", PacketOptions(mtu, extra, pace, key), quiet)
         return
     if many:
-        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
+        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
         from lgvsc.cli.many_videos import send_many
         from lgvsc.experiments.jobs.job import Workers
 
@@ -188,7 +192,7 @@ def send(
         return
     message = output.with_name(output.name + ".lgvsc")
     check_outputs(message, *recording_files(output), noise_of(output), force=force, inputs=(video, Path(preset)))
-    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, max_side=max_side)
+    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
     require_file(video, "a video")
 
     from lgvsc import link

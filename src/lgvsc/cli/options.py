@@ -30,6 +30,14 @@ BudgetOption = Annotated[
     str | None,
     typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default=False),
 ]
+ObjectiveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        help="What a budget is spent for: look (LPIPS) or structure (MS-SSIM).  [default: look]",
+        show_default=False,
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. keyframes.threshold=0.2 (repeatable)."),
@@ -78,6 +86,7 @@ def resolve(
     budget: str | None = None,
     max_side: int | None = None,
     metrics: str | None = None,
+    objective: str | None = None,
 ) -> Config:
     """A configuration from the command line's options; ``--set`` has the last word."""
     from lgvsc.config import load_config, parse_settings
@@ -89,7 +98,7 @@ def resolve(
         "coding.budget": budget,
         "link.max_side": max_side,
     }
-    named |= {"link.metrics": metrics}
+    named |= {"link.metrics": metrics, "objective": objective}
     given = {key: value for key, value in named.items() if value is not None}
     config = load_config(preset, scheme, given | parse_settings(settings or []))
     if config.judge.mode == "cached" and not config.judge.cache_dir:

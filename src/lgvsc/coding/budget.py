@@ -62,30 +62,67 @@ class Budget:
         return self.amount / video.frames
 
 
+@dataclass(frozen=True, slots=True)
+class PicturePlan:
+    """Which pictures are to come, as settled beforehand: those of a piece share its budget evenly.
+
+    Attributes:
+        pieces: First frames of the segments of each piece, in order.
+        until: End of the last piece.
+        closing: Whether the last frame of the last piece is sent, too.
+    """
+
+    pieces: tuple[tuple[int, ...], ...]
+    until: int
+    closing: bool
+
+    def ahead(self, at: int) -> tuple[int, int, int]:
+        """Frames, segments and pictures that are still to come of the piece in which frame ``at - 1`` lies."""
+        ends = [*(piece[0] for piece in self.pieces[1:]), self.until]
+        for piece, end in zip(self.pieces, ends, strict=True):
+            if piece[0] < at <= end:
+                segments = sum(start >= at for start in piece)
+                return end - at, segments, segments + bool(segments and self.closing and end == self.until)
+        return 0, 0, 0
+
+
 class KeyframeAllowance:
     """Symbols that the pictures of each segment may cost, so that the whole video stays within its budget.
 
     Without a budget every picture gets ``keyframe_cbr``. With one, every frame of a segment earns its share, words
-    and numbers are paid first, and pictures get the rest; what a segment does not spend the next one may.
+    and numbers are paid first, and pictures get the rest; what a segment does not spend the next one may. With a plan,
+    the pictures of a piece get the same, the first ones on credit.
 
     Args:
         video: Format of the source.
         keyframe_cbr: Symbols of one picture over ``3 x H x W`` where there is no budget.
         symbols_per_frame: The budget, from :meth:`Budget.symbols_per_frame`; ``None`` for no budget.
+        plan: Which pictures will come.
     """
 
-    def __init__(self, video: VideoFormat, keyframe_cbr: float, symbols_per_frame: float | None) -> None:
+    def __init__(
+        self,
+        video: VideoFormat,
+        keyframe_cbr: float,
+        symbols_per_frame: float | None,
+        plan: PicturePlan | None = None,
+    ) -> None:
         self._volume = 3 * video.height * video.width
         self._keyframe_cbr = keyframe_cbr
         self._per_frame = symbols_per_frame
+        self._plan = plan
         self._credit = 0.0
+        self._at = 0  # frames so far
 
     def picture_symbols(self, frames: int, other_symbols: int, pictures: int) -> int:
         """Symbols for each of ``pictures`` pictures in a segment of ``frames`` frames."""
         if self._per_frame is None:
             return round(self._keyframe_cbr * self._volume)
         self._credit += self._per_frame * frames - other_symbols
-        share = self._credit / max(1, pictures)
+        self._at += frames
+        more_frames, segments, more_pictures = self._plan.ahead(self._at) if self._plan else (0, 0, 0)
+        ahead = self._per_frame * more_frames - segments * other_symbols  # words of one segment cost about the same
+        share = (self._credit + ahead) / max(1, pictures + more_pictures)
         return round(min(max(share, MIN_KEYFRAME_CBR * self._volume), MAX_KEYFRAME_CBR * self._volume))
 
     def spend(self, symbols: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from lgvsc.channel.common import erase_bad
-from lgvsc.coding.budget import Budget, KeyframeAllowance
+from lgvsc.coding.budget import Budget, KeyframeAllowance, PicturePlan
 from lgvsc.coding.burst.control import MessageControl, described
 from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS
 from lgvsc.coding.burst.framing import ControlRead, bursts
@@ -78,6 +78,7 @@ class MessageCodec:
         config: Budget and keyframe quality.
         make_sketches: Loads what codes sketches; called when there is one to send or to read. ``None``: cannot.
         parts: What a burst may hold, in the order sent.
+        plan: Which keyframes will come, where that was settled beforehand.
     """
 
     def __init__(
@@ -88,10 +89,12 @@ class MessageCodec:
         make_sketches: Callable[[], SketchRoad] | None = None,
         *,
         parts: Sequence[type[MessagePart]] = PARTS,
+        plan: PicturePlan | None = None,
     ) -> None:
         self._parts = tuple(part(Tools(roads, make_sketches)) for part in parts)
         self._snr_db = snr_db
         self._config = config
+        self._plan = plan
 
     def encode(self, segments: Iterable[Segment]) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each segment. Only the budget remembers anything from one to the next."""
@@ -133,7 +136,7 @@ class MessageCodec:
         per_frame = None
         if config.budget:
             per_frame = Budget.parse(config.budget).symbols_per_frame(video, bits_per_symbol(self._snr_db))
-        return KeyframeAllowance(video, config.keyframe_cbr, per_frame)
+        return KeyframeAllowance(video, config.keyframe_cbr, per_frame, self._plan)
 
     # Receiver
 

@@ -42,6 +42,9 @@ class KeyframeConfig:
         rescore_band: A divergence this close to the threshold is measured again alone, since a batch may round
             differently (SKEM with speculation).
         skip_still: Leave out frames whose pixels and flow say that nothing has changed (SKEM).
+        planned: First frames of segments that were settled beforehand, in pieces that share a budget; a budget's
+            planner writes them, see :mod:`lgvsc.planning_trials` (SKEM).
+        planned_until: Up to this frame the plan decides, from there on the threshold (SKEM).
 
     Source: Ma et al. 2026 (arXiv:2606.12899), sections II-C and III-B.
     """
@@ -59,6 +62,8 @@ class KeyframeConfig:
     speculation: int = 1
     rescore_band: float = 0.01
     skip_still: bool = False
+    planned: tuple[tuple[int, ...], ...] = ()
+    planned_until: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in ("skem", "skim"):
@@ -89,6 +94,12 @@ class KeyframeConfig:
             raise ConfigError(f"keyframes.speculation is {self.speculation}; give 1 to {MAX_SPECULATION} samples")
         if not 0 <= self.rescore_band < 1:
             raise ConfigError(f"keyframes.rescore_band is {self.rescore_band}; give a divergence from 0 up to 1")
+
+    def opens(self, index: int, divergence: float | None) -> bool:
+        """Whether a segment begins at a frame that SKEM looks at, by the plan or by the divergence."""
+        if index < self.planned_until:
+            return any(index in piece for piece in self.planned)
+        return divergence is not None and (divergence > self.threshold or index == self.planned_until > 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,11 +176,12 @@ def skem(
         scores = dict(zip(candidates, score(keyframe, candidates), strict=True)) if candidates else {}
         for seen in window:
             frame, divergence = seen.frame, scores.get(seen.frame)
-            near = divergence is not None and abs(divergence - config.threshold) < config.rescore_band
+            planned = frame.index < config.planned_until
+            near = divergence is not None and abs(divergence - config.threshold) < config.rescore_band and not planned
             if near and len(candidates) > 1:
                 (divergence,) = score(keyframe, [frame])
             longest = frame.index - keyframe.index >= config.max_segment_frames
-            chosen = longest or (divergence is not None and divergence > config.threshold)
+            chosen = longest or config.opens(frame.index, divergence)
             next(ahead)
             compared += divergence is not None
             if chosen:

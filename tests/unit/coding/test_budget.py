@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Budget, KeyframeAllowance
+from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Budget, KeyframeAllowance, PicturePlan
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
 
@@ -57,3 +57,23 @@ def test_spending_stays_within_the_budget_wherever_the_smallest_picture_allows(s
         spent += other + symbols
         earned += per_frame * frames
         assert spent <= earned + 1 or symbols == floor
+
+
+def test_pictures_of_a_planned_piece_share_its_budget_evenly_whatever_their_segments_length():
+    per_frame, other = 150.0, 100
+    plan = PicturePlan(((0, 10, 70), (100, 110)), until=240, closing=True)
+    allowance = KeyframeAllowance(VIDEO, 0.02, per_frame, plan)
+    got = []
+    for frames, pictures in ((10, 1), (60, 1), (30, 1), (10, 1), (130, 2)):
+        got.append(allowance.picture_symbols(frames, other, pictures))
+        allowance.spend(got[-1] * pictures)
+    first, second = (100 * per_frame - 3 * other) / 3, (140 * per_frame - 2 * other) / 3
+    assert got == pytest.approx([first] * 3 + [second] * 2, abs=2)
+
+
+def test_behind_a_plan_every_segment_gets_what_it_earned():
+    plan = PicturePlan(((0, 50),), until=100, closing=False)
+    allowance = KeyframeAllowance(VIDEO, 0.02, 100.0, plan)
+    for frames in (50, 50):
+        allowance.spend(allowance.picture_symbols(frames, 0, 1))
+    assert allowance.picture_symbols(30, 0, 1) == pytest.approx(3000, abs=2)

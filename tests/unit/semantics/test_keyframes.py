@@ -261,3 +261,16 @@ def test_speculation_looks_no_farther_than_segments_are_long(apart, most_in_vain
     assert keyframes == [apart * place for place in range(7)]
     needed = 6 * apart
     assert len(asked) - needed <= most_in_vain
+
+
+@pytest.mark.parametrize("speculation", [1, 4])
+def test_a_plan_decides_up_to_its_end_and_the_threshold_from_there_on(speculation):
+    config = KeyframeConfig(
+        sample_fps=0, planned=((0, 3), (5,)), planned_until=8, threshold=0.5, speculation=speculation
+    )
+
+    def score(keyframe, candidates):
+        return [0.9 if frame.index == 12 or frame.index == 2 else 0.1 for frame in candidates]
+
+    choices = list(choose_keyframes(frames(15), video(15), config, score, lambda frame: False))
+    assert [choice.frame.index for choice in choices if choice.keyframe] == [0, 3, 5, 8, 12]
