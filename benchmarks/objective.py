@@ -1,0 +1,106 @@
+"""What planning by trials is worth: `skem-dsa` under a budget against equal segments at the same budget.
+
+    python benchmarks/objective.py CLIP... [--budget 6e-4cbr] [--snr-db 10] [--seconds 3] [--out FOLDER]
+
+For each objective `skem-dsa`, and `skim-dsa` with 3, 5 and 10 segments, send the beginning of each clip. The first
+table has means over clips with 95 % intervals; the second one the difference from the best of `skim-dsa`, clip by clip,
+with its interval. The last column is what the transmitter took, planning included, in durations of the clip (its share
+of the processor's time). Rows lie in FOLDER, and those found there are not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from lgvsc import link
+from lgvsc.config import load_config
+from lgvsc.experiments.clips.excerpts import excerpt
+from lgvsc.experiments.compare_table import student_t_95
+
+SKIM = (3, 5, 10)
+OBJECTIVES = ("look", "structure")
+MEASURED = {"ms_ssim": "MS-SSIM", "lpips": "LPIPS", "dists": "DISTS"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("--budget", default="6e-4cbr")
+    parser.add_argument("--snr-db", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--out", type=Path, default=Path("objective"))
+    chosen = parser.parse_args()
+    ways: dict[str, tuple[str, dict[str, str | int]]] = {
+        f"skim-dsa {n}": ("skim-dsa", {"keyframes.segments": n}) for n in SKIM
+    } | {f"skem-dsa {objective}": ("skem-dsa", {"objective": objective}) for objective in OBJECTIVES}
+    rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    for clip in chosen.clips:
+        part = excerpt(clip, chosen.seconds, chosen.out / "clips")
+        for way, (scheme, own) in ways.items():
+            at = f"{clip.stem} {way} {chosen.budget} {chosen.snr_db:g}dB {chosen.seconds:g}s"
+            row = measured(part, scheme, own, chosen, chosen.out / f"{at.replace(' ', '_')}.json")
+            rows[way].append(row)
+            print(f"{at:<70}" + "  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
+    show(rows)
+
+
+def measured(
+    clip: Path, scheme: str, own: dict[str, str | int], chosen: argparse.Namespace, kept: Path
+) -> dict[str, float]:
+    """CBR, segments and quality of one transmission, and the time that it took to make what is sent."""
+    if kept.is_file():
+        row: dict[str, float] = json.loads(kept.read_text("utf-8"))
+        return row
+    settings = own | {
+        "coding.budget": chosen.budget,
+        "channel.snr_db": chosen.snr_db,
+        "link.metrics": ",".join(MEASURED),
+    }
+    config = load_config(scheme=scheme, settings=settings)
+    start = time.process_time(), time.perf_counter()
+    report = link.run(clip, config, output=kept.with_suffix(".mp4")).report()
+    ours = (time.process_time() - start[0]) / (time.perf_counter() - start[1])  # others share this machine
+    sending = ours * (report["timing_s"]["semantics"] + report["timing_s"]["coding_send"])
+    source, quality = report["source"], report["metrics"]
+    row = {key: quality[key] for key in MEASURED}
+    row |= {"cbr": report["cbr"], "segments": len(report["segments"])}
+    row |= {"durations": sending / (source["frames"] / source["fps"])}
+    kept.write_text(json.dumps(row), "utf-8")
+    return row
+
+
+def show(rows: dict[str, list[dict[str, float]]]) -> None:
+    """Means, and differences from the best way of SKIM."""
+    print(f"\n{'':<20}{'n':>4}{'CBR':>11}{'segments':>10}", end="")
+    print("".join(f"{name:>16}" for name in MEASURED.values()) + f"{'TX durations':>14}")
+    for way, found in rows.items():
+        means = {key: fmean(row[key] for row in found) for key in found[0]}
+        print(f"{way:<20}{len(found):>4}{means['cbr']:>11.3e}{means['segments']:>10.1f}", end="")
+        print("".join(f"{interval([row[key] for row in found], 3):>16}" for key in MEASURED), end="")
+        print(f"{means['durations']:>14.1f}")
+    print("\nless the best of skim-dsa by mean, clip by clip")
+    for key, name in MEASURED.items():
+        skim = [way for way in rows if way.startswith("skim")]
+        pick = max if key == "ms_ssim" else min
+        best = pick(skim, key=lambda way: fmean(row[key] for row in rows[way]))
+        for way in set(rows) - set(skim):
+            gains = [a[key] - b[key] for a, b in zip(rows[way], rows[best], strict=True)]
+            print(f"{name:<10}{way:<20}against {best:<14}{interval(gains, 4)}")
+
+
+def interval(values: Sequence[float], digits: int) -> str:
+    """A mean and half of its 95 % interval."""
+    if len(values) < 2:
+        return f"{values[0]:.{digits}f}"
+    half = student_t_95(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return f"{fmean(values):.{digits}f} ± {half:.{digits}f}"
+
+
+if __name__ == "__main__":
+    main()
