@@ -24,6 +24,7 @@ from lgvsc.cli import (
     picture_commands,
     project_commands,
     recipe_commands,
+    study_commands,
 )
 from lgvsc.errors import LgvscError
 
@@ -43,6 +44,7 @@ inspect_commands.register(app)
 measure_commands.register(app)
 case_commands.register(app)
 picture_commands.register(app)
+study_commands.register(app)
 model_commands.register(app)
 project_commands.register(app)
 

@@ -47,7 +47,7 @@ MetricsOption = Annotated[
     typer.Option(
         "--metrics",
         help="With commas: psnr, ssim, ms_ssim, vmaf, vmaf_neg, lpips, lpips_vgg, dists, flicker, e_warp, sharpness, "
-        "objects_kept, clip.  [default: psnr,ssim,ms_ssim,vmaf,lpips]",
+        "objects_kept, clip, bert.  [default: psnr,ssim,ms_ssim,vmaf,lpips]",
         show_default=False,
     ),
 ]
