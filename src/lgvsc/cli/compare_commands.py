@@ -66,6 +66,7 @@ def compare(
     """
     snrs_db, cbrs = numbers(snr_db, "--snr-db"), numbers(cbr, "--cbr")
     shown = showing(show, snrs_db, cbrs)
+    videos = listed(videos)
     refuse_doubles(videos, "results")
     for video in videos:
         require_file(video, "a video")
@@ -118,6 +119,13 @@ def compare(
         note(f"failed: {row.clip}, {row.name}, {row.snr_db:g} dB: {row.error}")
     if failed:
         raise typer.Exit(1)
+
+
+def listed(videos: list[Path]) -> list[Path]:
+    """The videos, with those of manifests in their place."""
+    from lgvsc.experiments.data import clips_of, is_manifest
+
+    return [clip for path in videos for clip in (clips_of(path) if is_manifest(path) else [path])]
 
 
 def showing(text: str | None, snrs_db: list[float], cbrs: list[float]) -> tuple[float, float | None] | None:

@@ -17,6 +17,7 @@ import typer
 from lgvsc.cli import (
     case_commands,
     compare_commands,
+    data_commands,
     inspect_commands,
     link_commands,
     measure_commands,
@@ -42,6 +43,7 @@ compare_commands.register(app)
 recipe_commands.register(app)
 inspect_commands.register(app)
 measure_commands.register(app)
+data_commands.register(app)
 case_commands.register(app)
 picture_commands.register(app)
 study_commands.register(app)

@@ -19,7 +19,7 @@ ClipsOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--clips",
-        help="Videos, or folders of them (repeatable).  [default: pieces of the demo's clip]",
+        help="Videos, folders, or manifests of `lgvsc data` (repeatable).  [default: pieces of the demo's clip]",
         show_default=False,
     ),
 ]

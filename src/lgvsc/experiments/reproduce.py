@@ -33,6 +33,7 @@ from lgvsc.experiments.compare_plots import (
     with_legend,
 )
 from lgvsc.experiments.compare_table import Mean, Point, Row, mean_of, student_t_95
+from lgvsc.experiments.data import clips_of, is_manifest
 from lgvsc.experiments.recipe import ClipPlan, Line, Recipe
 from lgvsc.metrics.registry import BY_COLUMN, DEFAULT
 from lgvsc.record import fingerprint
@@ -73,7 +74,7 @@ def reproduce(
     """Make what a recipe describes.
 
     Args:
-        sources: Video files, or folders of them; empty takes the sample clip of the demo.
+        sources: Video files, folders of them, or manifests of `lgvsc data`; empty takes the sample clip of the demo.
         folder: Where clips, transmissions and figures go. Transmissions that are in it are not made again.
         jobs: Processes.
         on_row: Called with each new transmission, the number done and of all.
@@ -114,11 +115,13 @@ def prepared(plan: ClipPlan, sources: Sequence[Path], folder: Path) -> list[Path
 
 
 def found(sources: Iterable[Path], held_out_only: bool) -> Iterable[Path]:
-    """Files as they are given; of folders those with the suffix of a video."""
+    """Files as they are given; of folders those with the suffix of a video, of manifests their test split."""
     for source in sources:
         if source.is_dir():
             inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in CLIPS)
             yield from (path for path in inside if held_out(path) or not held_out_only)
+        elif is_manifest(source):
+            yield from (path for path in clips_of(source) if held_out(path) or not held_out_only)
         else:
             yield source
 
