@@ -3,9 +3,10 @@
     python benchmarks/objective.py CLIP... [--budget 6e-4cbr] [--snr-db 10] [--seconds 3] [--out FOLDER]
 
 For each objective `skem-dsa`, and `skim-dsa` with 3, 5 and 10 segments, send the beginning of each clip. The first
-table has means over clips with 95 % intervals (MS-SSIM on one frame in three, LPIPS and DISTS on one in twelve); the second one the difference from the best of `skim-dsa`, clip by clip,
-with its interval. The last column is what the transmitter took, planning included, in durations of the clip (its share
-of the processor's time). Rows lie in FOLDER, and those found there are not measured again.
+table has means over clips with 95 % intervals (MS-SSIM on one frame in three, LPIPS and DISTS on one in twelve); the
+second one the difference from the best of `skim-dsa`, clip by clip, with its interval. The last column is what the
+transmitter took, planning included, in durations of the clip (its share of the processor's time). Rows lie in FOLDER,
+and those found there are not measured again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keyframe codecs side by side: quality at equal bandwidth on pictures that were never trained on, and speed.
 
-    python benchmarks/picture.py MEDIA [--codecs ntscc,digital,avif] [--snr-db 0,5,10] [--believed-snr-db 10]
-        [--json OUT.json] [--weights FILE] [--refine-steps 12]
+    python benchmarks/picture.py MEDIA [--codecs ntscc,ntscc@1,digital,avif] [--snr-db 0,5,10]
+        [--believed-snr-db 10] [--json OUT.json] [--weights FILE] [--refine-steps 12] [--metrics lpips,dists]
     python benchmarks/picture.py [--threads 2] [--refine-steps 12]       speed alone
 
 MEDIA is a folder with ``stills/bsds_test``, ``stills/kodak`` and ``train`` (clips; those that training holds out
@@ -38,8 +38,12 @@ from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
+from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.registry import METRICS
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
+from lgvsc.models.catalog import find
+from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.picture_link import send_picture
 from lgvsc.training.pictures import find_sources, read_still, spread_frames, square
 
@@ -55,6 +59,7 @@ def main() -> None:
     parser.add_argument("--codecs", default="ntscc,digital,avif")
     parser.add_argument("--sets", default="bsds,kodak,clips")
     parser.add_argument("--limit", type=int, default=1000, help="at most so many pictures of each set")
+    parser.add_argument("--metrics", default="", help="of networks, with commas: lpips, lpips_vgg, dists")
     parser.add_argument("--weights", type=Path, help="of the learned code, instead of the shipped ones")
     parser.add_argument("--snr-db", default="0,5,10")
     parser.add_argument("--cbr", default="0.01,0.02,0.04")
@@ -66,12 +71,13 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
     snrs_db, cbrs = ([float(word) for word in text.split(",")] for text in (chosen.snr_db, chosen.cbr))
+    further = [name for name in chosen.metrics.split(",") if name]
     results = []
     for codec in chosen.codecs.split(",") if chosen.media else ():
         rebuild = rebuilder(codec, chosen.weights, chosen.believed_snr_db, chosen.refine_steps)
         for name in chosen.sets.split(","):
             pictures = pictures_of(name, chosen.media)[: chosen.limit]
-            rows = compare(codec, rebuild, name, pictures, list(product(snrs_db, cbrs)))
+            rows = compare(codec, rebuild, name, pictures, list(product(snrs_db, cbrs)), further)
             print("\n".join(map(as_line, rows)), flush=True)
             results += rows
     if not chosen.media:
@@ -93,7 +99,11 @@ def pictures_of(name: str, media: Path) -> list[Pixels]:
 def rebuilder(codec: str, weights: Path | None, believed_snr_db: float | None, refine_steps: int = 0) -> Rebuild:
     if codec == "avif":
         return Avif().rebuild
-    road: PictureCodec = learned(weights, refine_steps) if codec == "ntscc" else DigitalPictureCodec()
+    road: PictureCodec = DigitalPictureCodec() if codec == "digital" else learned(weights, refine_steps)
+    _, _, look = codec.partition("@")
+    if look:
+        difference, _ = read_tensors(load_asset(find("compact-ntscc-vivid")))
+        road = learned(weights, refine_steps).looking(difference, float(look))
 
     def over_the_air(picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
         try:
@@ -168,7 +178,12 @@ def coded_bytes(file: bytes) -> int:
 
 
 def compare(
-    codec: str, rebuild: Rebuild, name: str, pictures: Iterable[Pixels], wanted: Sequence[tuple[float, float]]
+    codec: str,
+    rebuild: Rebuild,
+    name: str,
+    pictures: Iterable[Pixels],
+    wanted: Sequence[tuple[float, float]],
+    further: Sequence[str] = (),
 ) -> list[dict[str, object]]:
     """Mean PSNR and MS-SSIM over a set at each SNR and CBR; pictures outside, so that a codec may remember one."""
     points = {point: [] for point in wanted}
@@ -177,12 +192,19 @@ def compare(
             shown, symbols = rebuild(picture, int(cbr * picture.size), snr_db)
             lost = shown is None
             shown = np.full_like(picture, 128) if lost else shown
+            looks = look_of(picture, shown, further) if further else []
             points[snr_db, cbr].append(
-                (psnr_db(picture, shown) or 99.0, ms_ssim_and_ssim(picture, shown)[0], symbols / picture.size, lost)
+                (
+                    psnr_db(picture, shown) or 99.0,
+                    ms_ssim_and_ssim(picture, shown)[0],
+                    symbols / picture.size,
+                    lost,
+                    *looks,
+                )
             )
     rows = []
     for (snr_db, cbr), measured in points.items():
-        psnr, similarity, spent, lost = (float(np.mean(column)) for column in zip(*measured, strict=True))
+        psnr, similarity, spent, lost, *looks = (float(np.mean(column)) for column in zip(*measured, strict=True))
         rows.append(
             {
                 "codec": codec,
@@ -195,14 +217,24 @@ def compare(
                 "cbr_spent": round(spent, 5),
                 "lost": round(lost * len(measured)),
             }
+            | {METRICS[metric].key: round(value, 4) for metric, value in zip(further, looks, strict=True)}
         )
     return rows
+
+
+def look_of(picture: Pixels, shown: Pixels, metrics: Sequence[str]) -> list[float]:
+    """What networks say of a picture."""
+    meter = VideoMeter(metrics, look_every=1)
+    meter.add(picture, shown)
+    values = meter.result().values
+    return [values[METRICS[metric].key] for metric in metrics]
 
 
 def as_line(row: dict[str, object]) -> str:
     return (
         f"{row['codec']:<8} {row['set']:<6} n={row['n']:<3} {row['snr_db']:>4} dB  CBR {row['cbr']}  "
         f"{row['psnr_db']:6.2f} dB  {row['ms_ssim']:.4f}  spent {row['cbr_spent']:.5f}  lost {row['lost']}"
+        + "".join(f"  {metric} {row[metric]:.4f}" for metric in METRICS if metric in row and metric != "ms_ssim")
     )
 
 

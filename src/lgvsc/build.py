@@ -25,6 +25,7 @@ from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, World
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
+from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.semantics.backends.large.server_config import ServerConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.describe_cache import DescribeCache
@@ -122,7 +123,7 @@ def divergence_of(similarity: Psss, config: Config) -> Scorer:
 
 def codec(config: Config) -> MessageCodec:
     """The message codec, with every road that a keyframe can take; a receiver reads those not sent with as well."""
-    roads = PictureRoads(picture_codecs(config), picture_codec)
+    roads = PictureRoads(picture_codecs(config), picture_codec, looks(config.world.look))
     keyframes = config.keyframes
     plan = None
     if keyframes.planned:
@@ -141,6 +142,15 @@ def picture_codec(number: int) -> PictureCodec | None:
     """The shipped codec of pictures that bursts call by a number."""
     name = PICTURE_CODECS.get(number)
     return kept_picture_codec(name) if name else None
+
+
+def looks(look: float) -> dict[int, PictureCodec]:
+    """What a receiver shows keyframes with, by number, where another look than the faithful one is asked for."""
+    if not look:
+        return {}
+    faithful: NtsccPictureCodec = load("compact-ntscc")
+    difference, _ = read_tensors(load_asset(find("compact-ntscc-vivid")))
+    return {faithful.codec: faithful.looking(difference, look)}
 
 
 @lru_cache(maxsize=2)

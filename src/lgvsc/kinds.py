@@ -193,6 +193,8 @@ def _of_generative(config: Config) -> Models:
         named |= {"sketch_to_frame": roles.sketch_to_frame} if roles.sketch_to_frame else {}
     codecs = roles.picture_codecs
     named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
+    if config.world.look and "compact-ntscc" in codecs:
+        named["picture_look"] = "compact-ntscc-vivid"
     return of_catalogue(named | {"world_model": config.world_model})
 
 

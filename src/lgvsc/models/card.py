@@ -19,6 +19,7 @@ ROLES = (
     "vision_language",
     "text_coder",
     "picture_codec",
+    "picture_codec_part",
     "sketch_extractor",
     "sketch_codec",
     "frame_differences",

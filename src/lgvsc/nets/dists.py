@@ -72,6 +72,7 @@ class Dists(nn.Module):
 
 def similarities(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Texture and structure similarity of each channel, ``(B, C)`` each: Eqs. (4) and (5)."""
+    first, second = first.float(), second.float()  # differences of means are lost in bfloat16
     one, other = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
     variance_one = (first - one).square().mean((2, 3))
     variance_other = (second - other).square().mean((2, 3))

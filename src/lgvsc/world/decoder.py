@@ -36,7 +36,8 @@ class DecoderConfig:
         adapter: ``"dsa"`` sizes the latent to each segment, ``"sfa"`` fixes it for the video.
         show_keyframes: Show a received keyframe itself in its place, not the world model's image of it.
         chunk_frames: Frames of a piece that leaves the decoder, at most; fewer where frames are large.
-        look: Of frames with a structure layer: 0 faithful to what was sent, 1 vivid.
+        look: Of frames with a structure layer, and of keyframes by the compact NTSCC: 0 shows what errs least, 1 what
+            looks most like the source. Between both ends weights are interpolated. The symbols are the same.
         fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
     """
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
@@ -35,11 +36,15 @@ from lgvsc.coding.pictures.ntscc import (
     typical_entry,
 )
 from lgvsc.coding.pictures.ntscc_refine import Trial
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
+from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, pool, start_from_patches
+from lgvsc.nets.ntscc_look import difference
+from lgvsc.training.pictures import as_batch
 
 CONFIG = NtsccConfig(latent=48, widths=(4, 8, 8), hyper=4, coder_blocks=1, rates=(1, 2, 4, 8, 16, 20, 24))
 
@@ -316,6 +321,44 @@ def test_the_shipped_weights_carry_a_photograph_and_fall_softly():
 
 
 FLOORS = (17.8, 20.2, 21.7)
+
+
+def test_the_shipped_vivid_end_looks_more_like_a_photograph_from_the_same_symbols():
+    """LPIPS was trained on, so this says no more than that the file is the vivid end of the shipped network."""
+    from importlib.resources import files
+
+    data = pytest.importorskip("skimage.data")
+    picture = np.ascontiguousarray(data.astronaut()[::2, ::2])  # 256 x 256
+    coded = shipped().encode(picture, max_symbols=3932, snr_db=10.0)
+    received = arrive(coded, 10.0)
+    vivid = ntscc_road.load_vivid((files("lgvsc.models") / "assets" / "compact-ntscc-vivid.safetensors").read_bytes())
+    again = vivid.encode(picture, max_symbols=3932, snr_db=10.0)
+    assert torch.equal(again.symbols, coded.symbols)
+    distances = []
+    for road in (shipped(), vivid):
+        shown = road.decode(received, coded.length, coded.mode, 256, 256)
+        assert shown is not None
+        distances.append(float(lpips_distance(as_batch([picture]), as_batch([shown]))))
+    assert distances[1] < 0.8 * distances[0]
+
+
+def test_a_look_of_another_network_is_refused():
+    with pytest.raises(InputError, match="vivid end"):
+        ntscc_road.load_vivid(save({"decoder.nothing": torch.zeros(1)}))
+
+
+def test_a_receiver_of_another_look_shows_what_the_transmitter_does_not_know_of():
+    picture = scene(64, 96)
+    faithful = codec()._net.state_dict()
+    other = {name: value + 0.02 * torch.ones_like(value) for name, value in faithful.items()}
+    looking = codec().looking(difference(faithful, other), 1.0)
+    roads = PictureRoads([codec()], shown={codec().codec: looking})
+    coded = roads.encode(picture, max_symbols=800, snr_db=10.0)
+    received = arrive(coded, 10.0)
+    plain, shown = (road.decode(received, coded.header, 64, 96) for road in (PictureRoads([codec()]), roads))
+    assert plain is not None and shown is not None and not np.array_equal(plain, shown)
+    assert np.array_equal(shown, looking.decode(received, coded.length, coded.mode, 64, 96))
+    assert torch.equal(coded.symbols, PictureRoads([codec()]).encode(picture, max_symbols=800, snr_db=10.0).symbols)
 
 
 @functools.cache

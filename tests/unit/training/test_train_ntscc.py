@@ -16,6 +16,7 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.nets.ntscc import Ntscc
+from lgvsc.nets.ntscc_look import is_of_look
 from lgvsc.training import pictures
 from lgvsc.training.checkpoints import WeightAverage
 from lgvsc.training.codes import ntscc
@@ -75,6 +76,24 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path, monkeypatch):
     assert all(torch.equal(kept["weights"][name], value) for name, value in unbroken["weights"].items())
     events = [line["event"] for line in lines(tmp_path / "parts")]
     assert events == ["start", "end", "resume", "end"]
+
+
+def test_the_vivid_end_trains_the_receiver_alone_and_is_written_as_a_difference(tmp_path):
+    config = NtsccTraining(**{**as_dict(TINY), "steps": 2, "look": "vivid", "dists_crops": 1, "learning_rate": 1e-2})
+    packed = run(config, tmp_path)
+    start, whole = tiny_net().state_dict(), torch.load(tmp_path / "checkpoint.pt", weights_only=True)["weights"]
+    moved = {name for name, value in start.items() if not torch.equal(value, whole[name])}
+    assert moved and all(is_of_look(name) for name in moved)
+    assert {name.removesuffix(".scale") for name in packed} == {name for name in start if is_of_look(name)}
+    assert any(bool(value.any()) for name, value in packed.items() if not name.endswith(".scale"))
+
+
+def test_the_vivid_end_begins_from_weights(tmp_path):
+    config = NtsccTraining(**{**as_dict(TINY), "look": "vivid"})
+    with pytest.raises(ConfigError, match="from-weights"):
+        train(config, PicturePool(scenes(4), 64), tmp_path)
+    with pytest.raises(ConfigError, match="faithful or vivid"):
+        NtsccTraining(look="pretty")
 
 
 def test_training_lowers_the_loss(tmp_path):

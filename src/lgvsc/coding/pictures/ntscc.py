@@ -8,7 +8,7 @@ then control's few bits hold the gain, and nothing stands between the picture an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,6 +27,7 @@ from lgvsc.core.interfaces import CodedPicture
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.ntscc import GRANULE, Ntscc, NtsccConfig, allocate, pool
+from lgvsc.nets.ntscc_look import at_look
 
 KINDS = 16  # that the last four bits of ``length`` tell apart
 EVEN_KINDS = 4  # the lowest: all rates alike, no header; with ``mode`` they name one of 64 gains
@@ -103,6 +104,8 @@ class NtsccPictureCodec:
         refine_steps: How often the transmitter improves each picture's symbols for the receiver that it knows, see
             :mod:`lgvsc.coding.pictures.ntscc_refine`. With 0 it sends what the networks say; else it also tries a
             few rate maps. A step takes as long as two pictures decoded four times; the receiver need not know.
+        receiver: What pictures are decoded with, where that is not ``net``: another look, see
+            :mod:`lgvsc.nets.ntscc_look`.
 
     Raises:
         ConfigError: ``refine_steps`` is negative.
@@ -111,15 +114,28 @@ class NtsccPictureCodec:
     name = "ntscc"
     codec = 1
 
-    def __init__(self, net: Ntscc, refine_steps: int = 0) -> None:
+    def __init__(self, net: Ntscc, refine_steps: int = 0, receiver: Ntscc | None = None) -> None:
         if refine_steps < 0:
             raise ConfigError(f"refine_steps is {refine_steps}; give 0 for none, or 12 for most of what they bring")
         self._net = net.eval()
+        self._receiver = net if receiver is None else receiver.eval()
         self._refine_steps = refine_steps
 
     def refined(self, steps: int) -> NtsccPictureCodec:
         """The same codec with so many steps for each picture."""
-        return NtsccPictureCodec(self._net, steps)
+        return NtsccPictureCodec(self._net, steps, self._receiver)
+
+    def looking(self, difference: Mapping[str, Tensor], look: float) -> NtsccPictureCodec:
+        """The same codec with a receiver between the faithful look (0) and the vivid one (1).
+
+        Args:
+            difference: The vivid end, from :func:`lgvsc.nets.ntscc_look.difference`.
+        """
+        if not look:
+            return NtsccPictureCodec(self._net, self._refine_steps)
+        receiver = Ntscc(self._net.config)
+        receiver.load_state_dict(at_look(self._net.state_dict(), difference, look))
+        return NtsccPictureCodec(self._net, self._refine_steps, receiver)
 
     # Transmitter
 
@@ -254,7 +270,7 @@ class NtsccPictureCodec:
 
     def _rebuild(self, received: Reception, indices: Tensor, gain: float) -> Pixels:
         """Picture of whole blocks from the analogue symbols. Each real is weighed by its own noise."""
-        net = self._net
+        net = self._receiver
         mask = net.sent(indices)
         count = int(mask.sum())
         reals = torch.zeros(count)
@@ -340,6 +356,23 @@ def effective_snr_db(noise: Tensor) -> float:
     """SNR of a channel of constant noise on which a linear estimator would err as much as on these symbols."""
     error = float((noise / (1 + noise)).mean()) if noise.numel() else 1.0
     return -10 * math.log10(max(error / max(1 - error, 1e-9), 1e-6))
+
+
+def load_vivid(data: bytes) -> NtsccPictureCodec:
+    """The shipped code with the receiver of the vivid look, from what that differs by.
+
+    Raises:
+        InputError: This is not the vivid end of the shipped network.
+    """
+    from lgvsc.models.catalog import load as load_model
+    from lgvsc.models.weights import read_tensors
+
+    faithful: NtsccPictureCodec = load_model("compact-ntscc")
+    difference, _ = read_tensors(data)
+    try:
+        return faithful.looking(difference, 1.0)
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"this is not the vivid end of the compact NTSCC: {error}") from error
 
 
 def load(data: bytes) -> NtsccPictureCodec:

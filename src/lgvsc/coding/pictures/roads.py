@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,13 +28,19 @@ class PictureRoads:
         codecs: At least one, each with a number of its own.
         others: Finds a codec that is not sent with but may be read, by its number; ``None`` where there is none. Called
             when a burst announces such a picture.
+        shown: What a receiver decodes with instead, by number: another look of the same symbols. The transmitter does
+            not know of it.
     """
 
     def __init__(
-        self, codecs: Sequence[PictureCodec], others: Callable[[int], PictureCodec | None] = lambda number: None
+        self,
+        codecs: Sequence[PictureCodec],
+        others: Callable[[int], PictureCodec | None] = lambda number: None,
+        shown: Mapping[int, PictureCodec] | None = None,
     ) -> None:
         self._codecs = {codec.codec: codec for codec in codecs}
         self._others = others
+        self._shown = shown or {}
         if not codecs or len(self._codecs) < len(codecs):
             raise ConfigError("a keyframe needs at least one road, and no two with the same number")
 
@@ -65,6 +71,7 @@ class PictureRoads:
     def decode(self, received: Reception, header: PictureHeader, height: int, width: int) -> Pixels | None:
         """The picture, or ``None`` where there is none to be had."""
         road = self._codec(header.codec) if header.length else None
+        road = self._shown.get(header.codec, road)
         return road.decode(received, header.length, header.mode, height, width) if road else None
 
     def _codec(self, number: int) -> PictureCodec | None:
@@ -77,7 +84,7 @@ class PictureRoads:
         seen = coded.expected
         if seen is None and coded.length:
             behind_noise = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
-            seen = self.decode(behind_noise, coded.header, height, width)
+            seen = self._codecs[coded.codec].decode(behind_noise, coded.length, coded.mode, height, width)
         if seen is None:
             return -1.0
         if min(height, width) >= MIN_MS_SSIM_SIDE:

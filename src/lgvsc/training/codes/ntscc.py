@@ -3,6 +3,8 @@
 One network learns all bandwidths and all SNRs at once: every crop of a batch has its own. Two crops in eight take the
 digital path, where the latent is rounded (by noise) and its entropy counted; that keeps the entropy model honest,
 from which the rates of the other six are computed. Their symbols pass the same channel as in every measurement.
+
+``--look vivid --from-weights FILE`` trains the vivid end of the receiver instead, from the faithful one.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from torch import Tensor
 
 from lgvsc.channel.common import child_generator
 from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError
+from lgvsc.metrics.dists import dists_distance
+from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
@@ -32,6 +37,7 @@ from lgvsc.training.codes.ntscc_batch import (
     draw_conditions,
     through_channel,
 )
+from lgvsc.training.codes.ntscc_look import train_receiver_only, vivid_loss, write_look
 from lgvsc.training.loop import TrainingRun
 from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
 
@@ -41,6 +47,7 @@ SIZES = {
         latent=256, widths=(80, 160, 240), coder_blocks=3, rates=(*RATES, 128)
     ),  # 13 M parameters, for a GPU
 }
+LOOKED_AT = 8  # pictures of which LPIPS and DISTS are measured while training goes on
 VALIDATED = ((0.01, 10.0), (0.02, 10.0), (0.04, 10.0), (0.02, 5.0), (0.02, 0.0))  # CBR, SNR in dB
 
 
@@ -63,11 +70,21 @@ def train(
         resume: Checkpoint to go on from; the log is appended to.
 
     Returns:
-        Path of the weights, float16.
+        Path of the weights, float16; of the vivid end what it differs by.
+
+    Raises:
+        ConfigError: The vivid end begins from no weights.
     """
+    if config.look == "vivid" and net is None:
+        raise ConfigError("the vivid end begins from the faithful one; give its weights with --from-weights")
     net = net or fresh(config.seed, pictures)
+    start = {name: value.detach().clone() for name, value in net.state_dict().items()}
     run = Run(config, net, pictures, validation, out, resume)
     run.run(pictures=len(pictures))
+    if config.look == "vivid":
+        told = run.progress()
+        spent = {"steps": str(told.step), "cpu_s": f"{told.cpu_s:.0f}", "seed": str(told.seed)}
+        return write_look(out / "compact-ntscc-vivid.safetensors", start, run.average.tensors, **spent)
     return run.write_weights(out / "compact-ntscc.safetensors", config=net.config.to_json())
 
 
@@ -95,6 +112,8 @@ class Run(TrainingRun[NtsccTraining]):
     ) -> None:
         super().__init__(config, net, out, resume)
         self._codec, self._pictures, self._validation = net, pictures, validation
+        if config.look == "vivid":
+            train_receiver_only(net)
         if config.device == "cuda":
             for part in (net.analysis, net.encoder, net.decoder, net.synthesis):
                 part.compile()
@@ -105,6 +124,8 @@ class Run(TrainingRun[NtsccTraining]):
         batch = pictures.contiguous(memory_format=torch.channels_last)
         wanted = draw_conditions(config, choice).to(config.device)
         with self.autocast():
+            if config.look == "vivid":
+                return vivid_loss(self._codec, batch, wanted, config, self.noise(step))
             total, losses = batch_loss(self._codec, batch, wanted, config, self.noise(step))
         return total, asdict(losses)
 
@@ -116,31 +137,42 @@ class Run(TrainingRun[NtsccTraining]):
         if self.config.device != "cpu":
             net = Ntscc(net.config)
             net.load_state_dict(self._codec.state_dict())
+        if self.config.look == "vivid":
+            return measure(net, self._validation[:LOOKED_AT], VALIDATED, looks=True)
         return measure(net, self._validation, VALIDATED)
 
 
 @torch.inference_mode()
-def measure(net: Ntscc, pictures: Sequence[Pixels], points: Sequence[tuple[float, float]]) -> list[dict[str, float]]:
-    """Mean PSNR and MS-SSIM at pairs of (CBR, SNR), in float32. The rate map and the gain are not charged here."""
+def measure(
+    net: Ntscc, pictures: Sequence[Pixels], points: Sequence[tuple[float, float]], *, looks: bool = False
+) -> list[dict[str, float]]:
+    """Mean PSNR, MS-SSIM and, with ``looks``, LPIPS and DISTS at pairs of (CBR, SNR), in float32.
+
+    The rate map and the gain are not charged here.
+    """
     results = []
     for cbr, snr_db in points:
-        quality = [measure_one(net, picture, cbr, snr_db, index) for index, picture in enumerate(pictures)]
-        psnr, similarity, spent = (float(np.mean(column)) for column in zip(*quality, strict=True))
-        results.append(
-            {
-                "cbr": cbr,
-                "snr_db": snr_db,
-                "psnr_db": round(psnr, 3),
-                "ms_ssim": round(similarity, 4),
-                "cbr_spent": round(spent, 5),
-                "n": len(pictures),
-            }
-        )
+        quality: list[dict[str, float]] = []
+        for index, picture in enumerate(pictures):
+            pixels, spent = sent_and_rebuilt(net, picture, cbr, snr_db, index)
+            quality.append(quality_of(picture, pixels, looks=looks) | {"cbr_spent": spent})
+        means = {name: round(float(np.mean([one[name] for one in quality])), 5) for name in quality[0]}
+        results.append({"cbr": cbr, "snr_db": snr_db, **means, "n": len(pictures)})
     return results
 
 
-def measure_one(net: Ntscc, picture: Pixels, cbr: float, snr_db: float, index: int) -> tuple[float, float, float]:
-    """PSNR, MS-SSIM and the CBR spent on symbols, of one picture."""
+def quality_of(picture: Pixels, rebuilt: Pixels, *, looks: bool) -> dict[str, float]:
+    """What one picture is worth."""
+    similarity, _ = ms_ssim_and_ssim(picture, rebuilt)
+    figures = {"psnr_db": psnr_db(picture, rebuilt) or 99.0, "ms_ssim": similarity}
+    if looks:
+        pair = as_batch([rebuilt]), as_batch([picture])
+        figures |= {"lpips": float(lpips_distance(*pair)), "dists": float(dists_distance(*pair))}
+    return figures
+
+
+def sent_and_rebuilt(net: Ntscc, picture: Pixels, cbr: float, snr_db: float, index: int) -> tuple[Pixels, float]:
+    """What arrives of one picture, and the CBR spent on symbols."""
     batch = as_batch([picture]).contiguous(memory_format=torch.channels_last)
     snr = torch.tensor([snr_db])
     blocks = batch.shape[2] * batch.shape[3] // BLOCK**2
@@ -155,8 +187,7 @@ def measure_one(net: Ntscc, picture: Pixels, cbr: float, snr_db: float, index: i
     power = gain.square() * 10 ** (-snr / 10)
     rebuilt = net.synthesise(net.decode(arrived, indices, receiver, power[:, None, None, None]), receiver)
     pixels = (rebuilt[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    similarity, _ = ms_ssim_and_ssim(picture, pixels)
-    return psnr_db(picture, pixels) or 99.0, similarity, float(net.rates[indices].sum()) / (blocks * BLOCK_VALUES)
+    return pixels, float(net.rates[indices].sum()) / (blocks * BLOCK_VALUES)
 
 
 def load_net(path: Path) -> Ntscc:
@@ -188,6 +219,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--low-share", type=float, default=recipe.low_share, help="of crops at a low SNR")
     parser.add_argument("--low-snr-db", type=float, nargs=2, default=recipe.low_snr_db, help="which SNRs these are")
     parser.add_argument("--frames-per-clip", type=int, default=recipe.frames_per_clip)
+    parser.add_argument("--look", choices=("faithful", "vivid"), default=recipe.look, help="end of the receiver")
+    parser.add_argument("--lpips-weight", type=float, default=recipe.lpips_weight, help="vivid: of LPIPS (AlexNet)")
+    parser.add_argument("--dists-weight", type=float, default=recipe.dists_weight, help="vivid: of DISTS")
+    parser.add_argument("--dists-crops", type=int, default=recipe.dists_crops, help="vivid: crops DISTS is taken of")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -205,6 +240,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         low_share=chosen.low_share,
         low_snr_db=tuple(chosen.low_snr_db),
         frames_per_clip=chosen.frames_per_clip,
+        look=chosen.look,
+        lpips_weight=chosen.lpips_weight,
+        dists_weight=chosen.dists_weight,
+        dists_crops=chosen.dists_crops,
         seed=chosen.seed,
         threads=chosen.threads,
         device=chosen.device,
@@ -231,7 +270,7 @@ def train_on_folder(
         config,
         pictures,
         out,
-        net=load_net(weights) if weights else fresh(config.seed, pictures, sizes),
+        net=load_net(weights) if weights else None if config.look == "vivid" else fresh(config.seed, pictures, sizes),
         validation=validation_pictures(data),
         resume=resume,
     )

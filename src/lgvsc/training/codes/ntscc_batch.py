@@ -32,6 +32,10 @@ class NtsccTraining(LoopConfig):
         cbr, snr_db: Ranges from which each crop's are drawn.
         low_snr_db: A range at its lower end, where learning takes longest, from which ``low_share`` of the crops draw.
         frames_per_clip: Training pictures taken from each clip.
+        look: Which end of the receiver is trained: ``faithful`` with everything else, or ``vivid`` alone, see
+            :mod:`lgvsc.training.codes.ntscc_look`.
+        lpips_weight, dists_weight: Of the vivid end's distances.
+        dists_crops: DISTS is dear, so it is taken of so many crops of a batch.
     """
 
     minutes: float = 180.0
@@ -47,11 +51,17 @@ class NtsccTraining(LoopConfig):
     low_snr_db: tuple[float, float] = (-2.0, 2.0)
     low_share: float = 0.1
     frames_per_clip: int = 6
+    look: str = "faithful"
+    lpips_weight: float = 2.0
+    dists_weight: float = 4.0
+    dists_crops: int = 2
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
         if not 0 < self.digital < self.batch:
             raise ConfigError(f"{self.digital} of {self.batch} crops on the digital path; both paths need some")
+        if self.look not in ("faithful", "vivid"):
+            raise ConfigError(f"look is {self.look!r}; an end is faithful or vivid")
         if self.crop % GRANULE:
             raise ConfigError(f"crops have {self.crop} pixels a side; the rate map needs a multiple of {GRANULE}")
 
