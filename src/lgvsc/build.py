@@ -144,7 +144,7 @@ def picture_codec(number: int) -> PictureCodec | None:
     return kept_picture_codec(name) if name else None
 
 
-def looks(look: float) -> dict[int, PictureCodec]:
+def looks(look: float | None) -> dict[int, PictureCodec]:
     """What a receiver shows keyframes with, by number, where another look than the faithful one is asked for."""
     if not look:
         return {}
@@ -167,10 +167,13 @@ def sketch_road(config: Config) -> SketchRoad:
 
 def decoder(config: Config) -> SemanticDecoder:
     """The semantic decoder: adapter, world model, and what makes frames of structure layers."""
-    layered = LayeredWorld(
-        partial(kept_enhancer, config.models.enhancer), structure_frames, coded_size, config.world.look
-    )
+    layered = layered_world(config, config.world.look)
     return SemanticDecoder(world_model(config), config.world, seed=config.seed, layered=layered)
+
+
+def layered_world(config: Config, look: float | None = None) -> LayeredWorld:
+    """What makes frames of structure layers; ``look`` as in :class:`~lgvsc.world.decoder.DecoderConfig`."""
+    return LayeredWorld(partial(kept_enhancer, config.models.enhancer), structure_frames, coded_size, look)
 
 
 @lru_cache(maxsize=1)

@@ -29,13 +29,15 @@ from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
 from lgvsc.schemes.dvst import DvstScheme, DvstSchemeConfig
 from lgvsc.schemes.generative import GenerativeScheme
 from lgvsc.schemes.ladder import choose_rung
+from lgvsc.schemes.layered import LayeredScheme
+from lgvsc.schemes.layered_division import Divider, StructureConfig
 from lgvsc.schemes.piloted import PilotedScheme
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.keyframes import Choice
 from lgvsc.settings import Config, with_chosen_scheme
 
 Fitted: TypeAlias = tuple[Config, list[str]]  # settings for one video, and what was chosen, in words
-HasBudget = TypeVar("HasBudget", ConventionalConfig, DvstSchemeConfig)
+HasBudget = TypeVar("HasBudget", ConventionalConfig, DvstSchemeConfig, StructureConfig)
 Models: TypeAlias = dict[str, dict[str, Any]]  # name, revision and digest, by role
 
 
@@ -214,6 +216,52 @@ GENERATIVE = Kind(
 )
 
 
+# Small frames, keyframes and words, and a world model
+
+
+def _layered(config: Config, observers: Observers) -> Scheme:
+    return LayeredScheme(
+        config.scheme,
+        partial(build.encoder, config, observers.watch, observers.cost),
+        partial(_divider, config),
+        build.codec(config),
+        partial(build.decoder, config),
+        clock=observers.clock,
+    )
+
+
+def _divider(config: Config) -> Divider:
+    roads = PictureRoads(build.picture_codecs(config))
+    settings, world = with_budget(config.structure, config), build.layered_world(config)
+    return Divider(roads, config.coding, config.believed_snr_db, settings, config.objective, world)
+
+
+def _fit_layered(source: VideoReader, config: Config) -> Fitted:
+    """Keyframes as SKEM would have them under the whole budget, for the candidate that sends nothing else."""
+    settings = with_budget(config.structure, config)
+    config = config.model_copy(update={"coding": replace(config.coding, budget=settings.budget)})
+    divided = f"divided for {config.objective} between small frames, keyframes and words"
+    if settings.effort == "live":
+        return config, [f"budget {settings.budget}, {divided}, as fast as the video"]
+    config, choices = planning.fit_message(source, config)
+    return config, [*choices, divided]
+
+
+def _of_layered(config: Config) -> Models:
+    return _of_generative(config) | of_catalogue({"enhancer": config.models.enhancer})
+
+
+LAYERED = Kind(
+    schemes=("layered-dsa",),
+    make=_layered,
+    fit=_fit_layered,
+    models=_of_layered,
+    generated=True,
+    asks=True,
+    own_budget="structure",
+)
+
+
 # Schemes that leave the choice to a table; they only receive under their own name
 
 
@@ -353,4 +401,4 @@ def with_budget(settings: HasBudget, config: Config) -> HasBudget:
     return replace(settings, budget=config.coding.budget) if config.coding.budget else settings
 
 
-KINDS: tuple[Kind, ...] = (GENERATIVE, ADAPTIVE, CONVENTIONAL, DJSCC, DVST, AUTO)
+KINDS: tuple[Kind, ...] = (GENERATIVE, LAYERED, ADAPTIVE, CONVENTIONAL, DJSCC, DVST, AUTO)

@@ -39,6 +39,7 @@ NOT_OF_THE_CURVE = {
     "link",
     "conventional",
     "dvst",
+    "structure",
     "auto",
     "ladder",
     "chosen_by",

@@ -22,6 +22,7 @@ from lgvsc.schemes.djscc_rgb import DjsccConfig
 from lgvsc.schemes.dvst import DvstSchemeConfig
 from lgvsc.schemes.gvsc_rates import Accounting
 from lgvsc.schemes.ladder import LadderConfig
+from lgvsc.schemes.layered_division import StructureConfig
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.backends.large.server_config import ServerConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
@@ -114,6 +115,7 @@ class Config(BaseModel):
     conventional: ConventionalConfig = ConventionalConfig()
     djscc: DjsccConfig = DjsccConfig()
     dvst: DvstSchemeConfig = DvstSchemeConfig()
+    structure: StructureConfig = StructureConfig()
     auto: AutoConfig = AutoConfig()
     ladder: LadderConfig = LadderConfig()
     chosen_by: str = ""  # the scheme that chose this one, where the user did not

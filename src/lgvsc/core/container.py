@@ -34,6 +34,7 @@ from lgvsc.core.files import atomic_write, require_file
 from lgvsc.core.message import (
     CAMERAS,
     COLOUR_CELLS,
+    LOOKS,
     MAX_CAPTION_BYTES,
     PARTS,
     Motion,
@@ -319,6 +320,8 @@ def _sketches(
 def _structure(*, payload: bytes, headers_sent: Any, **numbers: Any) -> StructureLayer:
     """Raises TypeError where there are other numbers, ValueError where one is out of range."""
     ranges = {"codec": (0, 3), "eighths": (1, 8), "step": (1, 1023), "quantiser": (0, 127), "header_check": (0, 255)}
+    ranges |= {"look": (0, len(LOOKS) - 1)}
+    numbers.setdefault("look", 0)
     if numbers.keys() != ranges.keys():
         raise ValueError("other numbers than a structure layer has")
     whole = {name: _whole(value, *ranges[name]) for name, value in numbers.items()}

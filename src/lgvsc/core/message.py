@@ -11,6 +11,8 @@ Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt 
 
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 MAX_CAPTION_BYTES = 4096
+LOOKS: tuple[float | None, ...] = (0.0, None, 0.5, 1.0)
+"""Looks that a transmitter can advise for a structure layer, by number: faithful, as decoded, half way, vivid."""
 COLOUR_CELLS = 8  # on either side of a colour layout
 PARTS = (
     "control",
@@ -59,6 +61,7 @@ class StructureLayer:
         payload: The coded frames. What arrives may be their beginning only.
         headers_sent: The payload begins with the codec's parameter sets; else the receiver writes them itself ...
         header_check: ... and compares them with this sum of 8 bits.
+        look: How the transmitter advises to show it, a place in :data:`LOOKS`.
     """
 
     codec: int
@@ -68,6 +71,7 @@ class StructureLayer:
     payload: bytes
     headers_sent: bool = False
     header_check: int = 0
+    look: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

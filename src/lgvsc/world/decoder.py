@@ -37,7 +37,8 @@ class DecoderConfig:
         show_keyframes: Show a received keyframe itself in its place, not the world model's image of it.
         chunk_frames: Frames of a piece that leaves the decoder, at most; fewer where frames are large.
         look: Of frames with a structure layer, and of keyframes by the compact NTSCC: 0 shows what errs least, 1 what
-            looks most like the source. Between both ends weights are interpolated. The symbols are the same.
+            looks most like the source. Between both ends weights are interpolated. The symbols are the same. ``None``:
+            small frames as the transmitter advises, keyframes as 0.
         fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
     """
 
@@ -45,14 +46,14 @@ class DecoderConfig:
     show_keyframes: bool = True
     chunk_frames: int = 32
     fade_s: float = 2.0
-    look: float = 0.0
+    look: float | None = None
 
     def __post_init__(self) -> None:
         if self.adapter not in ADAPTERS:
             raise ConfigError(f"world.adapter is {self.adapter!r}; there are {', '.join(ADAPTERS)}")
         if not 1 <= self.chunk_frames <= 256:
             raise ConfigError(f"world.chunk_frames is {self.chunk_frames}; a piece has 1 to 256 frames")
-        if not 0 <= self.look <= 1:
+        if self.look is not None and not 0 <= self.look <= 1:
             raise ConfigError(f"world.look is {self.look}; it lies between 0 (faithful) and 1 (vivid)")
         if not self.fade_s > 0:
             raise ConfigError(f"world.fade_s is {self.fade_s}; a fade takes some time")

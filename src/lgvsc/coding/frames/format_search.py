@@ -7,6 +7,7 @@ fast codings each, later groups up to 3; both end with up to 6 codings at the us
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log2
 from typing import Literal, NamedTuple, TypeAlias
@@ -19,6 +20,7 @@ from lgvsc.coding.frames.standard_codec import (
     ANALYSIS_PRESETS,
     COARSEST,
     CodedGop,
+    CodedPicture,
     Quantiser,
     coded_size,
     decode_gop,
@@ -32,12 +34,11 @@ from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import MIN_SSIM_SIDE, ssim
 
 Objective: TypeAlias = Literal["ssim", "psnr"]
+Between: TypeAlias = Callable[[Pixels, Pixels, float], Pixels]  # two pictures, and when between them: from 0 to 1
 
 EIGHTHS = (8, 6, 5, 4, 3, 2, 1)  # of the source's height and width
 STEPS = (1, 2, 3, 4, 6, 8, 24, 1023)  # one frame in so many is coded; the last is one for a group of any length
 JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
-FIRST_TRIALS, LATER_TRIALS = 9, 3
-MAX_FITS = 6
 FILLED = 0.97  # of the bytes allowed is full enough
 CRF_PER_OCTAVE = 7.0  # first guess of how much coarser halves the rate
 FINEST = 10.0
@@ -53,6 +54,25 @@ class Format(NamedTuple):
 
     eighths: int
     step: int
+
+
+class Effort(NamedTuple):
+    """How hard a search tries.
+
+    Attributes:
+        first_trials, later_trials: Formats that are tried, for the first group and for each one after it.
+        fits: Codings that look for the quantiser, at most.
+        trial_preset, preset: Of the encoder, for trials and for what is sent; ``None``: the usual ones.
+    """
+
+    first_trials: int = 9
+    later_trials: int = 3
+    fits: int = 6
+    trial_preset: str | None = None
+    preset: str | None = None
+
+
+USUAL = Effort()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,21 +136,41 @@ class FormatSearch:
         codec: Name of the standard.
         objective: What is made as large as possible, at the size and rate of the source: the mean SSIM of every
             seventh frame over R, G and B, or its mean PSNR.
+        between: What the receiver shows between two coded pictures, about; ``None``: it holds the nearer one.
+        effort: How hard it tries.
     """
 
-    def __init__(self, codec: CodecName, objective: Objective = "ssim") -> None:
+    def __init__(
+        self,
+        codec: CodecName,
+        objective: Objective = "ssim",
+        between: Between | None = None,
+        effort: Effort = USUAL,
+    ) -> None:
         self._codec = codec
         self._objective = objective
+        self._between = between
+        self._effort = effort
         self._previous: Choice | None = None
         self._groups = 0
 
-    def best(self, gop: Gop, max_bytes: int) -> Choice | None:
-        """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small."""
-        trials = _Trials(self._codec, self._objective, gop, max_bytes)
+    def best(self, gop: Gop, max_bytes: int, least_step: int = 1) -> Choice | None:
+        """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small.
+
+        Args:
+            gop: The group.
+            max_bytes: Of the payload.
+            least_step: One frame in so many is coded, or one in more.
+        """
+        effort = self._effort
+        preset = effort.trial_preset or ANALYSIS_PRESETS[self._codec]
+        trials = _Trials(self._codec, self._objective, gop, max_bytes, self._between, preset, least_step)
         start = self._previous.format if self._previous else likely_format(gop, max_bytes)
+        start = start._replace(step=next(step for step in STEPS if step >= max(start.step, least_step)))
         crf = self._previous.quantiser.value if self._previous else COARSEST[self._codec] - 10
         steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
-        found: _Trial | None = trials.climb(start, crf, LATER_TRIALS if self._previous else FIRST_TRIALS, steps_first)
+        number = effort.later_trials if self._previous else effort.first_trials
+        found: _Trial | None = trials.climb(start, crf, number, steps_first)
         self._groups += 1
         choice = None
         while choice is None and found is not None:
@@ -148,11 +188,11 @@ class FormatSearch:
         sizes: dict[float, int] = {}
         best: Choice | None = None
         crf = trial.crf
-        for _ in range(MAX_FITS):
+        for _ in range(self._effort.fits):
             crf = min(max(round(crf / grain) * grain, too_fine + grain), fits - grain)
             if crf <= too_fine:
                 break  # between the two there is nothing
-            coded = encode_gop(self._codec, pictures, Quantiser(crf))
+            coded = encode_gop(self._codec, pictures, Quantiser(crf), self._effort.preset)
             trials.codings += 1
             sizes[crf] = len(coded.payload)
             if sizes[crf] > max_bytes:
@@ -177,8 +217,18 @@ class _Trial:
 class _Trials:
     """Formats tried on one group of pictures."""
 
-    def __init__(self, codec: CodecName, objective: Objective, gop: Gop, max_bytes: int) -> None:
+    def __init__(
+        self,
+        codec: CodecName,
+        objective: Objective,
+        gop: Gop,
+        max_bytes: int,
+        between: Between | None,
+        preset: str,
+        least_step: int,
+    ) -> None:
         self._codec, self._objective, self._gop, self._max_bytes = codec, objective, gop, max_bytes
+        self._between, self._preset, self._least_step = between, preset, least_step
         self._tried: dict[Format, _Trial] = {}
         self.codings = 0
 
@@ -191,7 +241,7 @@ class _Trials:
             for along_steps in (steps_first, not steps_first):
                 for direction in (1, -1):
                     while (format := _beside(best.format, along_steps, direction)) and len(self._tried) < trials:
-                        if format in self._tried:
+                        if format in self._tried or format.step < self._least_step:
                             break
                         trial = self._try(format, self._likely_crf(best, format))
                         if trial.score <= best.score:
@@ -234,17 +284,45 @@ class _Trials:
         gop = self._gop
         pictures = gop.pictures(format)
         quantiser = Quantiser(crf)
-        coded = encode_gop(self._codec, pictures, quantiser, ANALYSIS_PRESETS[self._codec])
+        coded = encode_gop(self._codec, pictures, quantiser, self._preset)
         self.codings += 1
-        wanted: dict[int, list[int]] = {}
-        for frame in gop.judged:
-            wanted.setdefault(picture_at(frame, format.step, len(pictures)), []).append(frame)
-        scores: list[float] = []
-        for picture in decode_gop(self._codec, coded, gop.size(format), quantiser.constant_qp):
-            if picture.position in wanted:
-                shown = to_rgb(picture.frame, gop.height, gop.width)
-                scores += [self._score(gop.judged[frame], shown) for frame in wanted[picture.position]]
+        decoded = decode_gop(self._codec, coded, gop.size(format), quantiser.constant_qp)
+        shown = self._held(decoded, format, len(pictures)) if not self._between else self._moved(decoded, format)
+        scores = [self._score(gop.judged[frame], picture) for frame, picture in shown]
         return log2(max(1, coded.picture_bytes) / self._max_bytes), float(np.mean(scores)) if scores else 0.0
+
+    def _held(self, decoded: Iterator[CodedPicture], format: Format, pictures: int) -> Iterator[tuple[int, Pixels]]:
+        """The frames to judge by, each as the picture that stands for it."""
+        wanted: dict[int, list[int]] = {}
+        for frame in self._gop.judged:
+            wanted.setdefault(picture_at(frame, format.step, pictures), []).append(frame)
+        for picture in decoded:
+            if picture.position in wanted:
+                shown = to_rgb(picture.frame, self._gop.height, self._gop.width)
+                yield from ((frame, shown) for frame in wanted[picture.position])
+
+    def _moved(self, decoded: Iterator[CodedPicture], format: Format) -> Iterator[tuple[int, Pixels]]:
+        """The frames to judge by, each as it lies between two pictures; before the first and after the last, these."""
+        assert self._between is not None
+        height, width = self._gop.height, self._gop.width
+        waiting = sorted(self._gop.judged)
+        before: tuple[int, CodedPicture] | None = None
+        for picture in decoded:
+            place = middle_of_step(format.step, len(self._gop)) + picture.position * format.step
+            due = [frame for frame in waiting if frame <= place]
+            waiting = waiting[len(due) :]
+            last = to_rgb(picture.frame, height, width) if due else None
+            first = to_rgb(before[1].frame, height, width) if due and before and due[0] < place else None
+            for frame in due:
+                assert last is not None
+                if first is None or before is None or frame == place:
+                    yield frame, last
+                else:
+                    yield frame, self._between(first, last, (frame - before[0]) / (place - before[0]))
+            before = place, picture
+        if before is not None and waiting:
+            shown = to_rgb(before[1].frame, height, width)
+            yield from ((frame, shown) for frame in waiting)
 
     def _score(self, source: Pixels, shown: Pixels) -> float:
         if self._objective == "ssim" and min(source.shape[:2]) >= MIN_SSIM_SIDE:

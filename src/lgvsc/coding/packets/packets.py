@@ -22,7 +22,7 @@ from lgvsc.coding.packets.packet_header import CRC_BYTES, PacketHeader, PacketPa
 from lgvsc.coding.pictures.digital_picture import MEAN_COLOUR_BYTES, decode_picture, encode_picture
 from lgvsc.coding.words.side import COLOURS, MOTION, decode_side, encode_side, side_bits, side_kinds
 from lgvsc.coding.words.text import decode_text, encode_text
-from lgvsc.core.message import Motion, PartStatus, Segment, StructureLayer
+from lgvsc.core.message import LOOKS, Motion, PartStatus, Segment, StructureLayer
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError
 
@@ -417,21 +417,22 @@ def _read_words(data: bytes, whole: bool) -> _Words:
 
 def _write_structure(layer: StructureLayer) -> bytes:
     form = layer.codec << 6 | layer.eighths - 1 << 3 | STEPS.index(layer.step)
-    return bytes([form, layer.headers_sent << 7 | layer.quantiser, layer.header_check]) + layer.payload
+    return bytes([form, layer.headers_sent << 7 | layer.quantiser, layer.header_check, layer.look]) + layer.payload
 
 
 def _read_structure(data: bytes) -> StructureLayer | None:
     """From all of it, or from its beginning."""
-    if len(data) <= 3 or data[0] >> 6 >= len(CODECS):
+    if len(data) <= 4 or data[0] >> 6 >= len(CODECS) or data[3] >= len(LOOKS):
         return None
     return StructureLayer(
         codec=data[0] >> 6,
         eighths=(data[0] >> 3 & 7) + 1,
         step=STEPS[data[0] & 7],
         quantiser=data[1] & 127,
-        payload=data[3:],
+        payload=data[4:],
         headers_sent=bool(data[1] >> 7),
         header_check=data[2],
+        look=data[3],
     )
 
 

@@ -14,7 +14,7 @@ from lgvsc.coding.modem.digital import MCS_BITS, mcs_at
 from lgvsc.coding.modem.prefix import intact_prefix
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, became, digital, digital_length
 from lgvsc.core.air import Reception
-from lgvsc.core.message import Segment, StructureLayer
+from lgvsc.core.message import LOOKS, Segment, StructureLayer
 from lgvsc.errors import ConfigError
 
 
@@ -32,6 +32,7 @@ class StructureControl(MessageControl):
     structure_headers: Annotated[int, 1] = 0  # parameter sets are sent
     structure_quantiser: Annotated[int, 7] = 0
     structure_check: Annotated[int, 8] = 0  # of the parameter sets
+    structure_look: Annotated[int, 0] = 0  # other than the usual one; layouts that can say so have bits for it
 
     def plausible(self) -> bool:
         return MessageControl.plausible(self) and self.structure_codec < len(CODECS) and self.structure_bytes > 0
@@ -64,8 +65,32 @@ class StructureAloneControl(StructureAndPictureControl):
     keyframe_mode: Annotated[int, 0] = 0
 
 
-StructureControl.shorter = (StructureAloneControl, StructureAndPictureControl)
-StructureAndPictureControl.shorter = StructureAloneControl.shorter = ()
+@dataclass(frozen=True, kw_only=True)
+class LookControl(StructureControl):
+    """A segment that should be shown in another look than the usual one."""
+
+    structure_look: Annotated[int, 2] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAndPictureControl(StructureAndPictureControl):
+    """The same without words, side information and a closing keyframe."""
+
+    structure_look: Annotated[int, 2] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookAloneControl(StructureAloneControl):
+    """The same without a keyframe either."""
+
+    structure_look: Annotated[int, 2] = 0
+
+
+_LAYOUTS = (StructureAloneControl, StructureAndPictureControl, StructureControl)
+_LOOK_LAYOUTS = (LookAloneControl, LookAndPictureControl, LookControl)
+for _layout in (*_LAYOUTS, *_LOOK_LAYOUTS):
+    _layout.shorter = ()
+StructureControl.shorter = (*_LAYOUTS, *_LOOK_LAYOUTS)
 
 MOST_BYTES = StructureControl.most("structure_bytes")
 
@@ -96,6 +121,7 @@ class Structure(MessagePart):
             "structure_headers": int(layer.headers_sent),
             "structure_quantiser": layer.quantiser,
             "structure_check": layer.header_check,
+            "structure_look": layer.look ^ usual_look(segment.keyframe is not None),
         }
         return Coded((piece,), announced)
 
@@ -114,9 +140,15 @@ class Structure(MessagePart):
             payload=payload,
             headers_sent=bool(control.structure_headers),
             header_check=control.structure_check,
+            look=control.structure_look ^ usual_look(control.keyframe_length > 0),
         )
         whole = len(payload) == control.structure_bytes
         return Heard({"structure": layer if payload else None}, {"structure": became(bits, layer if whole else None)})
+
+
+def usual_look(keyframe: bool) -> int:
+    """The look that costs no bit, as a place in ``LOOKS``: vivid with a keyframe for its texture, faithful without."""
+    return len(LOOKS) - 1 if keyframe else 0
 
 
 def described(layer: StructureLayer) -> str:

@@ -20,6 +20,9 @@ from lgvsc.coding.packets.packet_header import read_packet
 from lgvsc.coding.packets.packets import PacketConfig, depacketise, packetise
 from lgvsc.coding.parts.structure import (
     MOST_BYTES,
+    LookAloneControl,
+    LookAndPictureControl,
+    LookControl,
     StructureAloneControl,
     StructureAndPictureControl,
     StructureControl,
@@ -91,15 +94,18 @@ def test_it_arrives_as_it_was_sent_and_shows_small_frames_in_their_places(layer)
     ("said", "layout"),
     [
         ({}, StructureAloneControl),
-        ({"keyframe": 1}, StructureAndPictureControl),
-        ({"keyframe": 1, "caption": "a disc"}, StructureControl),
+        ({"look": 3}, LookAloneControl),
+        ({"keyframe": 1, "look": 3}, StructureAndPictureControl),
+        ({"keyframe": 1}, LookAndPictureControl),
+        ({"keyframe": 1, "caption": "a disc", "look": 3}, StructureControl),
+        ({"keyframe": 1, "caption": "a disc", "look": 1}, LookControl),
         ({"motion": Motion(score=1.0)}, StructureControl),
         ({"cut": 12}, StructureControl),
     ],
 )
 def test_control_is_as_short_as_what_is_said_allows_and_every_layout_is_read(layer, said, layout):
-    if "keyframe" in said:
-        said = said | {"keyframe": next(frames())}
+    layer = replace(layer, look=said.get("look", 0))
+    said = {name: next(frames()) if name == "keyframe" else value for name, value in said.items() if name != "look"}
     burst = sent(segment(layer, **said))
     assert burst.parts[0].payload_bits == layout.block_bits()
     got = received(burst)

@@ -1,0 +1,166 @@
+"""The layered link against codecs, skem-dsa and its own floors at equal symbols, on clips that no training saw.
+
+    python benchmarks/layered_bars.py FOLDER --out OUT.csv [--clips 8] [--seconds 3] [--cbr 3e-4,6e-4] [--snr-db 0,10]
+        [--ways av1-ldpc,structure,look] [--first 0]
+
+Each row is one transmission; rows that are in the file are not made again, so a stopped run goes on. Without
+``--clips`` nothing is sent and the table of what is in the file is printed: means over the clips that have every way,
+with the paired difference from the best codec of each clip and its 95 % interval.
+
+Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
+``structure-alone`` and ``look-alone`` (the same, without keyframes), and ``wrong`` (``structure``, the channel 6 dB
+worse than believed).
+"""
+
+import argparse
+import csv
+import tempfile
+import time
+from itertools import product
+from math import sqrt
+from pathlib import Path
+from statistics import mean, stdev
+
+import cv2
+import torch
+
+from lgvsc import link
+from lgvsc.config import load_config
+from lgvsc.errors import LgvscError
+from lgvsc.experiments.clips.excerpts import excerpt
+from lgvsc.schemes import layered_division
+from lgvsc.training.enhancer_data import is_held_out
+
+CODECS = ("av1-ldpc", "h265-ldpc", "h264-ldpc")
+MEASURES = ("psnr_db", "ssim", "ms_ssim", "vmaf", "vmaf_neg", "lpips", "dists", "flicker")
+UP = MEASURES[:5]
+KEYS = ("clip", "cbr", "snr_db", "way")
+COLUMNS = (*KEYS, "seconds", "used_cbr", *MEASURES, "source_flicker", "send_s", "receive_s", "layers")
+METRICS = "psnr,ssim,ms_ssim,vmaf,vmaf_neg,lpips,dists,flicker"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--cbr", default="3e-4,6e-4")
+    parser.add_argument("--snr-db", default="0,10")
+    parser.add_argument("--ways", default="av1-ldpc,structure,look")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    done = read(chosen.out)
+    every = [clip for clip in sorted(chosen.folder.rglob("*.mp4")) if is_held_out(clip)]
+    spread = every[:: max(1, len(every) // chosen.clips)][: chosen.clips] if chosen.clips else []
+    cells = list(product(chosen.cbr.split(","), map(float, chosen.snr_db.split(","))))
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in spread[chosen.first :]:
+            short = excerpt(clip, chosen.seconds, Path(folder))
+            for (cbr, snr_db), way in product(cells, chosen.ways.split(",")):
+                if (clip.stem, cbr, f"{snr_db:g}", way) not in done:
+                    row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4")
+                    write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
+    table(read(chosen.out))
+
+
+def sent(clip, cbr, snr_db, way, output):
+    objective = "look" if way.startswith("look") else "structure"
+    layered = way.split("-")[0] in ("structure", "look", "wrong")
+    settings = {
+        "channel.snr_db": snr_db - 6 * (way == "wrong"),
+        "coding.believed_snr_db": snr_db,
+        "coding.budget": f"{cbr}cbr",
+        "link.metrics": METRICS.split(","),
+        "link.metrics_every": 2,
+        "link.look_every": 15,
+    }
+    if layered:
+        settings["objective"] = objective
+    shares = layered_division.PICTURE_SHARES
+    layered_division.PICTURE_SHARES = {**shares, objective: ()} if way.endswith("-alone") else shares
+    row = {"cbr": cbr, "snr_db": f"{snr_db:g}", "way": way}
+    begun = time.monotonic()
+    try:
+        config = load_config(scheme="layered-dsa" if layered else way, settings=settings)
+        report = link.run(clip, config, output=output).report()
+    except LgvscError as error:
+        return row | {"layers": f"{type(error).__name__}: {error}"[:80]}
+    finally:
+        layered_division.PICTURE_SHARES = shares
+    timing = report["timing_s"]
+    measured = {name: report["metrics"].get(name) for name in MEASURES}
+    layers = [
+        "{eighths}/8 1:{step} q{quantiser}".format(**s["structure"]) for s in report["segments"] if s["structure"]
+    ]
+    return (
+        row
+        | measured
+        | {
+            "used_cbr": report["cbr"],
+            "source_flicker": report["metrics"]["details"]["flicker"]["source"],
+            "send_s": timing.get("semantics", 0) + timing.get("coding_send", 0),
+            "receive_s": timing.get("coding_receive", 0) + timing.get("world", 0),
+            "layers": f"{'; '.join(layers)} ({time.monotonic() - begun:.0f} s, {len(report['keyframes'])} keyframes)",
+        }
+    )
+
+
+def read(path):
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return {tuple(row[key] for key in KEYS): row for row in csv.DictReader(file)}
+
+
+def write(path, row):
+    new = not path.is_file()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+    print(row, flush=True)
+
+
+def table(rows):
+    ways = sorted({key[3] for key in rows} - set(CODECS))
+    for cell in sorted({key[1:3] for key in rows}):
+        print(f"\nCBR {cell[0]}, {cell[1]} dB")
+        mine = {(key[0], key[3]): row for key, row in rows.items() if key[1:3] == cell}
+        for way in ways:
+            clips = [clip for clip, named in mine if named == way and (clip, "av1-ldpc") in mine]
+            for measure in MEASURES:
+                compared(mine, clips, way, measure)
+
+
+def compared(mine, clips, way, measure):
+    pick = max if measure in UP else min
+    values, anchors = [], []
+    for clip in clips:
+        codecs = [number(mine[clip, codec], measure) for codec in CODECS if (clip, codec) in mine]
+        if measure == "flicker":
+            codecs = [number(mine[clip, way], "source_flicker")]
+        value, codecs = number(mine[clip, way], measure), [each for each in codecs if each is not None]
+        if value is not None and codecs:
+            values.append(value)
+            anchors.append(pick(codecs))
+    if values:
+        gaps = [value - anchor for value, anchor in zip(values, anchors, strict=True)]
+        half = 1.96 * stdev(gaps) / sqrt(len(gaps)) if len(gaps) > 1 else float("nan")
+        share = f"{100 * (mean(values) / mean(anchors) - 1):+6.1f} %"
+        against = "source" if measure == "flicker" else "best codec"
+        print(
+            f"{way:16} {measure:8} {mean(values):8.3f} {against} {mean(anchors):8.3f} "
+            f"difference {mean(gaps):+.3f} +- {half:.3f} {share} (n = {len(values)})"
+        )
+
+
+def number(row, name):
+    return float(row[name]) if row.get(name) not in (None, "") else None
+
+
+if __name__ == "__main__":
+    main()

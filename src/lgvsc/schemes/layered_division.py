@@ -1,0 +1,295 @@
+"""How a group's budget is divided between small frames, keyframes and words: by trying, at the receiver's own hands.
+
+Each candidate is coded, sent through noise as bad as the transmitter believes, read and shown by what the receiver has;
+what looks best is what goes on the air, in the very symbols that were tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+
+from lgvsc.channel.awgn import AwgnChannel
+from lgvsc.channel.common import seeded
+from lgvsc.coding.budget import Budget, PicturePlan
+from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.frames.elementary import CODECS, CodecName
+from lgvsc.coding.frames.format_search import Effort, FormatSearch
+from lgvsc.coding.frames.structure import structure_of
+from lgvsc.coding.message_codec import CodingConfig, MessageCodec
+from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPictureControl, StructureControl
+from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.core.air import Burst
+from lgvsc.core.interfaces import Conditions
+from lgvsc.core.message import LOOKS, Segment
+from lgvsc.core.video import Pixels
+from lgvsc.errors import ConfigError
+from lgvsc.metrics.dists import dists_distance
+from lgvsc.metrics.lpips import lpips_distance
+from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
+from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
+from lgvsc.schemes.layered_groups import Group
+from lgvsc.world.backends.compact.interpolation import views
+from lgvsc.world.layered import MOST_PER_S, LayeredWorld, roughly_between
+from lgvsc.world.spans import Span, spans
+
+Objective: TypeAlias = Literal["look", "structure"]
+
+LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
+PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (0.25,), "look": (0.2, 0.4)}  # beside small frames
+WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
+GLIMPSES = 4  # frames of a group by which candidates are judged
+QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
+FAITHFUL, PLAIN, HALF, VIVID = range(len(LOOKS))
+LOOKS_TRIED: dict[Objective, tuple[int, ...]] = {"structure": (FAITHFUL, PLAIN), "look": (VIVID, FAITHFUL)}
+TRIAL_SEED = 0  # of the noise in which candidates are tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructureConfig:
+    """How structure layers are made.
+
+    Attributes:
+        codec: The standard codec of the small frames.
+        budget: Limit on all symbols, where ``coding.budget`` is empty.
+        group_frames: Longest stretch of video that shares a structure layer, and so the delay; 0 lets the objective
+            say, 240 for structure and 96 for look.
+        effort: ``best`` tries every candidate as the receiver would show it; ``live`` looks for the format of the small
+            frames alone, with a fast encoder.
+    """
+
+    codec: CodecName = "av1"
+    budget: str = "6e-4cbr"
+    group_frames: int = 0
+    effort: Literal["best", "live"] = "best"
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise ConfigError(f"structure.codec is {self.codec!r}; there are {', '.join(CODECS)}")
+        Budget.parse(self.budget)
+        if not 0 <= self.group_frames <= MAX_GOP_FRAMES:
+            raise ConfigError(f"structure.group_frames is {self.group_frames}; control carries 1 to {MAX_GOP_FRAMES}")
+        if self.effort not in ("best", "live"):
+            raise ConfigError(f"structure.effort is {self.effort!r}; there are best and live")
+
+    def longest(self, objective: Objective) -> int:
+        """Frames of a group, at most."""
+        return self.group_frames or LONGEST[objective]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A candidate as it would be sent, what arrives of it, and how good that looks; more is better."""
+
+    sent: list[tuple[Segment, Burst]]
+    arrived: list[Segment]
+    worth: float
+
+    def __len__(self) -> int:
+        """Symbols."""
+        return sum(len(burst) for _, burst in self.sent)
+
+
+class Divider:
+    """Divides the budget of one group after the other.
+
+    Args:
+        roads: The ways that a keyframe can take.
+        coding: How messages are coded.
+        snr_db: Es/N0 in dB that the transmitter believes in.
+        config: How structure layers are made.
+        objective: What the budget is spent for: ``structure`` (SSIM and MS-SSIM) or ``look`` (LPIPS, DISTS, MS-SSIM).
+        world: The receiver's half that shows structure layers.
+    """
+
+    def __init__(
+        self,
+        roads: PictureRoads,
+        coding: CodingConfig,
+        snr_db: float,
+        config: StructureConfig,
+        objective: Objective,
+        world: LayeredWorld,
+    ) -> None:
+        self.config, self.objective, self.snr_db = config, objective, snr_db
+        self._roads, self._coding, self._world = roads, coding, world
+        if config.effort == "live":
+            self._search = FormatSearch(config.codec, between=roughly_between, effort=QUICK)
+        else:
+            self._search = FormatSearch(config.codec, between=roughly_between)
+
+    def divide(self, group: Group, symbols: int) -> list[tuple[Segment, Burst]]:
+        """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
+        trials: list[Trial] = []
+        for segments in self._candidates(group, symbols):
+            trial = self._carried_out(segments, symbols)
+            if self.config.effort == "live" and len(trial) <= symbols:
+                return trial.sent
+            trials.append(self._judged(trial, group, symbols))
+        fitting = [trial for trial in trials if len(trial) <= symbols]
+        best = max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)
+        return best.sent
+
+    # Candidates
+
+    def _candidates(self, group: Group, symbols: int) -> Iterator[list[Segment]]:
+        """Small frames alone; with a keyframe, on which so much is spent; keyframes and words alone, as SKEM has it."""
+        search = self._search
+        for share in (0.0, *PICTURE_SHARES[self.objective]):
+            if self.config.effort == "live" and share:
+                continue
+            segment = self._with_structure(group, symbols, share, search)
+            if segment is not None:
+                yield [segment]
+            search = copy(self._search)  # so that only small frames alone are remembered, which are always tried
+        yield group.segments
+
+    def _with_structure(self, group: Group, symbols: int, share: float, search: FormatSearch) -> Segment | None:
+        segment = group.whole()
+        head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(self.snr_db)
+        if share:
+            segment = segment.changed(keyframe=group.frames[0])
+        words = self._words(group, symbols)
+        if words:
+            segment, head = segment.changed(caption=words[0]), StructureControl.head_symbols(self.snr_db) + words[1]
+        room, _ = most_bytes(int((symbols - head) * (1 - share)), self.snr_db)
+        choice = search.best(group.pictures, room, self._least_step(group)) if room else None
+        if choice is None:
+            return None
+        layer = structure_of(self.config.codec, choice)
+        return segment.changed(structure=replace(layer, look=LOOKS_TRIED[self.objective][0]))
+
+    def _least_step(self, group: Group) -> int:
+        """One small frame in how many is coded at least: for look, no more in a second than the receiver enhances."""
+        fps = group.segments[0].video.fps
+        return 1 if self.objective == "structure" else max(1, -int(-fps // MOST_PER_S))
+
+    def _words(self, group: Group, symbols: int) -> tuple[str, int] | None:
+        """The longest segment's caption and its symbols, where words are wanted and cheap."""
+        longest = max(group.segments, key=len)
+        if self.objective == "structure" or not longest.caption:
+            return None
+        ((_, burst),) = self._codec(symbols, group).encode([group.whole().changed(caption=longest.caption)])
+        caption = len(burst) - MessageControl.head_symbols(self.snr_db)
+        longer = StructureControl.head_symbols(self.snr_db) - StructureAndPictureControl.head_symbols(self.snr_db)
+        return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
+
+    # Trials
+
+    def _codec(self, symbols: int, group: Group | list[Segment]) -> MessageCodec:
+        """A codec with so many symbols for the frames of a group."""
+        segments = group.segments if isinstance(group, Group) else group
+        video, frames = segments[0].video, sum(map(len, segments))
+        cbr = max(1, symbols) / (3 * video.height * video.width * frames)
+        starts = tuple(segment.start - segments[0].start for segment in segments)
+        plan = PicturePlan((starts,), frames, closing=segments[-1].closing_keyframe is not None)
+        return MessageCodec(self._roads, self.snr_db, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
+
+    def _carried_out(self, segments: list[Segment], symbols: int) -> Trial:
+        codec = self._codec(symbols, segments)
+        sent = list(codec.encode(segments))
+        if self.config.effort == "live":
+            return Trial(sent, [], 0.0)
+        channel = AwgnChannel(self.snr_db, seeded(TRIAL_SEED))
+        return Trial(sent, list(codec.decode(channel(burst.symbols) for _, burst in sent)), 0.0)
+
+    def _judged(self, trial: Trial, group: Group, symbols: int) -> Trial:
+        """The same under the best of the looks that are tried."""
+        arrived = trial.arrived
+        if not any(segment.structure for segment in arrived):
+            return replace(trial, worth=self._worth(arrived, group))
+        worth: dict[int, float] = {}
+        for look in LOOKS_TRIED[self.objective]:
+            worth[look] = self._worth([_shown_as(segment, look) for segment in arrived], group)
+        best = max(worth, key=lambda look: worth[look])
+        if best != LOOKS_TRIED[self.objective][0]:
+            trial = self._carried_out([_shown_as(segment, best) for segment, _ in trial.sent], symbols)
+        return replace(trial, worth=worth[best])
+
+    def _worth(self, arrived: Sequence[Segment], group: Group) -> float:
+        judged = group.pictures.judged
+        places = sorted(judged)
+        wanted = sorted({places[(2 * n + 1) * len(places) // (2 * GLIMPSES)] for n in range(GLIMPSES)})
+        shown = dict(self._shown(arrived, [group.start + place for place in wanted]))
+        pairs = [(judged[place], shown.get(group.start + place)) for place in wanted]
+        if any(picture is None for _, picture in pairs):
+            return -np.inf
+        return WORTH[self.objective]([(source, picture) for source, picture in pairs if picture is not None])
+
+    def _shown(self, arrived: Sequence[Segment], wanted: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+        """What the receiver shows, about, of some frames of the video."""
+        for span in spans(arrived):
+            mine = [index for index in wanted if span.start <= index < span.stop]
+            if not mine or span.nothing_known:
+                continue
+            if span.structure is not None:
+                glimpses = self._world.glimpses(span, [index - span.start for index in mine])
+                yield from ((span.start + place, picture) for place, picture in glimpses.items())
+            else:
+                shown = views(_conditions(span))
+                yield from ((index, shown(index).mixed) for index in mine)
+
+
+def _shown_as(segment: Segment, look: int) -> Segment:
+    return segment.changed(structure=replace(segment.structure, look=look)) if segment.structure else segment
+
+
+def _conditions(span: Span) -> Conditions:
+    return Conditions(
+        video=span.video,
+        start=span.start,
+        stop=span.stop,
+        first=span.first,
+        last=span.last,
+        last_index=span.last_index,
+        caption=span.caption,
+        motion=span.motion,
+        cut=span.cut,
+        latent_frames=span.stop - span.start,
+        seed=0,
+    )
+
+
+# Worth
+
+
+def structure_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
+    """Mean of SSIM and MS-SSIM over pairs of a frame and what is shown of it."""
+    if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
+        return -float(np.mean([np.abs(a.astype(np.float32) - b).mean() for a, b in pairs]))
+    return float(np.mean([np.mean(ms_ssim_and_ssim(a, b)) for a, b in pairs]))
+
+
+def looks_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
+    """One number of LPIPS, DISTS of every second pair at half size, and MS-SSIM; their weights make usual steps equal.
+
+    LPIPS alone would be easy to please: the vivid end was trained on it.
+    """
+    if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
+        return structure_kept(pairs)
+    with torch.inference_mode():
+        lpips = float(np.mean([float(lpips_distance(_tensor(a), _tensor(b))) for a, b in pairs]))
+        dists = float(np.mean([float(dists_distance(_tensor(_half(a)), _tensor(_half(b)))) for a, b in pairs[::2]]))
+    ms_ssim = float(np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in pairs]))
+    return 0.5 * ms_ssim - lpips - 1.5 * dists
+
+
+WORTH: dict[Objective, Callable[[Sequence[tuple[Pixels, Pixels]]], float]] = {
+    "structure": structure_kept,
+    "look": looks_kept,
+}
+
+
+def _half(picture: Pixels) -> Pixels:
+    height, width = picture.shape[:2]
+    return np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _tensor(picture: Pixels) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255

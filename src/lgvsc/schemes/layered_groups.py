@@ -1,0 +1,114 @@
+"""SKEM's segments gathered into groups that share a structure layer: bounded in length, begun anew at hard cuts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from lgvsc.coding.frames.format_search import Gop
+from lgvsc.core.message import Segment
+from lgvsc.core.video import Frame, Pixels
+from lgvsc.world.spans import carried_on
+
+LEAST_FRAMES = 12  # of a group that a hard cut ends; below that, beginning anew costs more than it brings
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Some frames in a row and what SKEM says of them.
+
+    Attributes:
+        frames: uint8 RGB, each ``(H, W, 3)``.
+        segments: Parts of SKEM's segments; together they cover the frames.
+    """
+
+    frames: list[Pixels]
+    segments: list[Segment]
+
+    @property
+    def start(self) -> int:
+        """Index of the first frame in the video."""
+        return self.segments[0].start
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @cached_property
+    def pictures(self) -> Gop:
+        """The frames as a codec takes them."""
+        gop = Gop(self.start, *self.frames[0].shape[:2])
+        for frame in self.frames:
+            gop.add(frame)
+        return gop
+
+    def whole(self) -> Segment:
+        """One segment for all of them, without any part yet."""
+        ends = self.segments[-1]
+        return Segment(video=ends.video, start=self.start, stop=ends.stop, last=ends.last)
+
+
+class Kept:
+    """Frames on their way to the semantic encoder, kept until their group is taken."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames, self._kept, self._start = iter(frames), deque[Pixels](), 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames:
+            self._kept.append(frame.pixels)
+            yield frame
+
+    def __getitem__(self, index: int) -> Pixels:
+        return self._kept[index - self._start]
+
+    def take(self, stop: int) -> list[Pixels]:
+        """All frames before ``stop`` that were not taken yet."""
+        taken = [self._kept.popleft() for _ in range(stop - self._start)]
+        self._start = stop
+        return taken
+
+
+def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator[Group]:
+    """Groups in order, each as soon as its last frame is known to be in it.
+
+    Args:
+        segments: SKEM's, in order, made of the frames that ``kept`` has passed on.
+        kept: Those frames.
+        longest: Frames of a group.
+    """
+    parts: list[Segment] = []
+    new_shot = False
+    for segment in segments:
+        cut = segment.cut
+        whole = [segment] if cut is None or cut == segment.stop else divided(segment, cut, kept[cut])
+        for rest in whole:
+            if parts and (new_shot or rest.start == cut) and rest.start - parts[0].start >= LEAST_FRAMES:
+                yield Group(kept.take(rest.start), parts)
+                parts = []
+            new_shot = False
+            while True:
+                end = (parts[0].start if parts else rest.start) + longest
+                if rest.stop <= end:
+                    break
+                if rest.start < end:
+                    part, rest = divided(rest, end, kept[end])
+                    parts.append(part)
+                yield Group(kept.take(end), parts)
+                parts = []
+            parts.append(rest)
+        new_shot = cut == segment.stop
+    if parts:
+        yield Group(kept.take(parts[-1].stop), parts)
+
+
+def divided(segment: Segment, at: int, picture: Pixels) -> list[Segment]:
+    """Two segments of one, the second beginning with frame ``at``, which is ``picture``."""
+    shares = [(stop - start) / len(segment) for start, stop in ((segment.start, at), (at, segment.stop))]
+    before, after = (segment.changed(motion=carried_on(segment.motion, share), cut=None) for share in shares)
+    keyframe = None if segment.keyframe is None else picture
+    return [
+        before.changed(stop=at, last=False, closing_keyframe=None),
+        after.changed(start=at, keyframe=keyframe, divergence=None),
+    ]

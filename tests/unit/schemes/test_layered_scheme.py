@@ -1,0 +1,176 @@
+"""The layered link: groups, how a budget is divided, and the whole way of a video through it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from lgvsc import link
+from lgvsc.coding.frames.standard_codec import coded_size
+from lgvsc.coding.frames.structure import structure_frames
+from lgvsc.coding.message_codec import CodingConfig
+from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
+from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.config import load_config
+from lgvsc.core.message import LOOKS, Motion, Segment
+from lgvsc.core.video import Frame, Video, VideoFormat, read_video, write_video
+from lgvsc.errors import ConfigError
+from lgvsc.nets.enhancer import Enhancer, EnhancerConfig
+from lgvsc.schemes import layered_division
+from lgvsc.schemes.layered_division import Divider, StructureConfig
+from lgvsc.schemes.layered_groups import Group, Kept, divided, groups_of
+from lgvsc.world.layered import CompactEnhancer, LayeredWorld
+
+VIDEO = VideoFormat(96, 128, Fraction(24), 48)
+
+
+def scene(shift: float, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 256, (24, 48, 3), dtype=np.uint8)
+    wide = cv2.resize(noise, (384, 192), interpolation=cv2.INTER_CUBIC)
+    move = np.float32([[1, 0, -40 - shift], [0, 1, -20]])
+    return cv2.warpAffine(wide, move, (128, 96))
+
+
+def pan(count: int = 48) -> list[np.ndarray]:
+    return [scene(index) for index in range(count)]
+
+
+# Groups
+
+
+def gathered(segments: list[Segment], longest: int) -> list[Group]:
+    kept = Kept(Frame(index, np.full((96, 128, 3), index, np.uint8)) for index in range(segments[-1].stop))
+    passed = list(kept)
+    assert len(passed) == segments[-1].stop
+    groups = list(groups_of(segments, kept, longest))
+    assert [int(frame[0, 0, 0]) for group in groups for frame in group.frames] == list(range(segments[-1].stop))
+    assert all(sum(map(len, group.segments)) == len(group) for group in groups)
+    return groups
+
+
+def parts(*ends: int, **last: object) -> list[Segment]:
+    starts = (0, *ends[:-1])
+    made = [
+        Segment(video=VIDEO, start=a, stop=b, caption=f"{a}", keyframe=np.full((96, 128, 3), a, np.uint8))
+        for a, b in zip(starts, ends, strict=True)
+    ]
+    return [*made[:-1], made[-1].changed(last=True, **last)]
+
+
+def test_a_group_goes_over_several_segments_and_is_never_longer_than_allowed() -> None:
+    groups = gathered(parts(10, 30, 70), 32)
+    assert [(group.start, len(group)) for group in groups] == [(0, 32), (32, 32), (64, 6)]
+    assert [len(group.segments) for group in groups] == [3, 1, 1]
+    assert groups[-1].whole().last and not groups[0].whole().last
+    assert int(groups[1].segments[0].keyframe[0, 0, 0]) == 32  # the frame with which it begins, not SKEM's keyframe
+
+
+def test_a_hard_cut_begins_a_group() -> None:
+    at_end, inside = parts(20, 48), parts(48)
+    at_end[0] = at_end[0].changed(cut=20)
+    inside[0] = inside[0].changed(cut=20)
+    for segments in (at_end, inside):
+        assert [(group.start, len(group)) for group in gathered(segments, 240)] == [(0, 20), (20, 28)]
+    soon = [parts(5, 48)[0].changed(cut=5), parts(5, 48)[1]]
+    assert len(gathered(soon, 240)) == 1  # beginning anew after five frames would cost more than it brings
+
+
+def test_a_divided_segment_has_its_motion_divided_too() -> None:
+    whole = parts(40)[0].changed(motion=Motion(pan=0.4))
+    before, after = divided(whole, 10, scene(0))
+    assert before.motion is not None and after.motion is not None
+    assert (before.motion.pan, after.motion.pan) == (pytest.approx(0.1), pytest.approx(0.3))
+    assert after.last and not before.last and len(before) == 10
+
+
+# Division
+
+
+def divider(objective: str, **config: object) -> Divider:
+    sizes = EnhancerConfig(width=4, blocks=1)
+    weights = Enhancer(sizes).state_dict()
+    world = LayeredWorld(lambda: CompactEnhancer(sizes, weights, weights), structure_frames, coded_size)
+    roads = PictureRoads([DigitalPictureCodec()])
+    return Divider(roads, CodingConfig(), 10.0, StructureConfig(**config), objective, world)  # type: ignore[arg-type]
+
+
+def group(frames: list[np.ndarray]) -> Group:
+    whole = Segment(video=VIDEO, start=0, stop=len(frames), keyframe=frames[0], caption="a pan", last=True)
+    return Group(frames, [whole.changed(closing_keyframe=frames[-1])])
+
+
+def test_a_motion_goes_into_small_frames_and_a_still_picture_into_a_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried decides: the same budget is divided in other ways for other videos."""
+    ((moving, burst),) = divider("structure").divide(group(pan()), 1500)
+    assert moving.structure is not None and len(burst) <= 1500
+    tried: list[tuple[bool, bool]] = []
+    carried_out = Divider._carried_out
+
+    def watched(self, segments, symbols):
+        tried.append((segments[0].structure is not None, segments[0].keyframe is not None))
+        return carried_out(self, segments, symbols)
+
+    monkeypatch.setattr(Divider, "_carried_out", watched)
+    divider("structure").divide(group([scene(0)] * 48), 1500)
+    assert {(True, False), (True, True), (False, True)} <= set(tried)
+
+
+def test_a_budget_too_small_for_a_codec_sends_what_is_cheapest() -> None:
+    ((segment, _),) = divider("structure").divide(group(pan()), 200)
+    assert segment.structure is None
+
+
+def test_words_come_along_where_they_are_cheap_and_looks_are_asked_for() -> None:
+    assert divider("look")._words(group(pan()), 100_000) is not None
+    assert divider("look")._words(group(pan()), 1000) is None
+    assert divider("structure")._words(group(pan()), 100_000) is None
+
+
+def test_the_look_that_is_advised_is_one_that_was_tried() -> None:
+    for objective in ("structure", "look"):
+        ((segment, _),) = divider(objective).divide(group(pan()), 1500)
+        if segment.structure is not None:
+            assert segment.structure.look in layered_division.LOOKS_TRIED[objective]
+    assert LOOKS[layered_division.PLAIN] is None and LOOKS[layered_division.VIVID] == 1.0
+
+
+def test_live_sends_the_first_candidate_that_fits_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Divider, "_judged", lambda *_: pytest.fail("live looks at nothing"))
+    ((segment, burst),) = divider("structure", effort="live").divide(group(pan()), 1500)
+    assert segment.structure is not None and len(burst) <= 1500
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"codec": "mpeg2"}, "codec"), ({"effort": "more"}, "effort"), ({"group_frames": 2000}, "group_frames")],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=f"structure.{said}"):
+        StructureConfig(**wrong)  # type: ignore[arg-type]
+
+
+# The whole way
+
+
+@pytest.mark.parametrize("effort", [pytest.param("best", marks=pytest.mark.slow), "live"])
+def test_a_video_crosses_the_link_within_its_budget(tmp_path, effort: str) -> None:
+    write_video(tmp_path / "pan.mp4", Video(np.stack(pan()), Fraction(24)))
+    settings = {"coding.budget": "3e-3cbr", "structure.effort": effort, "objective": "structure"}
+    config = load_config(scheme="layered-dsa", settings=settings)
+    report = link.run(tmp_path / "pan.mp4", config, output=tmp_path / "out.mp4").report()
+    assert report["symbols"]["structure"] > 0 and report["cbr"] <= 3e-3
+    assert report["models"]["enhancer"]["name"] == "compact-enhancer"
+    source, shown = read_video(tmp_path / "pan.mp4").frames, read_video(tmp_path / "out.mp4").frames
+    assert shown.shape == source.shape
+    held = np.abs(source.astype(float) - source[24]).mean()
+    assert np.abs(source.astype(float) - shown).mean() < 0.6 * held
+
+
+def test_without_a_budget_of_the_link_it_has_its_own(tmp_path) -> None:
+    write_video(tmp_path / "pan.mp4", Video(np.stack(pan(24)), Fraction(24)))
+    config = load_config(scheme="layered-dsa", settings={"structure.budget": "4e-3cbr", "structure.effort": "live"})
+    report = link.run(tmp_path / "pan.mp4", config, output=tmp_path / "out.mp4").report()
+    assert 0 < report["cbr"] <= 4e-3 and any("4e-3cbr" in choice for choice in report["choices"])
