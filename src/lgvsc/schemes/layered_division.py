@@ -32,6 +32,7 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance
+from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
 from lgvsc.schemes.layered_groups import Group
@@ -47,7 +48,7 @@ WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside smal
 GLIMPSES = 4  # frames of a group by which candidates are judged
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 FAITHFUL, PLAIN, HALF, VIVID = range(len(LOOKS))
-LOOKS_TRIED: dict[Objective, tuple[int, ...]] = {"structure": (FAITHFUL, PLAIN), "look": (VIVID, FAITHFUL)}
+LOOKS_TRIED: dict[Objective, tuple[int, ...]] = {"structure": (FAITHFUL, PLAIN), "look": (VIVID, FAITHFUL, PLAIN)}
 TRIAL_SEED = 0  # of the noise in which candidates are tried
 
 
@@ -140,17 +141,24 @@ class Divider:
 
     def _candidates(self, group: Group, symbols: int) -> Iterator[list[Segment]]:
         """Small frames alone; with a keyframe, on which so much is spent; keyframes and words alone, as SKEM has it."""
-        search = self._search
-        for share in (0.0, *PICTURE_SHARES[self.objective]):
-            if self.config.effort == "live" and share:
-                continue
-            segment = self._with_structure(group, symbols, share, search)
+        fps, live = group.segments[0].video.fps, self.config.effort == "live"
+        enhanced = max(1, -int(-fps // MOST_PER_S))  # of so many frames the receiver enhances one, and no more
+        least_step = enhanced if self.objective == "look" else 1
+        alone = self._with_structure(group, symbols, 0.0, least_step if live else 1, self._search)
+        if alone is not None:
+            yield [alone]
+        more = () if live else PICTURE_SHARES[self.objective]
+        if not live and alone and alone.structure and alone.structure.step < least_step:
+            more = (0.0, *more)
+        for share in more:
+            segment = self._with_structure(group, symbols, share, least_step, copy(self._search))
             if segment is not None:
                 yield [segment]
-            search = copy(self._search)  # so that only small frames alone are remembered, which are always tried
         yield group.segments
 
-    def _with_structure(self, group: Group, symbols: int, share: float, search: FormatSearch) -> Segment | None:
+    def _with_structure(
+        self, group: Group, symbols: int, share: float, least_step: int, search: FormatSearch
+    ) -> Segment | None:
         segment = group.whole()
         head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(self.snr_db)
         if share:
@@ -159,16 +167,11 @@ class Divider:
         if words:
             segment, head = segment.changed(caption=words[0]), StructureControl.head_symbols(self.snr_db) + words[1]
         room, _ = most_bytes(int((symbols - head) * (1 - share)), self.snr_db)
-        choice = search.best(group.pictures, room, self._least_step(group)) if room else None
+        choice = search.best(group.pictures, room, least_step) if room else None
         if choice is None:
             return None
         layer = structure_of(self.config.codec, choice)
         return segment.changed(structure=replace(layer, look=LOOKS_TRIED[self.objective][0]))
-
-    def _least_step(self, group: Group) -> int:
-        """One small frame in how many is coded at least: for look, no more in a second than the receiver enhances."""
-        fps = group.segments[0].video.fps
-        return 1 if self.objective == "structure" else max(1, -int(-fps // MOST_PER_S))
 
     def _words(self, group: Group, symbols: int) -> tuple[str, int] | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
@@ -260,10 +263,13 @@ def _conditions(span: Span) -> Conditions:
 
 
 def structure_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
-    """Mean of SSIM and MS-SSIM over pairs of a frame and what is shown of it."""
+    """Mean of SSIM, MS-SSIM and a thirtieth of PSNR in dB over pairs of a frame and what is shown of it.
+
+    A tenth of a decibel comes with about .003 of either.
+    """
     if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
         return -float(np.mean([np.abs(a.astype(np.float32) - b).mean() for a, b in pairs]))
-    return float(np.mean([np.mean(ms_ssim_and_ssim(a, b)) for a, b in pairs]))
+    return float(np.mean([(*ms_ssim_and_ssim(a, b), (psnr_db(a, b) or 60.0) / 30) for a, b in pairs]))
 
 
 def looks_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
