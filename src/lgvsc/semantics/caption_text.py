@@ -35,7 +35,11 @@ _ORDER = re.compile(
 # beyond the last token.
 _THOUGHTS = re.compile(r"<(think(?:ing)?|reasoning)>.*?(?:</\1>|\Z)", re.I | re.S)
 _THOUGHTS_BEFORE = re.compile(r"\A.*</(?:think(?:ing)?|reasoning)>", re.I | re.S)
-_SECOND_PICTURE = re.compile(r"image[- ]?2\s*:", re.I)
+_SECOND_PICTURE = re.compile(
+    r"(?:^|(?<=[\s*#>(\[]))(?:(?:image|picture|photo|frame)[-_ #]*(?:2|two|ii)"
+    r"|(?:the )?second (?:image|picture|photo|frame))[\s*\])]*:",
+    re.I | re.M,
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 

@@ -157,13 +157,27 @@ class Psss:
             first, *others = self._descriptions.describe(captioner, [keyframe, *candidates], captioner.cost)
             texts = [(first, other) for other in others]
         else:
-            texts = [captioner.describe_pair(keyframe, candidate) for candidate in candidates]
+            texts = [self._both(keyframe, candidate) for candidate in candidates]
         known: list[Answer | None] = [None] * len(texts)
         if isinstance(captioner, TellsApart):
             known = [captioner.tell_apart(keyframe, candidate) for candidate in candidates]
+        # Of a frame that nobody put into words there is nothing to judge: neither yes nor no.
+        known = [
+            Answer(0.0, 0.0) if answer is None and not all(pair) else answer
+            for answer, pair in zip(known, texts, strict=True)
+        ]
         asked = [pair for pair, answer in zip(texts, known, strict=True) if answer is None]
         answers = iter(judge.answer(self.question, asked) if asked else ())
         return [Comparison(answer or next(answers), pair) for answer, pair in zip(known, texts, strict=True)]
+
+    def _both(self, keyframe: Frame, candidate: Frame) -> tuple[str, str]:
+        """Descriptions of both frames; alone, where a captioner wrote one text about the two and did not part it."""
+        captioner = self.captioner
+        pair = captioner.describe_pair(keyframe, candidate)
+        if all(pair) or not isinstance(captioner, FrameDescriber):
+            return pair
+        first, second = self._descriptions.describe(captioner, [keyframe, candidate], captioner.cost)
+        return first, second
 
     def _score(self, answer: Answer, texts: tuple[str, str]) -> Score:
         s_rel = semantic_divergence(answer.p_yes, answer.p_no)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import ConfigError, InputError
+from lgvsc.semantics.prompts import QUESTIONS
 
 Identity = Mapping[str, Any]
 
@@ -23,7 +24,10 @@ MAX_BYTES = 1_000_000
 PAPERS = (
     0.35  # eta_th of LGVSC, section III-B, found for InternVL2-8B in joint mode; the compact judge was trained to it
 )
-HOLDS_FOR = (("internvl2-8b", "joint"), ("compact-judge", "joint"))
+HOLDS_FOR = (  # captioner, judge, mode; with the shipped questions
+    ("internvl2-8b", "internvl2-8b", "joint"),
+    ("compact", "compact-judge", "joint"),
+)
 
 
 class ThresholdWarning(UserWarning):
@@ -96,7 +100,8 @@ def differences(stored: Identity, present: Identity, where: str = "") -> list[st
 def misuse(threshold: float, present: Identity, stored: StoredThreshold | None) -> str | None:
     """Why a threshold should not be used for a score, in words, or ``None``.
 
-    A value that the user chose is the user's affair. The paper's is known to be for two judges in joint mode.
+    A value that the user chose is the user's affair. The paper's is known to be for two pairs of captioner and judge,
+    asked the shipped questions in joint mode.
 
     Raises:
         ConfigError: The threshold is not the one that is stored.
@@ -108,13 +113,21 @@ def misuse(threshold: float, present: Identity, stored: StoredThreshold | None) 
             )
         differing = differences(stored.identity, present)
         return f"the threshold {threshold:g} was found for another score: {'; '.join(differing)}" if differing else None
-    judge, mode = str(present.get("judge", {}).get("model", "")), present.get("mode")
     if threshold != PAPERS or present.get("rule") != "relative":
         return None
-    if any(judge.lower().endswith(name) and mode == known for name, known in HOLDS_FOR):
+    captioner, judge = (str(present.get(role, {}).get("model", "")) for role in ("captioner", "judge"))
+    mode = present.get("mode")
+    asked = present.get("question") in (None, *QUESTIONS.values())
+    known = any(
+        captioner.lower().endswith(says) and judge.lower().endswith(judges) and mode == at
+        for says, judges, at in HOLDS_FOR
+    )
+    if known and asked:
         return None
+    words = "in your own words " if not asked else ""
+    described = f" what {captioner} describes" if captioner and captioner != judge else ""
     return (
-        f"the threshold {PAPERS} is the paper's, for InternVL2-8B in joint mode; here {judge} answers in {mode} mode, "
-        "where it says little about how many keyframes there will be. Find one: lgvsc calibrate CLIPS "
-        "--target-keyframes 5"
+        f"the threshold {PAPERS} is the paper's, for InternVL2-8B in joint mode; here {judge} is asked {words}in "
+        f"{mode} mode about{described or ' frames'}, where {PAPERS} says little about how many keyframes there will "
+        "be. Find one: lgvsc calibrate CLIPS --target-keyframes 5"
     )

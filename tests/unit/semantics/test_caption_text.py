@@ -96,6 +96,10 @@ def test_what_is_too_long_ends_with_a_sentence_or_else_with_a_word():
 def test_the_two_descriptions_of_a_pair_are_parted():
     assert split_pair("Image-1: A man.\n**Image-2:** The same man.") == ("A man.", "The same man.")
     assert split_pair("Both show a man.") == ("Both show a man.", "")
+    for mark in ("Image 2:", "image_2:", "Picture two:", "**Second image**:", "### Image-2\n:", "The second picture:"):
+        assert split_pair(f"Image-1: A man.\n{mark} A dog.") == ("A man.", "A dog."), mark
+    whole = "A frame 25: one reimage2: the second image of a pair."
+    assert split_pair(whole)[1] == ""
 
 
 @given(st.text(max_size=300), st.integers(0, 200))

@@ -174,3 +174,30 @@ def test_a_captioner_that_measures_leaves_the_judge_what_there_is_to_judge():
         assert judge.asked == [(QUESTIONS["general"], 2)]
     judge = CountingJudge()
     assert Psss(Measuring(), judge).divergence(frame(3), frame(5)).s_rel == 1.0 and judge.asked == []
+
+
+class Unparted(NumberedCaptioner):
+    """Writes about both frames in one go, and does not say where the second begins."""
+
+    def describe_pair(self, first, second):
+        return f"{first.index} and {second.index}", ""
+
+
+class Silent(Unparted):
+    def describe(self, frames):
+        return ["" for _ in frames]
+
+
+def test_a_pair_that_was_not_parted_is_described_frame_by_frame():
+    captioner, judge = Unparted(), CountingJudge()
+    scores = Psss(captioner, judge).scores(frame(0), [frame(4), frame(5)])
+    assert [score.texts for score in scores] == [("0", "4"), ("0", "5")]
+    assert sorted(captioner.described) == [0, 4, 5]
+    assert scores[0].s_rel == pytest.approx(0.4 - 0.5)
+
+
+def test_a_text_that_nobody_wrote_is_not_judged():
+    judge = CountingJudge()
+    (score,) = Psss(Silent(), judge).scores(frame(0), [frame(4)])
+    assert (score.p_yes, score.p_no, score.s_rel, score.covered_mass) == (0.0, 0.0, 0.0, 0.0)
+    assert judge.asked == []

@@ -14,6 +14,7 @@ from lgvsc.cli.main import app, say
 from lgvsc.config import load_config
 from lgvsc.core.video import VideoFormat, VideoWriter
 from lgvsc.errors import ConfigError, InputError
+from lgvsc.semantics.prompts import QUESTIONS
 from lgvsc.semantics.thresholds import StoredThreshold, ThresholdWarning, differences, digest, misuse
 
 STORED = StoredThreshold(
@@ -55,20 +56,26 @@ def test_a_threshold_is_misused_with_another_score_only():
 
 
 @pytest.mark.parametrize(
-    ("judge", "mode", "rule", "threshold", "warned"),
+    ("captioner", "judge", "mode", "rule", "threshold", "warned"),
     [
-        ("compact-judge", "joint", "relative", 0.35, False),
-        ("compact-judge", "cached", "relative", 0.35, True),
-        ("internvl2-8b", "joint", "relative", 0.35, False),
-        ("OpenGVLab/InternVL2-8B", "joint", "relative", 0.35, False),
-        ("internvl2-8b", "direct", "relative", 0.35, True),
-        ("Qwen/Qwen3-VL-4B-Instruct", "joint", "relative", 0.35, True),
-        ("Qwen/Qwen3-VL-4B-Instruct", "direct", "relative", 0.2, False),  # somebody chose it
+        ("compact", "compact-judge", "joint", "relative", 0.35, False),
+        ("compact", "compact-judge", "cached", "relative", 0.35, True),
+        ("OpenGVLab/InternVL2-8B", "compact-judge", "joint", "relative", 0.35, True),  # others' words
+        ("compact", "likelihood of SmolLM2-135M", "joint", "relative", 0.35, True),
+        ("internvl2-8b", "internvl2-8b", "joint", "relative", 0.35, False),
+        ("OpenGVLab/InternVL2-8B", "OpenGVLab/InternVL2-8B", "joint", "relative", 0.35, False),
+        ("internvl2-8b", "internvl2-8b", "direct", "relative", 0.35, True),
+        ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "joint", "relative", 0.35, True),
+        ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", "direct", "relative", 0.2, False),  # chosen
     ],
 )
-def test_the_papers_threshold_is_known_to_be_the_papers(judge, mode, rule, threshold, warned):
-    present = {"judge": {"model": judge}, "mode": mode, "rule": rule}
+def test_the_papers_threshold_is_known_to_be_the_papers(captioner, judge, mode, rule, threshold, warned):
+    present = {"captioner": {"model": captioner}, "judge": {"model": judge}, "mode": mode, "rule": rule}
     assert (misuse(threshold, present, None) is not None) == warned
+    asked = misuse(threshold, present | {"question": "Are they alike? Answer yes or no."}, None)
+    assert (asked is not None) == (threshold == 0.35)
+    assert asked is None or "in your own words" in asked
+    assert (misuse(threshold, present | {"question": QUESTIONS["background"]}, None) is not None) == warned
 
 
 def warned(config):

@@ -1,5 +1,7 @@
 """Every fast path of the large models against one plain forward pass of the library, in float32."""
 
+import shutil
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -8,7 +10,8 @@ import torch
 from lgvsc.core.cost import Cost
 from lgvsc.errors import InputError
 from lgvsc.models.catalog import load
-from lgvsc.semantics.backends.large.vision_language import LargeModelConfig, label_ids
+from lgvsc.semantics.backends.large.smolvlm import load as load_smolvlm
+from lgvsc.semantics.backends.large.vision_language import PICTURE, LargeModelConfig, TemplateWarning, label_ids
 from lgvsc.semantics.prompts import DESCRIBE_PAIR, QUESTIONS
 
 FAMILIES = ["internvl", "qwen", "smolvlm"]
@@ -219,3 +222,44 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path, transformers):
     (tmp_path / "config.json").write_text('{"model_type": "internvl"}')
     with pytest.raises(InputError, match="cannot be read"):
         load(str(tmp_path), CONFIG)
+
+
+# --- the template that came with the weights ---
+
+SMOLVLM_TEMPLATE = (
+    "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}{% if message['content'][0]['type'] == "
+    "'image' %}{{':'}}{% else %}{{': '}}{% endif %}{% for line in message['content'] %}{% if line['type'] == 'text' %}"
+    "{{line['text']}}{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor %}<end_of_utterance>\n"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
+)
+
+
+def templated(folder, tmp_path, template):
+    made = tmp_path / "templated"
+    shutil.copytree(folder, made)
+    (made / "chat_template.jinja").write_text(template)
+    return made
+
+
+def test_smolvlm_is_asked_as_its_template_says(smolvlm_folder, tmp_path, clip):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TemplateWarning)
+        model = load_smolvlm(templated(smolvlm_folder, tmp_path, SMOLVLM_TEMPLATE))
+    assert model.chat.opening(f"{PICTURE}Who?").startswith(f"<|im_start|>User:{PICTURE}Who?")
+    assert model.chat.opening("Who?").startswith("<|im_start|>User: Who?")
+    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Who?"}]}]
+    written = model._tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    assert model.chat.opening(f"{PICTURE}Who?").replace(PICTURE, "<image>") == written
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("<|im_start|>{% for", "<|im_start|>System: Be kind.\n{% for"), "System: Be kind"),
+        (("| capitalize", "| upper"), "USER"),
+        (("{% for message", "{{ raise_exception('only once') }}{% for message"), "only once"),
+    ],
+)
+def test_another_template_is_told(smolvlm_folder, tmp_path, change, why):
+    with pytest.warns(TemplateWarning, match=why):
+        load_smolvlm(templated(smolvlm_folder, tmp_path, SMOLVLM_TEMPLATE.replace(*change)))

@@ -43,7 +43,7 @@ def load(folder: Path, config: LargeModelConfig | None = None) -> SmolVLM:
 class SmolVLM(VisionLanguageModel):
     """SmolVLM2. With one tile a frame is seen as a whole; with more it is also cut into a grid."""
 
-    chat = ChatFormat("<|im_start|>", "User: ", "<end_of_utterance>", "Assistant:")
+    chat = ChatFormat("<|im_start|>", "User: ", "<end_of_utterance>", "Assistant:", user_picture="User:")
 
     def make_reader(self) -> Reader:
         model, text = self._model, self._model.config.text_config

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from lgvsc.semantics.prompts import DESCRIBE, DESCRIBE_PAIR, caption_request
 T = TypeVar("T")
 
 REMEMBERED_PICTURES = 64
+ROUNDS = (("user", "Which?"), ("assistant", "This."), ("user", "Why?"))  # with which templates are compared
 PICTURE = "\ufffc"  # stands for a picture in a text that is about to become a prompt
 
 
@@ -79,6 +81,10 @@ class LargeModelConfig:
             raise ConfigError(f"large_models.tie_margin is {self.tie_margin}; give a difference of logits, or 0")
 
 
+class TemplateWarning(UserWarning):
+    """A model came with another chat template than the one that it is asked in."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatFormat:
     """The fixed text around what is said in a conversation.
@@ -91,14 +97,37 @@ class ChatFormat:
     user: str
     stop: str  # a single token, which ends every turn
     assistant: str
+    user_picture: str = ""  # instead of ``user`` where a picture comes first, if that is another text
 
     def opening(self, content: str) -> str:
         """The prompt of the first round."""
-        return self.start + self.user + content + self.stop + "\n" + self.assistant
+        return self.start + self._turn(content)
 
     def following(self, content: str) -> str:
         """What comes between the answer and the model's next turn, the ``stop`` of the answer included."""
-        return self.stop + "\n" + self.user + content + self.stop + "\n" + self.assistant
+        return self.stop + "\n" + self._turn(content)
+
+    def _turn(self, content: str) -> str:
+        user = self.user_picture if self.user_picture and content.startswith(PICTURE) else self.user
+        return user + content + self.stop + "\n" + self.assistant
+
+    def fault(self, tokenizer: Any) -> str | None:
+        """What the template that came with the weights writes otherwise; ``None`` where it agrees or there is none."""
+        if not getattr(tokenizer, "chat_template", None):
+            return None
+        rounds = [{"role": role, "content": [{"type": "text", "text": said}]} for role, said in ROUNDS]
+        options = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        try:
+            written = tokenizer.apply_chat_template(rounds, **options)
+        except Exception as error:  # templates are programs of their own, and fail with errors of their own
+            return f"its chat template cannot be written here ({type(error).__name__}: {error})"
+        (_, first), (_, answer), (_, second) = ROUNDS
+        wanted = self.opening(first) + answer + self.following(second)
+        if written in (wanted, self.opening(first) + f" {answer}" + self.following(second)):  # some write the space
+            return None
+        at = next((i for i, (a, b) in enumerate(zip(written, wanted, strict=False)) if a != b), len(wanted))
+        theirs, ours = (text[max(0, at - 20) : at + 20] for text in (written, wanted))
+        return f"its chat template writes {theirs!r} where lgvsc writes {ours!r}"
 
 
 class VisionLanguageModel:
@@ -130,6 +159,9 @@ class VisionLanguageModel:
         vocabulary = tokenizer.get_vocab()
         self._yes, self._no = (label_ids(vocabulary, word, config.labels) for word in ("yes", "no"))
         self._special = sorted({str(token) for token in tokenizer.get_added_vocab()}, key=len, reverse=True)
+        fault = self.chat.fault(tokenizer)
+        if fault:
+            warnings.warn(f"{name}: {fault}; its answers may be another model's", TemplateWarning, stacklevel=2)
 
     # --- what a family must say ---
 
