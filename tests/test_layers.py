@@ -12,6 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "lgvsc"
 
 # A package may import from lower layers and from itself; the exceptions are named.
 LAYERS = {
+    "__main__": 7,
     "cli": 6, "ui": 6,
     "experiments": 5, "training": 5,
     "api": 4, "config": 4, "build": 4, "inspection": 4, "kinds": 4, "link": 4, "picture_link": 4,

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from pydantic import ValidationError
 
 from lgvsc import kinds
+from lgvsc.core.files import require_file
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.thresholds import StoredThreshold
 from lgvsc.settings import Config, merge, of_scheme, packaged, with_chosen_scheme
@@ -38,6 +39,7 @@ def load_config(
 
     Raises:
         ConfigError: Unknown preset, scheme or key; a value out of range; settings that contradict each other.
+        InputError: A file that the settings name is not there.
     """
     data = _preset(preset) | {"preset": preset, "scheme": scheme}
     merge(data, _scheme(scheme))
@@ -64,9 +66,7 @@ def presets() -> list[str]:
 def _preset(name: str) -> dict[str, Any]:
     path = Path(name)
     if path.suffix == ".toml":
-        if not path.is_file():
-            raise ConfigError(f"preset file {path} does not exist")
-        data = path.read_bytes()
+        data = require_file(path, "a preset").read_bytes()
     elif name in presets():
         data = (packaged() / f"{name}.toml").read_bytes()
     else:
@@ -82,7 +82,7 @@ def _scheme(name: str) -> dict[str, Any]:
         check_combination("skem", "sfa")
     known = kinds.schemes()
     if name not in known:
-        raise ConfigError(f"no scheme is called {name!r}" + _near(name, known) + f"; there are {', '.join(known)}")
+        raise ConfigError(f"no scheme is called {name!r}" + _near(name, known))
     return of_scheme(name)
 
 

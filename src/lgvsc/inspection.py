@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from lgvsc import build
 from lgvsc.config import Config
 from lgvsc.core.cost import Cost
+from lgvsc.core.files import require_files, require_folder
 from lgvsc.core.picture_chain import refuse_strip
 from lgvsc.core.stills import read_picture
 from lgvsc.core.video import Frame, VideoReader
 from lgvsc.errors import InputError
-from lgvsc.link import Progress
+from lgvsc.link import OnOpen, Progress
 from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.planning import segment_symbols
 from lgvsc.semantics.calibration import Calibration, Prices, calibrate_threshold, clip_curve
@@ -50,6 +51,7 @@ class Keyframes:
         spared: Samples that the filter of still frames left out.
         seconds, processor_seconds: Wall time and processor time of all of it, reading the file included and loading
             models not.
+        notes: What was changed or dropped on reading, a sentence each.
     """
 
     keyframes: list[Keyframe]
@@ -61,6 +63,7 @@ class Keyframes:
     frames: int = 0
     seconds: float = 0.0
     processor_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def seconds_per_minute(self) -> float:
@@ -116,13 +119,16 @@ class Agreement:
         return asdict(self) | {"shared": self.shared, "score": self.score}
 
 
-def still_agreement(source: Path, config: Config, on_progress: Progress | None = None) -> Agreement:
+def still_agreement(
+    source: Path, config: Config, on_progress: Progress | None = None, on_open: OnOpen = lambda *_: None
+) -> Agreement:
     """Keyframes with and without ``keyframes.skip_still``, side by side."""
     filtered, full = (
         find_keyframes(
             source,
             config.model_copy(update={"keyframes": replace(config.keyframes, skip_still=skip)}),
             on_progress,
+            on_open=on_open,
         )
         for skip in (True, False)
     )
@@ -131,12 +137,17 @@ def still_agreement(source: Path, config: Config, on_progress: Progress | None =
 
 
 def find_keyframes(
-    source: Path, config: Config, on_progress: Progress | None = None, similarity: Psss | None = None
+    source: Path,
+    config: Config,
+    on_progress: Progress | None = None,
+    similarity: Psss | None = None,
+    on_open: OnOpen = lambda *_: None,
 ) -> Keyframes:
     """Choose keyframes and describe nothing.
 
     Args:
         similarity: From :func:`lgvsc.build.psss` for the same configuration, where several videos share the models.
+        on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
     """
     keyframes: list[Keyframe] = []
     curve: list[tuple[int, float]] = []
@@ -147,6 +158,7 @@ def find_keyframes(
     started, at_work = time.perf_counter(), time.process_time()
     score = build.divergence_of(similarity, config)
     with VideoReader(source, max_side=config.link.max_side) as reader:
+        on_open(reader.format, reader.notes)
         is_cut = CutDetector(config.message.cuts)
         for choice in choose_keyframes(reader, reader.format, config.keyframes, score, is_cut):
             last = choice.frame.index
@@ -156,6 +168,7 @@ def find_keyframes(
                 keyframes.append(Keyframe(last, choice.divergence, why(choice, config.keyframes.threshold)))
             if on_progress:
                 on_progress(last + 1, reader.format.frames)
+        on_open(reader.format, reader.notes)
     if last != keyframes[-1].index:
         keyframes.append(Keyframe(last, None, "last frame"))
     spared = score.spared if isinstance(score, StillFilter) else 0
@@ -170,6 +183,7 @@ def find_keyframes(
         frames=last + 1,
         seconds=time.perf_counter() - started,
         processor_seconds=time.process_time() - at_work,
+        notes=reader.notes,
     )
 
 
@@ -191,6 +205,7 @@ def score_pictures(first: Path, second: Path, config: Config, on_note: Callable[
     Raises:
         InputError: A file is no picture, or the two differ in size.
     """
+    require_files((first, second), "a picture")
     pictures = [read_picture(path, on_note) for path in (first, second)]
     if pictures[0].shape != pictures[1].shape:
         sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in pictures]
@@ -207,6 +222,7 @@ def calibrate(
     keyframes: float | None = None,
     limit: int = 0,
     on_progress: Progress | None = None,
+    on_notes: Callable[[Path, list[str]], None] = lambda *_: None,
 ) -> tuple[Calibration, StoredThreshold]:
     """The threshold that meets a target, mean over the clips of a folder.
 
@@ -215,27 +231,30 @@ def calibrate(
         config: Everything but the threshold.
         cbr, keyframes: The target, one of the two: CBR, or keyframes of a clip.
         limit: Take at most so many clips, evenly from the sorted folder; 0 takes all.
+        on_notes: Called with each clip and what was changed on reading it.
 
     Returns:
         What was found, and the threshold with the identity of the score that it holds for.
 
     Raises:
-        InputError: There is no video in the folder.
+        InputError: It is no folder, or there is no video in it.
     """
+    require_folder(folder, "clips")
     similarity = build.psss(config)
     score = build.divergence_of(similarity, config)
     prices = Prices(keyframe_cbr=config.coding.keyframe_cbr, segment_symbols=segment_symbols(config))
-    clips = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    clips = sorted(path for path in folder.iterdir() if path.is_file())
     if limit:
         clips = clips[:: max(1, len(clips) // limit)][:limit]
     curves = []
     for done, clip in enumerate(clips, 1):
         try:
-            reader = VideoReader(clip)
+            reader = VideoReader(clip, max_side=config.link.max_side)
         except InputError:
             continue
         with reader:
             curves.append(clip_curve(reader, reader.format, config.keyframes, score))
+            on_notes(clip, reader.notes)
         if on_progress:
             on_progress(done, len(clips))
     if not curves:
@@ -271,12 +290,13 @@ def measure_files(
 
     Returns:
         What ``lgvsc measure --json`` prints: a value for each metric by its key, ``details`` and ``absent`` by key,
-        ``frames`` compared.
+        ``frames`` compared, ``notes`` on what was changed on reading each.
 
     Raises:
         InputError: One of them is no video, or their sizes differ.
         ConfigError: An unknown metric, or ``every`` below one.
     """
+    require_files((source, rebuilt), "a video")
     meter = VideoMeter(names, every=every, look_every=every, describe=describe_pixels)
     counts = [0, 0]
     with VideoReader(source) as true, VideoReader(rebuilt) as made:
@@ -293,10 +313,16 @@ def measure_files(
                 meter.add(one.pixels, other.pixels)
                 if on_progress:
                     on_progress(counts[0], true.format.frames)
+        notes = {"source": true.notes, "rebuilt": made.notes}
     if counts[0] == counts[1]:
         meter.add_files(source, rebuilt)
     else:
         for name in ("vmaf", "vmaf_neg"):
             meter.leave_out(name, f"the videos have {counts[0]} and {counts[1]} frames; VMAF needs as many of each")
     measured = meter.result().as_json()
-    return {"frames": min(counts), "frames_of": {"source": counts[0], "rebuilt": counts[1]}, "every": every} | measured
+    return {
+        "frames": min(counts),
+        "frames_of": {"source": counts[0], "rebuilt": counts[1]},
+        "notes": notes,
+        "every": every,
+    } | measured

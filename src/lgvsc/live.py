@@ -29,7 +29,7 @@ from lgvsc.core.clock import Stopwatch
 from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, LgvscError
-from lgvsc.link import Arrived, NothingReceivedError, Progress, write_pieces
+from lgvsc.link import Arrived, NothingReceivedError, OnOpen, Progress, write_pieces
 from lgvsc.schemes.generative import GenerativeScheme
 
 Pace: TypeAlias = Literal["real-time", "fast"]
@@ -148,6 +148,7 @@ def send(
     pace: Pace = "real-time",
     key: bytes | None = None,
     on_progress: Progress | None = None,
+    on_open: OnOpen = lambda *_: None,
 ) -> Sent:
     """Send a video as packets, segment by segment.
 
@@ -156,6 +157,7 @@ def send(
         packets: Size and redundancy.
         pace: ``"real-time"``: no segment leaves before its last frame would have been shown.
         key: Of 32 bytes, see :func:`lgvsc.coding.packets.sealing.read_key`: packets are sealed with it.
+        on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
 
     Raises:
         ConfigError: The scheme has no message to put into packets, or packets are too small for a seal.
@@ -170,6 +172,7 @@ def send(
     sent = Sent()
     with VideoReader(source, max_side=config.link.max_side) as reader, udp_socket(to) as outgoing:
         video = reader.format
+        on_open(video, reader.notes)
 
         def leaving() -> Iterator[Segment]:
             started = time.monotonic()
@@ -185,6 +188,7 @@ def send(
         for packet in packetise(leaving(), packets, stream=secrets.randbelow(1 << 16)):
             _transmit(outgoing, packet, to, sent, sealer)
             time.sleep(PACKET_SPACING_S)
+        on_open(video, reader.notes)
         for _ in range(END_REPEATS - 1):
             time.sleep(END_SPACING_S)
             _transmit(outgoing, packet, to, sent, sealer)

@@ -110,6 +110,17 @@ def test_other_schemes_run_through_the_same_code(source, tmp_path, scheme):
     assert len(read_video(tmp_path / "out.mp4")) == 30
 
 
+def test_words_alone_are_words_alone_and_side_information_is_charged_where_it_is_asked_for(source, tmp_path):
+    """LGVSC's Text-Only sends captions and nothing else (section III-A)."""
+    spent = []
+    for settings in ({}, {"message.send_motion": True, "message.send_colours": True}):
+        config = load_config(scheme="text-only", settings=settings)
+        spent.append(link.run(source, config, output=tmp_path / f"{len(spent)}.mp4").report()["symbols"])
+    alone, beside = spent
+    assert {part for part, symbols in alone.items() if symbols} == {"control", "captions", "total"}
+    assert beside["side"] > 0 and beside["captions"] == alone["captions"]
+
+
 def test_skim_dsa_equals_skim_sfa(source, tmp_path):
     """LGVSC, Appendix E."""
     for scheme in ("skim-sfa", "skim-dsa"):

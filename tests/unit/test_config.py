@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from lgvsc import build
 from lgvsc.config import SCHEMES, Config, load_config, parse_settings, presets
-from lgvsc.errors import ConfigError
+from lgvsc.errors import ConfigError, InputError
 
 
 def test_the_default_is_the_paper_s_proposal():
@@ -75,7 +75,7 @@ def test_preset_files(tmp_path):
     own.write_text("not toml [")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_config(str(own))
-    with pytest.raises(ConfigError, match="does not exist"):
+    with pytest.raises(InputError, match="is not a file"):
         load_config(str(tmp_path / "none.toml"))
     with pytest.raises(ConfigError, match="compact"):
         load_config("papers")
@@ -109,7 +109,7 @@ def test_the_schemes_of_gvsc_send_what_they_are_called_after():
     assert as_printed.models.picture_codecs == ("compact-deepjscc-rgb",) and not as_printed.message.send_colours
     assert {c.world_model for c in (first, sketch, sketches, words)} == {"compact-world"}
     assert load_config().world_model == "motion-interpolation" and not load_config().message.send_colours
-    assert all(c.message.send_colours for c in (first, sketch, sketches, words))
+    assert all(c.message.send_colours for c in (first, sketch, sketches)) and not words.message.send_colours
     assert not first.message.send_closing and first.message.sketches == 0
     assert [c.message.sketches for c in (sketch, sketches, words)] == [1, 8, 0]
     assert not any(c.message.send_keyframes for c in (sketch, sketches, words))

@@ -19,8 +19,9 @@ from lgvsc.cli.options import (
     progress,
     resolve,
 )
+from lgvsc.cli.reading import Sayer
 from lgvsc.cli.tables import table
-from lgvsc.core.files import check_outputs
+from lgvsc.core.files import check_outputs, require_files
 from lgvsc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def keyframe_stats(
         list[str] | None,
         typer.Option(
             "--rule",
-            help="relative:THRESHOLD or absolute:THRESHOLD (repeatable).  [default: relative:0.35, absolute:0.4]",
+            help="relative:THRESHOLD or absolute:THRESHOLD (repeatable).",
+            show_default="relative:0.35, absolute:0.4",
         ),
     ] = None,
     preset: PresetOption = "compact",
@@ -57,6 +59,7 @@ def keyframe_stats(
 
     Example: lgvsc keyframe-stats clips/*.mp4
     """
+    require_files(videos, "a video")
     config = resolve(preset, "skem-dsa", settings)
 
     from lgvsc import build
@@ -74,7 +77,7 @@ def keyframe_stats(
     clips = []
     for done, video in enumerate(videos, 1):
         try:
-            clips.append(count_keyframes(video, config, similarity, wanted))
+            clips.append(count_keyframes(video, config, similarity, wanted, Sayer(video)))
         except InputError as error:
             note(f"left out: {error}")
         if show:
@@ -108,8 +111,9 @@ def embedding_cases(
         float | None,
         typer.Option(
             "--below",
-            help="Cosine below which the embedding calls two frames different.  [default: for colour-gradient as many "
-            "pairs as PSSS calls different; else 0.95, type 1 from 0.96, type 2 from 0.92, the paper's for CLIP]",
+            help="Cosine below which the embedding calls two frames different.",
+            show_default="for colour-gradient as many pairs as PSSS calls different; else 0.95, type 1 from 0.96, "
+            "type 2 from 0.92, the paper's for CLIP",
         ),
     ] = None,
     count: CountOption = 6,
@@ -122,6 +126,7 @@ def embedding_cases(
 
     Example: lgvsc cases embedding clips/*.mp4 -o cases.html
     """
+    require_files(videos, "a video")
     check_outputs(output, force=force, inputs=videos)
     config = resolve(preset, "skem-dsa", settings)
 
@@ -181,6 +186,7 @@ def focus_cases(
 
     Example: lgvsc cases focus clips/*.mp4 -o focus.html
     """
+    require_files(videos, "a video")
     check_outputs(output, force=force, inputs=videos)
     config = resolve(preset, "skem-dsa", settings)
 
@@ -232,7 +238,7 @@ def pairs_of(
     pairs: list[Pair] = []
     for done, video in enumerate(videos, 1):
         try:
-            pairs += skem_pairs(video, config, similarities, embedder)
+            pairs += skem_pairs(video, config, similarities, embedder, Sayer(video))
         except InputError as error:
             note(f"left out: {error}")
         if show:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lgvsc.cli.options import (
+    METRICS,
     ChannelOption,
-    MetricsOption,
     ObjectiveOption,
     PresetOption,
     QuietOption,
@@ -18,8 +18,9 @@ from lgvsc.cli.options import (
     note,
     numbers,
 )
+from lgvsc.cli.reading import Sayer, read_through
 from lgvsc.cli.tables import table
-from lgvsc.core.files import make_folder, refuse_doubles, require_file
+from lgvsc.core.files import make_folder, refuse_doubles, require_files
 
 if TYPE_CHECKING:
     from lgvsc.experiments.compare import Cell
@@ -41,22 +42,26 @@ def compare(
     ] = "skem-dsa,h265-ldpc,av1-ldpc",
     snr_db: Annotated[str, typer.Option("--snr-db", help="SNRs in dB with commas.")] = "0,5,10",
     cbr: Annotated[str, typer.Option("--cbr", help='Budgets with commas; "" for none.')] = "6e-4",
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Only the beginning of each clip.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Only the beginning of each clip.", show_default="all of it")
+    ] = None,
     trials: Annotated[int, typer.Option("--trials", help="Draws of the noise for each cell.")] = 1,
     show: Annotated[
         str | None,
-        typer.Option("--show", help="SNR,CBR of the side-by-side videos.  [default: the last of each; none: no video]"),
+        typer.Option(
+            "--show", help="SNR,CBR of the side-by-side videos.", show_default="the last of each; none: no video"
+        ),
     ] = None,
     anchor: Annotated[
         str | None,
-        typer.Option("--anchor", help="Scheme that the others are held against.  [default: the last codec named]"),
+        typer.Option("--anchor", help="Scheme that the others are held against.", show_default="the last codec named"),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
     preset: PresetOption = "compact",
     channel: ChannelOption = None,
     seed: SeedOption = None,
     objective: ObjectiveOption = None,
-    metrics: MetricsOption = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", help=METRICS, show_default=COMPARED)] = None,
     settings: SetOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -68,8 +73,7 @@ def compare(
     shown = showing(show, snrs_db, cbrs)
     videos = listed(videos)
     refuse_doubles(videos, "results")
-    for video in videos:
-        require_file(video, "a video")
+    require_files(videos, "a video")
     make_folder(output)
 
     from lgvsc.config import parse_settings
@@ -83,7 +87,7 @@ def compare(
     own |= {"channel.kind": channel} if channel else {}
     own |= {"objective": objective} if objective else {}
     own |= {"link.metrics": metrics or COMPARED}
-    clips = [excerpt(video, seconds, output / "clips") if seconds else video for video in videos]
+    clips = [excerpt(v, seconds, output / "clips", Sayer(v)) if seconds else v for v in videos]
     cells = plan(
         clips,
         [name for name in schemes.split(",") if name.strip()],
@@ -93,6 +97,8 @@ def compare(
         preset=preset,
         settings=own | parse_settings(settings or []),
     )
+    if not seconds:
+        read_through(videos, cells[0].config.link.max_side)
     cells = [kept(cell, output, shown) for cell in cells]
     rows = run_compare(cells, output / TABLE, jobs=jobs, on_row=None if quiet else said)
     made = [output / TABLE]

@@ -21,8 +21,8 @@ def data(
         Path | None,
         typer.Option(
             "--list",
-            help="CSV of WebVid or Kinetics-400, or JSON of MSR-VTT.  [default: every video of the folder]",
-            show_default=False,
+            help="CSV of WebVid or Kinetics-400, or JSON of MSR-VTT.",
+            show_default="every video of the folder",
         ),
     ] = None,
     min_seconds: Annotated[float, typer.Option("--min-seconds", min=0, help="Leave shorter clips out.")] = 0.0,
@@ -43,9 +43,12 @@ def data(
     from collections import Counter
     from dataclasses import replace
 
-    from lgvsc.core.files import atomic_write, check_outputs
+    from lgvsc.core.files import atomic_write, check_outputs, require_file, require_folder
     from lgvsc.experiments.data import draw_splits, manifest_text, read_set
 
+    require_folder(folder, "clips")
+    if listing is not None:
+        require_file(listing, "a listing")
     check_outputs(output, force=force, inputs=[listing])
     shares = shares_of(splits) if splits else {}
 

@@ -26,15 +26,16 @@ from lgvsc.cli.options import (
     progress,
     resolve,
 )
+from lgvsc.cli.reading import on_open, say_notes
 from lgvsc.cli.tables import cost_table, table
-from lgvsc.core.files import atomic_write, check_outputs
+from lgvsc.core.files import atomic_write, check_outputs, require_files
 from lgvsc.errors import InputError
 
 if TYPE_CHECKING:
     pass
 
 FocusOption = Annotated[
-    str | None, typer.Option("--focus", help="general, main_object or background.  [default: all three]")
+    str | None, typer.Option("--focus", help="general, main_object or background.", show_default="all three")
 ]
 
 message_app = typer.Typer(no_args_is_help=True, help="Look inside a semantic message.")
@@ -98,7 +99,7 @@ def keyframes(
     videos: VideosArgument,
     preset: PresetOption = "compact",
     settings: SetOption = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Divergence curve as SVG.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Divergence curve as SVG.", show_default="none")] = None,
     cost: Annotated[bool, typer.Option("--cost", help="What captioner and judge did for it.")] = False,
     agreement: Annotated[
         bool, typer.Option("--agreement", help="Keyframes with and without keyframes.skip_still, side by side.")
@@ -116,6 +117,7 @@ def keyframes(
     Examples: lgvsc keyframes walk.mp4 --set keyframes.focus=background --plot walk.svg,
     lgvsc keyframes clips/*.mp4 --jobs 4
     """
+    require_files(videos, "a video")
     check_outputs(plot, force=force, inputs=videos)
     if len(videos) > 1 and (plot or agreement):
         raise typer.BadParameter("--plot and --agreement take one video")
@@ -132,14 +134,14 @@ def keyframes(
     from lgvsc import inspection
 
     if agreement:
-        compared = inspection.still_agreement(video, config, on_progress=progress(quiet))
+        compared = inspection.still_agreement(video, config, progress(quiet), on_open(video, quiet))
         if as_json:
             print_json(compared.as_json())
             return
         typer.echo(f"with the filter     {compared.filtered}\nwithout            {compared.full}")
         typer.echo(f"agreement {compared.score:.2f}, {compared.pairs_spared:.0%} of the pairs spared")
         return
-    found = inspection.find_keyframes(video, config, on_progress=progress(quiet))
+    found = inspection.find_keyframes(video, config, progress(quiet), on_open=on_open(video, quiet))
     if plot:
         from lgvsc.ui.plots import divergence_svg
 
@@ -205,14 +207,18 @@ def score(
 
 def calibrate(
     folder: Annotated[Path, typer.Argument(help="Clips to calibrate on.", show_default=False)],
-    target_cbr: Annotated[float | None, typer.Option("--target-cbr", help="Mean CBR to reach.")] = None,
+    target_cbr: Annotated[
+        float | None, typer.Option("--target-cbr", help="Mean CBR to reach.", show_default=False)
+    ] = None,
     target_keyframes: Annotated[
-        float | None, typer.Option("--target-keyframes", help="Mean keyframes per clip.")
+        float | None, typer.Option("--target-keyframes", help="Mean keyframes per clip.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many clips; 0 for all.")] = 0,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to store the threshold.  [default: where lgvsc keeps such things]"),
+        typer.Option(
+            "--output", "-o", help="Where to store the threshold.", show_default="where lgvsc keeps such things"
+        ),
     ] = None,
     preset: PresetOption = "compact",
     settings: SetOption = None,
@@ -233,7 +239,13 @@ def calibrate(
     from lgvsc import inspection
 
     found, stored = inspection.calibrate(
-        folder, config, cbr=target_cbr, keyframes=target_keyframes, limit=limit, on_progress=progress(quiet, "clips")
+        folder,
+        config,
+        cbr=target_cbr,
+        keyframes=target_keyframes,
+        limit=limit,
+        on_progress=progress(quiet, "clips"),
+        on_notes=say_notes,
     )
     output = output or threshold_path(stored.identity)
     stored.write(output)

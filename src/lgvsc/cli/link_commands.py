@@ -34,7 +34,15 @@ from lgvsc.cli.options import (
     resolve,
 )
 from lgvsc.cli.reading import on_open
-from lgvsc.core.files import atomic_write, check_outputs, check_suffix, rebuilt_path, require_file, sidecar_of
+from lgvsc.core.files import (
+    atomic_write,
+    check_outputs,
+    check_suffix,
+    rebuilt_path,
+    require_file,
+    require_files,
+    sidecar_of,
+)
 from lgvsc.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -56,7 +64,8 @@ def register(app: typer.Typer) -> None:
 def run(
     video: VideoArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Rebuilt video.  [default: VIDEO with suffix .rebuilt.mp4]")
+        Path | None,
+        typer.Option("--output", "-o", help="Rebuilt video.", show_default="VIDEO with suffix .rebuilt.mp4"),
     ] = None,
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
@@ -68,8 +77,10 @@ def run(
     max_side: MaxSideOption = None,
     metrics: MetricsOption = None,
     settings: SetOption = None,
-    report: Annotated[Path | None, typer.Option("--report", help="Metrics and symbol ledger as JSON.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="The report as one self-contained page.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Metrics, symbols as JSON.", show_default="none")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="The report as one page.", show_default="none")] = None,
     as_json: JsonOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -78,9 +89,6 @@ def run(
 
     Example: lgvsc run walk.mp4 --snr-db 6 --html walk.html
     """
-    output = output or rebuilt_path(video)
-    check_outputs(output, sidecar_of(output), report, html, force=force, inputs=(video, Path(preset)))
-    check_suffix(output)
     config = resolve(
         preset,
         scheme,
@@ -94,6 +102,9 @@ def run(
         max_side=max_side,
     )
     require_file(video, "a video")
+    output = output or rebuilt_path(video)
+    check_outputs(output, sidecar_of(output), report, html, force=force, inputs=(video, Path(preset)))
+    check_suffix(output)
 
     from lgvsc import link
     from lgvsc.cli.tables import run_table
@@ -120,6 +131,20 @@ def recording_files(stem: Path) -> tuple[Path, Path]:
     """The files of a recording that are always there, whichever of them was named."""
     name = stem.name.removesuffix(".sigmf-data").removesuffix(".sigmf-meta")
     return stem.with_name(name + ".sigmf-data"), stem.with_name(name + ".sigmf-meta")
+
+
+def refuse_message(stem: Path) -> None:
+    """Say of a message that it is no recording.
+
+    Raises:
+        InputError: It is one, or is to be one and is not there.
+    """
+    if stem.suffix == ".lgvsc":
+        require_file(stem, "a recording")
+        raise InputError(
+            f"{stem} is a semantic message, not the symbols that carry it; lgvsc message show {stem} prints it, and "
+            f"the recording that send wrote beside it is {stem.with_suffix('')}"
+        )
 
 
 def noise_of(stem: Path) -> Path:
@@ -149,7 +174,13 @@ def send(
     max_side: MaxSideOption = None,
     samples_per_symbol: Annotated[
         int | None,
-        typer.Option("--samples-per-symbol", help="Write a waveform for a radio, 2 to 32; 4 is usual.", min=2, max=32),
+        typer.Option(
+            "--samples-per-symbol",
+            help="Write a waveform for a radio, 2 to 32; 4 is usual.",
+            min=2,
+            max=32,
+            show_default="symbols",
+        ),
     ] = None,
     mtu: Annotated[int, typer.Option("--mtu", help="Bytes of the largest packet, 51 to 65507.")] = 1200,
     extra: Annotated[
@@ -177,13 +208,13 @@ def send(
     many = len(videos) > 1 or engine != "local"
     if many and (to or samples_per_symbol):
         raise typer.BadParameter("--to and --samples-per-symbol take one video, and no engine")
+    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
     video = videos[0]
     if output is None:
-        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
         send_live(video, config, to or "", PacketOptions(mtu, extra, pace, key), quiet)
         return
+    require_files(videos, "a video")
     if many:
-        config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
         from lgvsc.cli.many_videos import send_many
         from lgvsc.experiments.jobs.job import Workers
 
@@ -192,8 +223,6 @@ def send(
         return
     message = output.with_name(output.name + ".lgvsc")
     check_outputs(message, *recording_files(output), noise_of(output), force=force, inputs=(video, Path(preset)))
-    config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
-    require_file(video, "a video")
 
     from lgvsc import link
 
@@ -228,6 +257,7 @@ def channel(
             metavar="KEY=VALUE",
             help="What radios add to a waveform: delay_samples, frequency_offset (cycles per sample), clock_ppm, rate, "
             "phase_rad, gain, dc (repeatable).",
+            show_default="none",
         ),
     ] = None,
     settings: SetOption = None,
@@ -237,6 +267,7 @@ def channel(
 
     Example: lgvsc channel tx -o rx --snr-db 6
     """
+    refuse_message(transmission)
     sources = (*recording_files(transmission), noise_of(transmission))
     check_outputs(*recording_files(output), noise_of(output), force=force, inputs=sources)
     config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
@@ -274,6 +305,7 @@ def receive(
         typer.Option(
             "--samples-per-symbol",
             help="Of a waveform that a radio recorded at its own rate: sample rate over symbol rate.",
+            show_default="as the recording says",
         ),
     ] = None,
     settings: SetOption = None,
@@ -289,11 +321,8 @@ def receive(
     if key is not None and listen is None:
         raise ConfigError("--key opens packets over UDP; give it with --listen PORT")
     secret = packet_key(key)
-    if recording is not None and recording.suffix == ".lgvsc":
-        raise InputError(
-            f"{recording} is a semantic message, not what a channel received of it; lgvsc message show {recording} "
-            "prints it, and receive takes the recording of symbols that send wrote beside it"
-        )
+    if recording is not None:
+        refuse_message(recording)
     sources = () if recording is None else (recording, *recording_files(recording), noise_of(recording))
     check_outputs(output, sidecar_of(output), force=force, inputs=(*sources, Path(preset)))
     check_suffix(output)
@@ -344,7 +373,16 @@ def send_live(video: Path, config: Config, to: str, options: PacketOptions, quie
     if options.pace not in live.PACES:
         raise ConfigError(f"--pace is {options.pace!r}; there are {' and '.join(live.PACES)}")
     pace: live.Pace = "fast" if options.pace == "fast" else "real-time"
-    sent = live.send(video, config, to=address, packets=packets, pace=pace, key=secret, on_progress=progress(quiet))
+    sent = live.send(
+        video,
+        config,
+        to=address,
+        packets=packets,
+        pace=pace,
+        key=secret,
+        on_progress=progress(quiet),
+        on_open=on_open(video, quiet),
+    )
     seal = f", {sent.seal_bytes} of them for the key," if secret else ""
     typer.echo(f"{sent.segments} segments, {sent.packets} packets, {sent.bytes} bytes{seal} to {address}")
 

@@ -10,10 +10,11 @@ import errno
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from lgvsc import __version__
 from lgvsc.cli import (
     case_commands,
     compare_commands,
@@ -31,7 +32,6 @@ from lgvsc.errors import LgvscError
 
 app = typer.Typer(
     name="lgvsc",
-    help="Send video as meaning: captions and a few keyframes through a noisy channel, a world model at the far end.",
     epilog="exit status: 0 done; 1 failed; 2 usage; 3 bad input or stream; 4 missing weights, disk or GPU",
     no_args_is_help=True,
     add_completion=False,
@@ -49,6 +49,22 @@ picture_commands.register(app)
 study_commands.register(app)
 model_commands.register(app)
 project_commands.register(app)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"lgvsc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def lgvsc(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Send video as meaning: captions and a few keyframes through a noisy channel, a world model at the far end."""
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lgvsc.cli.options import note, print_json
+from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import cost_table, table
 from lgvsc.core.files import check_outputs, refuse_doubles
 
@@ -90,9 +91,10 @@ def send_many(
 
 
 def said(quiet: bool) -> Callable[[JobResult, int, int], None]:
-    """A line on stderr for each video that is done."""
+    """Lines on stderr for each video that is done: what was changed on reading it, and how long it took."""
 
     def line(result: JobResult, done: int, total: int) -> None:
+        say_notes(result.job.video, result.result.get("notes", []))
         if not quiet:
             note(f"{done}/{total} {result.job.video.name}: {result.error or f'{result.seconds:.2f} s'}")
 

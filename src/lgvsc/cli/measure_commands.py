@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lgvsc.cli.options import JsonOption, MetricsOption, QuietOption, note, print_json, progress
+from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import table
 
 
@@ -33,6 +34,8 @@ def measure(
 
     names = parse_metrics(metrics) if metrics else DEFAULT
     found = measure_files(source, rebuilt, names, every=every, on_progress=progress(quiet))
+    for video, notes in ((source, found["notes"]["source"]), (rebuilt, found["notes"]["rebuilt"])):
+        say_notes(video, notes)
     lengths = found["frames_of"]
     if lengths["source"] != lengths["rebuilt"]:
         note(f"{lengths['source']} frames against {lengths['rebuilt']}; the first {found['frames']} were compared")

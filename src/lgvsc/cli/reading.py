@@ -40,6 +40,26 @@ def size_hint(video: VideoFormat) -> str | None:
     )
 
 
+def say_notes(video: Path, notes: Iterable[str]) -> None:
+    """What was changed on reading a video, a line each."""
+    Sayer(video)(notes)
+
+
+def read_through(videos: Iterable[Path], max_side: int = 0) -> None:
+    """Read whole videos once and say what was changed; those that are none are left to whoever works on them."""
+    from lgvsc.core.video import VideoReader
+    from lgvsc.errors import InputError
+
+    for video in videos:
+        try:
+            with VideoReader(video, max_side=max_side) as reader:
+                for _ in reader:
+                    pass
+                say_notes(video, reader.notes)
+        except InputError:
+            continue
+
+
 def on_open(video: Path, quiet: bool) -> Callable[[VideoFormat, list[str]], None]:
     """What a link calls with format and notes of its source, at the beginning and again at the end."""
     say = Sayer(video)

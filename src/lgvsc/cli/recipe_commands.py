@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lgvsc.cli.compare_commands import said
-from lgvsc.cli.options import MetricsOption, QuietOption, note
+from lgvsc.cli.options import METRICS, QuietOption, note
+from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import table
-from lgvsc.core.files import make_folder
+from lgvsc.core.files import make_folder, require_file
 
 if TYPE_CHECKING:
     from lgvsc.experiments.recipe import Recipe
@@ -19,15 +20,19 @@ ClipsOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--clips",
-        help="Videos, folders, or manifests of `lgvsc data` (repeatable).  [default: pieces of the demo's clip]",
-        show_default=False,
+        help="Videos, folders, or manifests of `lgvsc data` (repeatable).",
+        show_default="pieces of the demo's clip",
     ),
 ]
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder of clips, transmissions and figures; taken up where it stopped.")
 ]
 CountOption = Annotated[
-    int | None, typer.Option("--count", help="So many clips, evenly spread; 0 takes all.  [default: the recipe's]")
+    int | None, typer.Option("--count", help="So many clips, evenly spread; 0 takes all.", show_default="the recipe's")
+]
+MoreOption = Annotated[
+    str | None,
+    typer.Option("--metrics", help=f"Besides what is drawn. {METRICS}", show_default="psnr,ssim,ms_ssim,vmaf,lpips"),
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Processes.")]
 
@@ -43,7 +48,7 @@ def reproduce(
     output: OutputOption = Path("lgvsc-reproduce"),
     count: CountOption = None,
     jobs: JobsOption = 1,
-    metrics: MetricsOption = None,
+    metrics: MoreOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Make a figure or a table of a paper again, with what is here.
@@ -65,7 +70,7 @@ def sweep(
     output: OutputOption = Path("lgvsc-sweep"),
     count: CountOption = None,
     jobs: JobsOption = 1,
-    metrics: MetricsOption = None,
+    metrics: MoreOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Send clips by the schemes of a recipe of your own, and draw its figure.
@@ -93,6 +98,9 @@ def follow(
     """
     from dataclasses import replace
 
+    for source in clips or []:
+        if not source.is_dir():
+            require_file(source, "a video, or of a folder of them")
     make_folder(output)
 
     from lgvsc.experiments.reproduce import reproduce as run_recipe
@@ -105,7 +113,8 @@ def follow(
         drawn = (BY_COLUMN[recipe.drawn].name,) if recipe.drawn in BY_COLUMN else ()
         asked = list(dict.fromkeys((*parse_metrics(metrics), *drawn)))
         recipe = replace(recipe, settings={**recipe.settings, "link.metrics": asked})
-    done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=None if quiet else said)
+    on_row = None if quiet else said
+    done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=on_row, on_notes=say_notes)
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
     typer.echo(table(done.header, done.cells))
     typer.echo("\n" + "\n".join(done.notes + [str(path) for path in done.files]))

@@ -10,7 +10,7 @@ import typer
 
 from lgvsc.cli.options import ForceOption, JsonOption, note, print_json
 from lgvsc.cli.tables import table
-from lgvsc.core.files import CONTAINERS
+from lgvsc.core.files import CONTAINERS, require_files, require_folder
 from lgvsc.errors import ConfigError, InputError
 
 study = typer.Typer(help="Ask people which videos they like better: one page, no server.", no_args_is_help=True)
@@ -111,6 +111,7 @@ def read(
 
     from lgvsc.experiments.study import preferences, read_answers, read_key
 
+    require_files((key_file, *answers), "what study and its page wrote")
     key = read_key(key_file)
     given: dict[str, dict[int, bool]] = {}
     for path in answers:
@@ -158,8 +159,7 @@ def videos_in(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: It is no folder, or has none.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give one folder of videos for each condition")
+    require_folder(folder, "videos, one for each condition")
     found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in {*CONTAINERS, ".webm"}}
     if not found:
         raise InputError(f"{folder} holds no videos ({', '.join(sorted({*CONTAINERS, '.webm'}))})")

@@ -37,11 +37,12 @@ def part_path(path: Path) -> Path:
     return path.with_name(f".{name}{tail}")
 
 
-def require_file(path: Path, what: str) -> Path:
+def require_file(path: Path, what: str, remedy: str = "") -> Path:
     """The path, once it is known to be that of a file.
 
     Args:
         what: What should be in it, for the message: "a video".
+        remedy: What to do where it is none, if that is more than to give its path.
 
     Raises:
         InputError: It is a URL, a folder, or not there.
@@ -52,11 +53,46 @@ def require_file(path: Path, what: str) -> Path:
         folder = path.is_dir()
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise InputError(f"{path} is not a file that can be opened: {reason(error)}") from error
+    refuse_url(path)
+    raise InputError(f"{path} is {'a folder, ' if folder else ''}not a file; {remedy or f'give the path of {what}'}")
+
+
+def require_files(paths: Iterable[Path], what: str) -> None:
+    """The same of many, so that all are known before work begins.
+
+    Raises:
+        InputError: One of them is a URL, a folder, or not there.
+    """
+    for path in paths:
+        require_file(path, what)
+
+
+def refuse_url(path: Path) -> None:
+    """Say of a URL that it is one.
+
+    Raises:
+        InputError: It is, and no file of this name is there.
+    """
     if URL.match(str(path)) and not path.exists():
         raise InputError(f"{path} is a URL, not a file; lgvsc opens no connections: download it and give its path")
-    if folder:
-        raise InputError(f"{path} is a folder, not a file; give the path of {what}")
-    raise InputError(f"{path} is not a file; give the path of {what}")
+
+
+def require_folder(path: Path, what: str) -> Path:
+    """The path, once it is known to be that of a folder.
+
+    Args:
+        what: What should be in it, for the message: "clips".
+
+    Raises:
+        InputError: It is a URL, a file, or not there.
+    """
+    try:
+        if path.is_dir():
+            return path
+    except OSError as error:
+        raise InputError(f"{path} is not a folder that can be opened: {reason(error)}") from error
+    refuse_url(path)
+    raise InputError(f"{path} is not a folder; give the path of a folder of {what}")
 
 
 def refuse_existing(*paths: Path | None, force: bool) -> None:

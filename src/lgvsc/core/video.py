@@ -7,6 +7,7 @@ from lgvsc.core.frames import frames_of_piece as frames_of_piece
 from lgvsc.core.frames import with_frames as with_frames
 from lgvsc.core.picture_chain import MAX_PIXELS as MAX_PIXELS
 from lgvsc.core.picture_chain import Pixels as Pixels
+from lgvsc.core.video_reader import OnNotes as OnNotes
 from lgvsc.core.video_reader import VideoReader as VideoReader
 from lgvsc.core.video_reader import read_video as read_video
 from lgvsc.core.video_writer import VideoWriter as VideoWriter

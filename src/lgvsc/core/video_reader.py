@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -19,6 +19,9 @@ from lgvsc.core.timeline import COVERS, scan, video_stream
 from lgvsc.errors import InputError
 
 SIZE_TAG = "lgvsc_size"  # of files of ours whose coded picture is larger than the true one by a line or a column
+
+
+OnNotes = Callable[[list[str]], None]  # called with what was changed on reading, at the beginning and at the end
 
 
 class VideoReader:

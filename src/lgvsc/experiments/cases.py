@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lgvsc.config import Config
 from lgvsc.core.interfaces import Focus
-from lgvsc.core.video import Frame, Pixels, VideoReader
+from lgvsc.core.video import Frame, OnNotes, Pixels, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.embedding import ImageEmbedder
@@ -100,13 +100,18 @@ class Disagreements:
 
 
 def skem_pairs(
-    video: Path, config: Config, similarities: Sequence[Psss], embedder: ImageEmbedder | None = None
+    video: Path,
+    config: Config,
+    similarities: Sequence[Psss],
+    embedder: ImageEmbedder | None = None,
+    on_notes: OnNotes = lambda _: None,
 ) -> Iterator[Pair]:
     """Every pair that SKEM compares in a video.
 
     Args:
         similarities: The first one chooses the keyframes; the others score the same pairs, each with another focus.
         embedder: Says how alike the frames look.
+        on_notes: Called with what was changed on reading the video.
     """
     found: dict[tuple[int, int], Pair] = {}
     vectors: dict[int, NDArray[np.float32]] = {}
@@ -131,7 +136,7 @@ def skem_pairs(
             )
         return [one.divergence for one in rows[similarities[0].focus]]
 
-    with VideoReader(video) as reader:
+    with VideoReader(video, max_side=config.link.max_side) as reader:
         fps = float(reader.format.fps)
         for choice in choose_keyframes(
             reader, reader.format, config.keyframes, score, CutDetector(config.message.cuts)
@@ -141,6 +146,7 @@ def skem_pairs(
                 yield from known
                 found.clear()
                 vectors.clear()
+        on_notes(reader.notes)
     yield from found.values()
 
 

@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from typing import Any, get_args
 
 from lgvsc.config import Config
-from lgvsc.core.video import Frame, VideoReader
+from lgvsc.core.video import Frame, OnNotes, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import choose_keyframes
@@ -83,8 +83,18 @@ class Statistics:
         return asdict(self)
 
 
-def count_keyframes(video: Path, config: Config, similarity: Psss, rules: Sequence[ScoringRule]) -> Counts:
-    """Keyframes of a video under each rule. A pair that several rules meet is scored once."""
+def count_keyframes(
+    video: Path,
+    config: Config,
+    similarity: Psss,
+    rules: Sequence[ScoringRule],
+    on_notes: OnNotes = lambda _: None,
+) -> Counts:
+    """Keyframes of a video under each rule. A pair that several rules meet is scored once.
+
+    Args:
+        on_notes: Called with what was changed on reading the video.
+    """
     known: dict[tuple[int, int], Score] = {}
     counts: list[int] = []
 
@@ -97,12 +107,13 @@ def count_keyframes(video: Path, config: Config, similarity: Psss, rules: Sequen
     for rule in rules:
         setting = replace(config.keyframes, method="skem", threshold=rule.threshold)
         count = last = last_key = 0
-        with VideoReader(video) as reader:
+        with VideoReader(video, max_side=config.link.max_side) as reader:
             is_cut = CutDetector(config.message.cuts)
             for choice in choose_keyframes(reader, reader.format, setting, partial(scorer, rule), is_cut):
                 last = choice.frame.index
                 if choice.keyframe:
                     count, last_key = count + 1, last
+            on_notes(reader.notes)
         counts.append(count + (last != last_key))
     return Counts(video.name, tuple(counts))
 

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from lgvsc.core.files import require_file
 from lgvsc.errors import ConfigError
 from lgvsc.experiments.compare_table import QUALITIES
 
@@ -124,10 +125,10 @@ def read_recipe(path: Path) -> Recipe:
     """A recipe from a file; its ``base``, if any, is a shipped one.
 
     Raises:
-        ConfigError: No such file, no TOML, or keys and values that a recipe does not have.
+        InputError: No such file.
+        ConfigError: No TOML, or keys and values that a recipe does not have.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path} is not a file; give a recipe, or take one of {', '.join(recipes())} with reproduce")
+    require_file(path, "a recipe", f"give a recipe, or take one of {', '.join(recipes())} with lgvsc reproduce")
     try:
         text = path.read_text(encoding="utf-8")
         return _recipe(path.stem, tomllib.loads(text))

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
@@ -48,6 +48,7 @@ SAMPLE_S = 10.0  # of the sample clip
 NAMES = {**LABELS, "clip_score": "CLIP score", "bert_score": "BERT score"}
 
 OnRow = Callable[[Row, int, int], None]
+OnClip = Callable[[Path, list[str]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,13 @@ class Reproduction:
 
 
 def reproduce(
-    recipe: Recipe, sources: Sequence[Path], folder: Path, *, jobs: int = 1, on_row: OnRow | None = None
+    recipe: Recipe,
+    sources: Sequence[Path],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    on_row: OnRow | None = None,
+    on_notes: OnClip = lambda *_: None,
 ) -> Reproduction:
     """Make what a recipe describes.
 
@@ -78,26 +85,32 @@ def reproduce(
         folder: Where clips, transmissions and figures go. Transmissions that are in it are not made again.
         jobs: Processes.
         on_row: Called with each new transmission, the number done and of all.
+        on_notes: Called with each source and what was changed on reading it, or why it is left out.
 
     Raises:
         ConfigError: A recipe that trains, and no folder of pictures and clips.
-        InputError: There is no video.
+        InputError: There is no video, or none that is long enough.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.kind == "sketch-loss":
         return sketch_loss(recipe, sources, folder)
-    clips = prepared(recipe.clips, sources, folder / "clips")
-    if recipe.kind == "rates":
-        return rates(recipe, clips)
-    return quality(recipe, clips, folder, jobs, on_row)
+    clips, left_out = prepared(recipe.clips, sources, folder / "clips", on_notes)
+    made = rates(recipe, clips) if recipe.kind == "rates" else quality(recipe, clips, folder, jobs, on_row)
+    made.notes.extend(left_out)
+    return made
 
 
 # Clips
 
 
-def prepared(plan: ClipPlan, sources: Sequence[Path], folder: Path) -> list[Path]:
-    """The clips that are sent, as files of their own."""
-    shape = {"frames": plan.frames, "fps": plan.fps, "side": plan.side}
+def prepared(
+    plan: ClipPlan, sources: Sequence[Path], folder: Path, on_notes: OnClip = lambda *_: None
+) -> tuple[list[Path], list[str]]:
+    """The clips that are sent, as files of their own, and a sentence for each that is left out.
+
+    A source that is too short, or no video after all, does not keep the others from being sent.
+    """
+    cut = partial(sampled, folder=folder, frames=plan.frames, fps=plan.fps, side=plan.side)
     if not sources:
         folder.mkdir(parents=True, exist_ok=True)
         sample = folder / "sample.mp4"
@@ -105,13 +118,22 @@ def prepared(plan: ClipPlan, sources: Sequence[Path], folder: Path) -> list[Path
             make_sample_clip(sample, duration_s=SAMPLE_S)
         each_s = plan.frames / plan.fps
         starts = [each_s * place for place in range(int(SAMPLE_S / each_s))]
-        return [sampled(sample, folder, start_s=start, **shape) for start in chosen(starts, plan.count)]
+        return [cut(sample, start_s=start) for start in chosen(starts, plan.count)], []
     files = chosen(list(dict.fromkeys(found(sources, plan.held_out))), plan.count)
     if not files:
         only = " that was held out of training (by its name)" if plan.held_out else ""
         raise InputError(f"{', '.join(map(str, sources))}: there is no video{only}")
     refuse_doubles(files, "clips")
-    return [sampled(file, folder, **shape) for file in files]
+    clips, left_out = [], []
+    for file in files:
+        try:
+            clips.append(cut(file, on_notes=partial(on_notes, file)))
+        except InputError as error:
+            on_notes(file, [f"left out: {error}"])
+            left_out.append(f"left out: {error}")
+    if not clips:
+        raise InputError(f"none of the {len(files)} clips can be taken; {left_out[0].removeprefix('left out: ')}")
+    return clips, left_out
 
 
 def found(sources: Iterable[Path], held_out_only: bool) -> Iterable[Path]:
@@ -258,11 +280,11 @@ def orderings(recipe: Recipe, results: Mapping[str, Sequence[Row]]) -> list[str]
             gains = [pairs[0][key] - pairs[1][key] for key in both]
             if not gains:
                 continue
-            half = student_t_95(len(gains) - 1) * stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
+            by = f"{fmean(gains):+.3f}"
+            if len(gains) > 1:
+                by += f"±{student_t_95(len(gains) - 1) * stdev(gains) / math.sqrt(len(gains)):.3f}"
             won = sum(gain > 0 for gain in gains)
-            said.append(
-                f"{above} above {below} at {snr_db:g} dB in {won} of {len(gains)}, by {fmean(gains):+.3f}±{half:.3f}"
-            )
+            said.append(f"{above} above {below} at {snr_db:g} dB in {won} of {len(gains)}, by {by}")
     return said
 
 

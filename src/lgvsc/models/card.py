@@ -56,6 +56,8 @@ class ModelCard:
         extra: Name of the optional dependencies that it needs, as in ``pip install 'lgvsc[extra]'``.
         library: Which of them runs it; ``None`` is transformers.
         settings: Whether the loader takes the settings of its kind.
+        parts: Names of further models of the catalogue without which it cannot run.
+        served: Whether it has no weights of its own because a server that the user names runs it.
         package: The package, ``"name==version"``, out of whose archive the asset was converted with ``lgvsc models
             convert``; ``None`` where the asset was not.
         package_sha256: Digest of that archive.
@@ -79,13 +81,15 @@ class ModelCard:
     extra: str | None = None
     library: str | None = None
     settings: bool = False
+    parts: tuple[str, ...] = ()
+    served: bool = False
     package: str | None = None
     package_sha256: str | None = None
 
     @property
     def shipped(self) -> bool:
         """Whether everything it needs comes with the package."""
-        return self.hub is None and self.folder is None and self.extra is None
+        return self.hub is None and self.folder is None and self.extra is None and not self.served
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -127,8 +131,9 @@ def make_card(name: str, entry: Mapping[str, Any]) -> ModelCard:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             raise ConfigError(f"model {name!r} has the unknown key {key!r}" + (f"; {near[0]}?" if near else ""))
+    listed: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     try:
-        return ModelCard(name=name, **entry)
+        return ModelCard(name=name, **listed)
     except (TypeError, AttributeError) as error:  # a key is missing, or has a value of another kind
         raise ConfigError(f"model {name!r} is incomplete: {error}") from error
 
@@ -137,7 +142,11 @@ def as_toml(card: ModelCard) -> str:
     """One table; what has no value has no line."""
     lines = [f'\n["{card.name}"]' if "." in card.name else f"\n[{card.name}]"]
     for key, value in card.as_json().items():
-        if key == "name" or value in (None, "", 0):
+        if key == "name" or value in (None, "", 0, ()):
+            continue
+        if isinstance(value, tuple):
+            quoted = ", ".join(f'"{part}"' for part in value)
+            lines.append(f"{key} = [{quoted}]")
             continue
         escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
         number = str(value).lower() if isinstance(value, bool) else str(value)

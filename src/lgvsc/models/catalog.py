@@ -184,16 +184,7 @@ def load(name: str, settings: Any = None) -> Any:
 def card_text(name: str) -> str:
     """What people should know of a model, in Markdown: its record, and its own page where there is one."""
     card = find(name)
-    weights = f"`{card.file}`, {card.size_bytes / 1e6:.2f} MB, sha256 `{card.sha256}`" if card.file else "none"
-    if card.hub:
-        pin = pinned(card.hub)
-        first = f"{pin.revision}, pinned {pin.day}" if pin else "newest at the first fetch, then pinned"
-        weights = f"hub id `{card.hub}`, revision {card.revision or first}"
-        weights += f", about {card.size_bytes / 1e9:.1f} GB, {card.memory_gb:g} GB of memory"
-        weights += ", gated: accept its terms on the hub and set HF_TOKEN" if card.gated else ""
-    if card.package:
-        weights += f", converted from `{card.package}` (archive sha256 `{card.package_sha256}`)"
-    facts = [f"# {card.name}", "", card.summary, "", f"- role: {card.role}", f"- weights: {weights}"]
+    facts = [f"# {card.name}", "", card.summary, "", f"- role: {card.role}", f"- weights: {weights_text(card)}"]
     facts += [f"- licence: {card.licence}", f"- source: {card.source}", f"- loader: `{card.loader}`"]
     page = files("lgvsc.models") / "cards" / f"{card.name}.md"
     if page.is_file():
@@ -201,6 +192,37 @@ def card_text(name: str) -> str:
         own = lines[1:] if lines and lines[0].startswith("# ") else lines
         facts += ["", *own]
     return "\n".join(facts).replace("\n\n\n", "\n\n").rstrip() + "\n"
+
+
+def weights_text(card: ModelCard) -> str:
+    """Where the weights of a model are and how large, in words."""
+    if card.file:
+        words = f"`{card.file}`, {card.size_bytes / 1e6:.2f} MB, sha256 `{card.sha256}`"
+    elif card.hub:
+        pin = pinned(card.hub)
+        first = f"{pin.revision}, pinned {pin.day}" if pin else "newest at the first fetch, then pinned"
+        words = f"hub id `{card.hub}`, revision {card.revision or first}"
+        words += f", about {card.size_bytes / 1e9:.1f} GB, {card.memory_gb:g} GB of memory"
+        words += ", gated: accept its terms on the hub and set HF_TOKEN" if card.gated else ""
+    elif card.folder:
+        found = [path for path in sorted(Path(card.folder).rglob("*.safetensors")) if path.is_file()]
+        size = sum(path.stat().st_size for path in found)
+        words = f"{len(found)} file{'s' * (len(found) != 1)} of safetensors in `{card.folder}`, {in_bytes(size)}"
+    elif card.parts:
+        together = in_bytes(sum(find(part).size_bytes for part in card.parts))
+        return f"those of {', '.join(card.parts)}, {together} together; {card.memory_gb:g} GB of memory"
+    else:
+        return "those of the server that runs it" if card.served else "none"
+    if card.parts:
+        words += f"; it needs those of {', '.join(card.parts)} too"
+    if card.package:
+        words += f", converted from `{card.package}` (archive sha256 `{card.package_sha256}`)"
+    return words
+
+
+def in_bytes(size: int) -> str:
+    """A size with its unit."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def refreshed(text: str, assets: Path) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lgvsc.core.files import atomic_write
-from lgvsc.errors import InputError, MissingResourceError
+from lgvsc.errors import ConfigError, InputError, MissingResourceError
 from lgvsc.models.card import ModelCard
 
 FETCHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")  # never pickles, never code
@@ -34,11 +34,13 @@ def weights_folder(card: ModelCard) -> Path:
 
     Raises:
         MissingResourceError: A library or the weights are not here; the message says which command brings them.
+        ConfigError: It is no model whose weights lie in a folder.
     """
     missing_library(card)
     if card.folder:
         return complete(Path(card.folder), card)
-    assert card.hub is not None
+    if card.hub is None:
+        raise ConfigError(f"{card.name} has no folder of weights on this machine")
     made = converted_folder(card.name)
     if made is not None and (made / "config.json").is_file():
         return complete(made, card)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lgvsc.core.files import atomic_write
+from lgvsc.core.files import atomic_write, require_file
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.semantics.prompts import QUESTIONS
 
@@ -65,6 +65,7 @@ class StoredThreshold:
         Raises:
             InputError: It cannot be read, or holds no threshold.
         """
+        require_file(path, "a threshold that lgvsc calibrate stored")
         try:
             with path.open("rb") as file:
                 found = json.loads(file.read(MAX_BYTES))

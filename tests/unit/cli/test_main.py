@@ -9,10 +9,15 @@ import sys
 from unittest import mock
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from lgvsc import __version__
 from lgvsc.cli.main import app, main
 from lgvsc.cli.tables import table
+from lgvsc.config import load_config
+from lgvsc.errors import ConfigError
+from lgvsc.kinds import schemes
 
 runner = CliRunner()
 
@@ -23,6 +28,48 @@ runner = CliRunner()
 def test_every_command_has_help(command):
     shown = runner.invoke(app, [command, "--help"])
     assert shown.exit_code == 0 and "Usage" in shown.output
+
+
+def commands(command, path=()):
+    """Every command with the words that call it."""
+    below = getattr(command, "commands", {})
+    for name, inner in below.items():
+        yield from commands(inner, (*path, name))
+    if not below:
+        yield path, command
+
+
+OPTIONAL_WITHOUT_WORDS = {"help", "version"}
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(*c, id=" ".join(c[0])) for c in commands(get_command(app)) if c[0] != ("train",)]
+)
+def test_help_says_the_default_of_every_option(path, command):
+    """A default that is written into the help text vanishes, as square brackets are marks for colours there."""
+    plain = runner.invoke(app, [*path, "--help"], env={"COLUMNS": "400", "TERM": "dumb"}).output
+    shown = " ".join(plain[plain.index(" Options ") :].split())
+    for option in command.params:
+        flag = getattr(option, "is_flag", False)
+        if option.param_type_name != "option" or option.required or flag or option.name in OPTIONAL_WITHOUT_WORDS:
+            continue
+        if option.default is None and option.show_default is False:  # one of two ways, of which neither is a default
+            continue
+        text = shown[shown.index(f" {option.opts[0]} ") :].split(" │ ")[0]
+        said = option.show_default if isinstance(option.show_default, str) else str(option.default)
+        assert f"[default: {said}]" in text or f"[default: ({said})]" in text, f"{option.opts[0]}: {text}"
+
+
+def test_version_and_module():
+    assert runner.invoke(app, ["--version"]).output == f"lgvsc {__version__}\n"
+    ran = subprocess.run([sys.executable, "-m", "lgvsc", "--version"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, f"lgvsc {__version__}\n")
+
+
+def test_an_unknown_scheme_brings_the_known_ones_once():
+    with pytest.raises(ConfigError) as refused:
+        load_config("compact", "zzz")
+    assert all(str(refused.value).split("; ", 1)[1].replace(",", "").split().count(name) == 1 for name in schemes())
 
 
 def test_help_does_not_import_the_heavy_libraries():

@@ -37,7 +37,7 @@ def sent(monkeypatch, tmp_path):
             rows.append(replace(cell.empty(), cbr=1e-3, ssim=ssim, psnr_db=20 + ssim, ms_ssim=0.9 * ssim))
         return rows
 
-    monkeypatch.setattr(work, "prepared", lambda plan, sources, folder: clips)
+    monkeypatch.setattr(work, "prepared", lambda plan, sources, folder, on_notes: (clips, []))
     monkeypatch.setattr(work, "compare", compare)
     monkeypatch.setattr(work, "unavailable", lambda line, recipe: "it is not here" if line.scheme == "dvst" else "")
     return asked

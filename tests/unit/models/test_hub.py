@@ -194,3 +194,22 @@ def test_the_list_says_what_is_here(cache):
     states = {row["name"]: row["state"] for row in rows}
     assert states["internvl3-1b"] in ("here", "too large") and states["compact-judge"] == "here"
     assert states["qwen3-vl-2b"] in ("not fetched", "too large")
+
+
+def test_what_a_list_a_card_and_labels_say_is_there(tmp_path, cache):
+    """Open-Sora's code is here and its weights are not; a server's are nowhere; a folder's have a size."""
+    states = {row["name"]: row["state"] for row in json.loads(runner.invoke(app, ["models", "list", "--json"]).output)}
+    assert "opensora-stdit3" in states["opensora-1.2"] or states["opensora-1.2"].startswith("needs lgvsc[")
+    assert states["openai-server"] == "asks a server"
+    assert "25.9 GB" in runner.invoke(app, ["models", "card", "opensora-1.2"]).output
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "qwen3_vl"}')
+    (folder / "model.safetensors").write_bytes(bytes(2_500_000))
+    assert "1 file of safetensors" in (shown := runner.invoke(app, ["models", "card", str(folder)]).output)
+    assert "2.5 MB" in shown and "weights: none" not in shown
+    for name, words in (("openai-server", "server runs"), ("compact-judge", "no labels"), ("dists", "no labels")):
+        assert words in str(runner.invoke(app, ["models", "labels", name]).exception)
+    assert "nothing to convert" in str(runner.invoke(app, ["models", "convert", "compact-judge"]).exception)
+    assert "no weights on this machine" in runner.invoke(app, ["models", "verify", "openai-server"]).output
+    assert "give --revision for one" in runner.invoke(app, ["models", "pull", "opensora-1.2", "--revision", "a"]).output

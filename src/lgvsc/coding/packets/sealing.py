@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from lgvsc.coding.packets.packet_header import CRC_BYTES, MAGIC, crc
+from lgvsc.core.files import reason, require_file
 from lgvsc.errors import InputError, MissingResourceError
 
 Refusal: TypeAlias = Literal["stranger", "replay", "stale"]
@@ -49,13 +50,13 @@ def read_key(path: Path) -> bytes:
         InputError: There is no such file, others may read it, or it holds something else. The message says how to make
             one.
     """
+    require_file(path, "a key", f"that is to be the key, so make one: {HOW_TO_MAKE_ONE}")
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode  # of what is read, whatever the name points at a moment later
             text = file.read(200)
     except OSError as error:
-        what = "is not a file" if isinstance(error, FileNotFoundError | IsADirectoryError) else "cannot be read"
-        raise InputError(f"the key {path} {what}; make one: {HOW_TO_MAKE_ONE}") from error
+        raise InputError(f"the key {path} cannot be read: {reason(error)}") from error
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise InputError(
             f"others may read the key {path} (mode {stat.S_IMODE(mode):03o}), so it is none; "

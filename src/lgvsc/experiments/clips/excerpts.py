@@ -9,16 +9,19 @@ from pathlib import Path
 import av
 
 from lgvsc.core.files import part_path
-from lgvsc.core.video import VideoReader
+from lgvsc.core.video import OnNotes, VideoReader
 from lgvsc.errors import InputError
 from lgvsc.training.pictures import square
 
 
-def excerpt(source: Path, seconds: float, folder: Path) -> Path:
+def excerpt(source: Path, seconds: float, folder: Path, on_notes: OnNotes = lambda _: None) -> Path:
     """The first ``seconds`` of a video, coded without loss in RGB.
 
     A file that was made before is taken as it is. The same source, length and x264 give the same bytes, and these
     name the clip wherever noise is drawn.
+
+    Args:
+        on_notes: Called with what was changed on reading the source.
 
     Raises:
         InputError: The source is no video.
@@ -39,19 +42,30 @@ def excerpt(source: Path, seconds: float, folder: Path) -> Path:
                 picture.pts, picture.time_base = frame.index, 1 / reader.format.fps
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
+            on_notes(reader.notes)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path
 
 
-def sampled(source: Path, folder: Path, *, frames: int, fps: int, side: int, start_s: float = 0.0) -> Path:
+def sampled(
+    source: Path,
+    folder: Path,
+    *,
+    frames: int,
+    fps: int,
+    side: int,
+    start_s: float = 0.0,
+    on_notes: OnNotes = lambda _: None,
+) -> Path:
     """A few frames of a video at a rate of its own, their middle scaled to a square, coded without loss in RGB.
 
     A file that was made before is taken as it is. GVSC's clips are made like this: 8 frames of 256 x 256 at 4 fps.
 
     Args:
         start_s: Where in the source to begin.
+        on_notes: Called with what was changed on reading the source.
 
     Raises:
         InputError: The source is no video, or too short.
@@ -66,6 +80,7 @@ def sampled(source: Path, folder: Path, *, frames: int, fps: int, side: int, sta
         wanted = [round((start_s + index / fps) * reader.format.fps) for index in range(frames)]
         for frame in islice(reader, wanted[-1] + 1):
             pictures += [square(frame.pixels, side)] * wanted.count(frame.index)
+        on_notes(reader.notes)
     if len(pictures) < frames:
         raise InputError(f"{source} has {len(pictures)} of {frames} frames at {fps} fps from {start_s:g} s on")
     part = part_path(path)

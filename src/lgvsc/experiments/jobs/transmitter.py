@@ -43,14 +43,22 @@ class Transmitter:
 
     def _send(self, job: Job, target: Path) -> dict[str, Any]:
         choices: list[str] = []
+        notes: list[str] = []
         message = target.with_name(target.name + ".lgvsc")
         sent = link.send(
-            job.video, self.config, message=message, symbols=target, force=job.force, on_choices=choices.extend
+            job.video,
+            self.config,
+            message=message,
+            symbols=target,
+            force=job.force,
+            on_choices=choices.extend,
+            on_open=lambda _, found: notes.extend(words for words in found if words not in notes),
         )
         return {
             "segments": sent.entries[-1].segment + 1,
             "symbols": sent.symbols,
             "cbr": sent.cbr,
             "choices": choices,
+            "notes": notes,
             "video": {key: str(value) for key, value in asdict(sent.video).items()},
         }
