@@ -31,7 +31,7 @@ from lgvsc.semantics.thresholds import StoredThreshold
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A keyframe and why it is one: first, divergence, cut, length or last."""
+    """A keyframe and why it is one: first, divergence, cut, a picture that comes or goes, length or last."""
 
     index: int
     divergence: float | None
@@ -45,6 +45,7 @@ class Keyframes:
     Attributes:
         keyframes: In order, the closing one included.
         curve: Frame index and divergence from the keyframe before it, for every pair that was scored.
+        cuts: First frames of new shots, whether or not the judge found that they show something else.
         threshold: Above it a new segment opens.
         fps, frames: Of the video.
         cost: What captioner and judge did for it.
@@ -64,6 +65,7 @@ class Keyframes:
     seconds: float = 0.0
     processor_seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
 
     @property
     def seconds_per_minute(self) -> float:
@@ -151,6 +153,7 @@ def find_keyframes(
     """
     keyframes: list[Keyframe] = []
     curve: list[tuple[int, float]] = []
+    cuts: list[int] = []
     last = 0
     similarity = similarity or build.psss(config)
     similarity.start_ledger()
@@ -162,6 +165,8 @@ def find_keyframes(
         is_cut = CutDetector(config.message.cuts)
         for choice in choose_keyframes(reader, reader.format, config.keyframes, score, is_cut):
             last = choice.frame.index
+            if choice.cut:
+                cuts.append(last)
             if choice.divergence is not None:
                 curve.append((last, choice.divergence))
             if choice.keyframe:
@@ -184,6 +189,7 @@ def find_keyframes(
         seconds=time.perf_counter() - started,
         processor_seconds=time.process_time() - at_work,
         notes=reader.notes,
+        cuts=cuts,
     )
 
 
@@ -193,7 +199,8 @@ def why(choice: Choice, threshold: float) -> str:
         return "first frame"
     if choice.divergence is not None and choice.divergence > threshold:
         return "new meaning, at a hard cut" if choice.cut else "new meaning"
-    return "length"
+    role = choice.seen.role if choice.seen is not None else ""
+    return {"arrival": "a picture has come", "departure": "the last before it goes"}.get(role, "length")
 
 
 def score_pictures(first: Path, second: Path, config: Config, on_note: Callable[[str], None] = lambda _: None) -> Score:

@@ -70,7 +70,9 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     caption_bytes = max(caption_bytes, min(MIN_CAPTION_BYTES, config.message.caption_max_bytes))
     choices.append(f"captions of at most {caption_bytes} bytes")
 
-    config = config.model_copy(update={"message": replace(config.message, caption_max_bytes=caption_bytes)})
+    message = replace(config.message, caption_max_bytes=caption_bytes)
+    keyframes = replace(config.keyframes, mean_spacing_frames=0)  # the budget says how many there may be
+    config = config.model_copy(update={"message": message, "keyframes": keyframes})
     if config.keyframes.method != "skem":
         return config, [*choices, *too_many_segments(video, config, per_frame)]
     if config.message.send_keyframes and config.message.send_closing:

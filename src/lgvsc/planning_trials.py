@@ -31,6 +31,7 @@ from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import KeyframeConfig, Scorer, looked_at, skem
+from lgvsc.semantics.passages import Sighting, sightings
 from lgvsc.world.backends.compact.between import resized
 from lgvsc.world.backends.compact.interpolation import views
 
@@ -89,21 +90,27 @@ class Piece:
 
     Attributes:
         places: Frames where a segment may begin, and at the end the frame that follows the piece, or the last one.
+        seen: The same, and what part they play where pictures come and go.
         small: What is measured, by index: at the small size and at the one of trials.
         cuts: First frames of new shots.
         closing: Whether the video ends here, and sends its last frame too.
     """
 
-    places: list[Frame] = field(default_factory=list)
+    seen: list[Sighting] = field(default_factory=list)
     small: dict[int, tuple[Pixels, Pixels]] = field(default_factory=dict)
     cuts: set[int] = field(default_factory=set)
     closing: bool = False
 
-    def add(self, frame: Frame, *, place: bool, cut: bool) -> None:
-        if cut:
+    @property
+    def places(self) -> list[Frame]:
+        return [one.frame for one in self.seen]
+
+    def add(self, one: Sighting, *, place: bool) -> None:
+        frame = one.frame
+        if one.cut or one.breaks:
             self.cuts.add(frame.index)
         if place:
-            self.places.append(frame)
+            self.seen.append(one)
         picture = frame.pixels
         placing = resized(picture, size_of(picture, PLACE_SIDE))
         self.small[frame.index] = placing, resized(picture, size_of(picture, TRIAL_SIDE))
@@ -131,24 +138,23 @@ def pieces(frames: Iterable[Frame], video: VideoFormat, keyframes: KeyframeConfi
     if video.frames:
         length = -(-video.frames // -(-video.frames // length))
     finer = replace(keyframes, sample_fps=2 * keyframes.sample_fps)  # between the places frames are measured, too
-    is_cut = CutDetector()
     piece, latest = Piece(), None
-    for frame in frames:
-        cut = is_cut(frame)
-        place = looked_at(frame.index, cut, video, keyframes)
-        if place and piece.places and frame.index - piece.places[0].index >= length:
-            piece.add(frame, place=True, cut=cut)
+    for one in sightings(frames, video, CutDetector()):
+        index = one.frame.index
+        place = looked_at(one, video, keyframes) or one.role in ("departure", "arrival")
+        if place and piece.seen and index - piece.seen[0].frame.index >= length:
+            piece.add(one, place=True)
             yield piece
             piece = Piece()
-        if place or looked_at(frame.index, cut, video, finer):
-            piece.add(frame, place=place, cut=cut)
-        latest = frame
+        if place or looked_at(one, video, finer) or one.role == "passing":
+            piece.add(one, place=place)
+        latest = one
     if latest is None:
         return
-    if not piece.places or latest.index not in [place.index for place in piece.places]:
-        piece.add(latest, place=True, cut=False)
+    if not piece.seen or latest is not piece.seen[-1]:
+        piece.add(latest, place=True)
     piece.closing = True
-    if len(piece.places) > 1:
+    if len(piece.seen) > 1:
         yield piece
 
 
@@ -316,13 +322,16 @@ def by_divergence(
             known.update(((keyframe.index, f.index), value) for f, value in zip(new, found, strict=True))
         return [known[keyframe.index, frame.index] for frame in candidates]
 
+    keyframes = replace(keyframes, mean_spacing_frames=0)
     low, high = -0.99, 0.99
-    inside = piece.places[:-1]
+    inside = piece.seen[:-1]
     found: tuple[int, ...] | None = None
     for _ in range(8):
         threshold = (low + high) / 2
-        setting = replace(keyframes, method="skem", threshold=threshold, sample_fps=0.0, speculation=1)
-        choices = skem(inside, video, setting, remembered, lambda frame: frame.index in piece.cuts)
+        setting = replace(
+            keyframes, method="skem", threshold=threshold, sample_fps=0.0, speculation=1, mean_spacing_frames=0
+        )
+        choices = skem(inside, video, setting, remembered)
         places = [place for place, choice in enumerate(choices) if choice.keyframe]
         if len(places) > number:
             low = threshold

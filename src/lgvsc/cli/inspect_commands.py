@@ -157,6 +157,8 @@ def keyframes(
     ]
     typer.echo(table(["frame", "second", "divergence", "why"], rows))
     typer.echo(f"\n{len(rows)} keyframes, {len(found.curve)} pairs scored, threshold {found.threshold:g}")
+    if found.cuts:
+        typer.echo(f"hard cuts at frames {', '.join(map(str, found.cuts))}")
     if cost:
         typer.echo("\n" + cost_table(found.cost, found.wasted_share))
         typer.echo(

@@ -10,7 +10,8 @@ from typing import Any
 from lgvsc.core.video import Frame, VideoFormat, with_frames
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
-from lgvsc.semantics.keyframes import Choice, KeyframeConfig, Scorer, looked_at, skem
+from lgvsc.semantics.keyframes import KeyframeConfig, Scorer, looked_at, skem
+from lgvsc.semantics.passages import Sighting, sightings
 
 GRID = 100  # thresholds are told apart to a hundredth
 LOWEST = -90  # on the grid; below it nearly every sample is a keyframe
@@ -153,15 +154,13 @@ def clip_curve(frames: Iterable[Frame], video: VideoFormat, config: KeyframeConf
         score: Divergence of a keyframe and each candidate.
     """
     room = max(16, min(MAX_SAMPLES, MAX_SAMPLE_BYTES // (3 * video.height * video.width)))
-    is_cut = CutDetector()
     pieces: list[dict[int, int]] = []
-    held: list[Choice] = []
+    held: list[Sighting] = []
     count = 0
-    for frame in frames:
-        count = frame.index + 1
-        cut = is_cut(frame)
-        if not held or looked_at(frame.index, cut, video, config):
-            held.append(Choice(frame, keyframe=False, cut=cut))
+    for seen in sightings(frames, video, CutDetector()):
+        count = seen.frame.index + 1
+        if not held or looked_at(seen, video, config) or seen.role in ("arrival", "departure"):
+            held.append(seen)
         if len(held) == room:
             pieces.append(replay_all(held, video, config, score))
             held = []
@@ -172,7 +171,7 @@ def clip_curve(frames: Iterable[Frame], video: VideoFormat, config: KeyframeConf
     return ClipCurve(with_frames(video, count), tuple(steps))
 
 
-def replay_all(held: Sequence[Choice], video: VideoFormat, config: KeyframeConfig, score: Scorer) -> dict[int, int]:
+def replay_all(held: Sequence[Sighting], video: VideoFormat, config: KeyframeConfig, score: Scorer) -> dict[int, int]:
     """Segments at each threshold of the grid.
 
     SKEM does the same at all thresholds from one down to the largest divergence that did not exceed it, so most
@@ -187,13 +186,11 @@ def replay_all(held: Sequence[Choice], video: VideoFormat, config: KeyframeConfi
             known.update(((keyframe.index, f.index), value) for f, value in zip(new, found, strict=True))
         return [known[keyframe.index, frame.index] for frame in candidates]
 
-    cuts = {choice.frame.index for choice in held if choice.cut}
-    frames = [choice.frame for choice in held]
     segments: dict[int, int] = {}
     at = GRID - 1
     while at >= LOWEST:
-        setting = replace(config, method="skem", threshold=at / GRID)
-        choices = list(skem(frames, video, setting, remembered, lambda frame: frame.index in cuts))
+        setting = replace(config, method="skem", threshold=at / GRID, mean_spacing_frames=0)
+        choices = list(skem(held, video, setting, remembered))
         low = [c.divergence for c in choices if c.divergence is not None and c.divergence <= at / GRID]
         same_down_to = max(LOWEST, math.ceil(max(low) * GRID)) if low else LOWEST
         same_down_to = min(same_down_to, at)  # ceil of a product may land a step too high

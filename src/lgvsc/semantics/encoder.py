@@ -132,7 +132,7 @@ class SemanticEncoder:
                 yield self._describe(current, video, stop=choice.frame.index)
                 current = self._open(choice, video)
             else:
-                current.take(choice.frame)
+                current.take(choice)
         end = current.latest.index + 1
         yield self._describe(current, with_frames(video, end), stop=end, last=True)
 
@@ -183,13 +183,17 @@ class OpenSegment:
     """A segment while its frames arrive: its keyframe, its latest frame, and a few in between.
 
     ``cut`` is the first frame of the last new shot in it. There is room for one: what lies before it was found
-    to be like the keyframe, or it would have opened a segment of its own.
+    to be like the keyframe, or it would have opened a segment of its own. Flashes and fades are neither measured nor
+    described, and a bare stretch that comes and goes within the segment leaves no cut.
     """
 
     def __init__(self, opening: Choice, meter: MotionMeter, caption_frames: int, sketches: int = 0) -> None:
         self.keyframe = self.latest = opening.frame
         self.divergence = opening.divergence
         self.cut: int | None = None
+        self._went_bare: int | None = None  # first frame of a bare stretch in it
+        self._bare = opening.seen is not None and opening.seen.bare
+        self._last_seen = opening.frame  # the latest frame in which there is something to describe
         self.meter = meter
         self.meter.add(opening.frame)
         self._between: list[Frame] = []  # evenly spaced; thinned out as the segment grows
@@ -201,16 +205,29 @@ class OpenSegment:
 
     def reach(self, choice: Choice) -> None:
         """Motion and cuts on the way to a frame, be it the next of this segment or the next keyframe."""
-        self.meter.add(choice.frame, cut=choice.cut)
-        if choice.cut:
-            self.cut = choice.frame.index
+        seen, index = choice.seen, choice.frame.index
+        if choice.passing:
+            return
+        breaks = choice.cut or (seen is not None and seen.breaks)
+        self.meter.add(choice.frame, cut=breaks or (seen is not None and seen.role == "arrival"))
+        if seen is not None and seen.bare and breaks:
+            self._went_bare = index
+        elif breaks and not choice.cut and self._went_bare is not None:
+            self.cut = self._went_bare = None  # what was before it is back
+            return
+        if breaks:
+            self.cut = index
 
-    def take(self, frame: Frame) -> None:
+    def take(self, choice: Choice) -> None:
         """The next frame, which is part of the segment."""
-        self.latest = frame
-        self._drawable.add(frame)
+        frame = self.latest = choice.frame
         self._colours += cells(frame.pixels)
         self._frames += 1
+        if choice.passing:
+            return
+        if self._bare or choice.seen is None or not choice.seen.bare:
+            self._last_seen = frame
+        self._drawable.add(frame)
         if (frame.index - self.keyframe.index) % self._spacing == 0:
             self._between.append(frame)
         if len(self._between) > 2 * self._shown:
@@ -227,14 +244,15 @@ class OpenSegment:
 
     def seen(self) -> list[Frame]:
         """What the captioner gets to see: the keyframe, the latest frame and frames evenly spread between them."""
-        if self.latest is self.keyframe:
+        latest = self._last_seen
+        if latest is self.keyframe:
             return [self.keyframe]
-        between = [frame for frame in self._between if frame is not self.latest]
+        between = [frame for frame in self._between if frame.index < latest.index]
         places = min(self._shown - 2, len(between))
-        start, length = self.keyframe.index, self.latest.index - self.keyframe.index
+        start, length = self.keyframe.index, latest.index - self.keyframe.index
         wanted = [start + length * (place + 1) / (places + 1) for place in range(places)]
         nearest = [min(between, key=lambda frame, at=at: abs(frame.index - at)) for at in wanted]  # type: ignore[misc]
-        return [self.keyframe, *nearest, self.latest]
+        return [self.keyframe, *nearest, latest]
 
 
 class Spread:

@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from lgvsc.core.bare import is_same
 from lgvsc.core.interfaces import FOCUSES, Focus
 from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
+from lgvsc.semantics.passages import Sighting, sightings
 
 # Divergence, Eq. (2), of the latest keyframe and each candidate; None: nobody had to look, nothing has changed.
 Scorer: TypeAlias = Callable[[Frame, Sequence[Frame]], Sequence[float | None]]
 
 MAX_LENGTH = 1023  # frames of a segment that the control stream can announce
 MAX_SPECULATION = 64
+OPENING_S = 3.0  # of a video, whose keyframes may all come early
+HELD_S = 0.3  # so long a picture may be held before it goes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,9 @@ class KeyframeConfig:
         planned: First frames of segments that were settled beforehand, in pieces that share a budget; a budget's
             planner writes them, see :mod:`lgvsc.planning_trials` (SKEM).
         planned_until: Up to this frame the plan decides, from there on the threshold (SKEM).
+        mean_spacing_frames: Keyframes are at least so far apart on average, the closing one included, so that a picture
+            that shakes or flickers does not run away with the channel; 0 takes them as they come (SKEM). See
+            :class:`Spacing`.
 
     Source: Ma et al. 2026 (arXiv:2606.12899), sections II-C and III-B.
     """
@@ -64,6 +71,7 @@ class KeyframeConfig:
     skip_still: bool = False
     planned: tuple[tuple[int, ...], ...] = ()
     planned_until: int = 0
+    mean_spacing_frames: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in ("skem", "skim"):
@@ -92,6 +100,8 @@ class KeyframeConfig:
             )
         if not 1 <= self.speculation <= MAX_SPECULATION:
             raise ConfigError(f"keyframes.speculation is {self.speculation}; give 1 to {MAX_SPECULATION} samples")
+        if self.mean_spacing_frames < 0:
+            raise ConfigError(f"keyframes.mean_spacing_frames is {self.mean_spacing_frames}; give frames, or 0")
         if not 0 <= self.rescore_band < 1:
             raise ConfigError(f"keyframes.rescore_band is {self.rescore_band}; give a divergence from 0 up to 1")
 
@@ -111,12 +121,19 @@ class Choice:
         keyframe: Whether a segment begins here.
         cut: Whether a new shot begins here. SKEM may find that it shows the same thing.
         divergence: From the keyframe before it; ``None`` where nobody looked.
+        seen: What part the frame plays where a picture comes or goes; see :mod:`~lgvsc.semantics.passages`.
     """
 
     frame: Frame
     keyframe: bool
     cut: bool
     divergence: float | None = None
+    seen: Sighting | None = None
+
+    @property
+    def passing(self) -> bool:
+        """Whether the frame shows a flash or a fade, and nothing of what lies before and after."""
+        return self.seen is not None and self.seen.role == "passing"
 
 
 def choose_keyframes(
@@ -126,7 +143,9 @@ def choose_keyframes(
     score: Scorer,
     is_cut: Callable[[Frame], bool] | None = None,
 ) -> Iterator[Choice]:
-    """One choice for each frame, in order, each made before the next frame is read, unless SKEM speculates.
+    """One choice for each frame, in order, each made when the next frame is there, unless SKEM speculates.
+
+    Where something passes, a flash or a fade, choices wait until it is known what comes of it, at most for 2 s.
 
     The last frame of a video is its (N+1)-th keyframe. Only the end of ``frames`` tells which one that is, so
     it is left to whoever reads the choices.
@@ -142,19 +161,11 @@ def choose_keyframes(
     Raises:
         ConfigError: SKIM by number of segments, but the length of the video is not known.
     """
-    is_cut = is_cut or CutDetector()
-    if config.method == "skim":
-        return skim(frames, video, config, is_cut)
-    return skem(frames, video, config, score, is_cut)
+    seen = sightings(frames, video, is_cut or CutDetector())
+    return skim(seen, video, config) if config.method == "skim" else skem(seen, video, config, score)
 
 
-def skem(
-    frames: Iterable[Frame],
-    video: VideoFormat,
-    config: KeyframeConfig,
-    score: Scorer,
-    is_cut: Callable[[Frame], bool],
-) -> Iterator[Choice]:
+def skem(frames: Iterable[Sighting], video: VideoFormat, config: KeyframeConfig, score: Scorer) -> Iterator[Choice]:
     """Compare each sampled frame with the latest keyframe; where they diverge, it becomes the next keyframe.
 
     Candidates that turn out to lie behind a new keyframe are compared again with that one, so any
@@ -162,14 +173,16 @@ def skem(
     segment was long, later ones twice as far as the one before, so that little is compared in vain where keyframes
     are close together.
 
-    Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts, the bounds on length, and batches.
+    Source: Ma et al. 2026, section II-C2. Ours are the samples that snap to cuts, the keyframes where pictures come and
+    go, the bounds on length, and batches.
     """
-    ahead = Lookahead(frames, video, config, is_cut)
+    ahead, spacing = Lookahead(frames, video, config), Spacing(video, config)
     opening = next(ahead, None)
     if opening is None:
         return
     keyframe = opening.frame
-    yield Choice(keyframe, True, opening.cut)
+    spacing.take(opening)
+    yield Choice(keyframe, True, opening.cut, seen=opening.sighting)
     width, compared = config.speculation, 0  # candidates of the next batch, and those of this segment so far
     while window := ahead.window(keyframe, width):
         candidates = [seen.frame for seen in window if seen.compared_with(keyframe, config)]
@@ -181,13 +194,19 @@ def skem(
             if near and len(candidates) > 1:
                 (divergence,) = score(keyframe, [frame])
             longest = frame.index - keyframe.index >= config.max_segment_frames
-            chosen = longest or config.opens(frame.index, divergence)
+            if planned or longest:
+                chosen = longest or config.opens(frame.index, divergence)
+            elif config.opens(frame.index, divergence) and spacing.is_due(seen):
+                chosen = True
+            else:
+                chosen = seen.comes_or_goes(keyframe, video, config) and spacing.has_room(seen)
             next(ahead)
             compared += divergence is not None
             if chosen:
                 width = min(config.speculation, max(1, compared + compared // 2))
                 keyframe, compared = frame, 0
-            yield Choice(frame, chosen, seen.cut, divergence)
+                spacing.take(seen)
+            yield Choice(frame, chosen, seen.cut, divergence, seen.sighting)
             if chosen:
                 break
         else:
@@ -196,23 +215,71 @@ def skem(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A frame that was read: whether a shot begins here, and whether SKEM looks at it."""
+    """A frame that was read, and whether SKEM looks at it."""
 
-    frame: Frame
-    cut: bool
+    sighting: Sighting
     sampled: bool
+
+    @property
+    def frame(self) -> Frame:
+        return self.sighting.frame
+
+    @property
+    def cut(self) -> bool:
+        return self.sighting.cut
 
     def compared_with(self, keyframe: Frame, config: KeyframeConfig) -> bool:
         return self.sampled and self.frame.index - keyframe.index >= config.min_segment_frames
+
+    def comes_or_goes(self, keyframe: Frame, video: VideoFormat, config: KeyframeConfig) -> bool:
+        """Whether it is a keyframe whatever it shows: the first of a picture that has come, or the last before it goes.
+
+        The last one is none where the keyframe lies close before it, nor before a jump where it shows the same already.
+        Before a fade it is, as the fade must not begin at the keyframe.
+        """
+        role, away = self.sighting.role, self.frame.index - keyframe.index
+        if away < config.min_segment_frames:
+            return False
+        if role == "departure":
+            return away > HELD_S * video.fps and (
+                self.sighting.fades or not is_same(keyframe.pixels, self.frame.pixels)
+            )
+        return role == "arrival"
+
+
+class Spacing:
+    """Whether there may be another keyframe yet, by ``mean_spacing_frames``.
+
+    Keyframes by meaning come due one by one, wherever in the video. Pictures that come or go may use up early what the
+    first seconds are allowed; one that goes leaves one for what comes. A bare picture costs next to nothing, and is not
+    counted.
+    """
+
+    def __init__(self, video: VideoFormat, config: KeyframeConfig) -> None:
+        self._each = config.mean_spacing_frames
+        self._opening = OPENING_S * float(video.fps)
+        self._taken = 0
+
+    def take(self, seen: Seen) -> None:
+        self._taken += not seen.sighting.bare
+
+    def has_room(self, seen: Seen) -> bool:
+        """Whether a picture that comes or goes may be one."""
+        if not self._each or seen.sighting.bare:
+            return True
+        with_closing = self._taken + 2 + (seen.sighting.role == "departure")
+        return with_closing * self._each <= max(seen.frame.index + 1, self._opening)
+
+    def is_due(self, seen: Seen) -> bool:
+        """Whether one by meaning may."""
+        return self.has_room(seen) and (not self._each or self._taken * self._each <= seen.frame.index)
 
 
 class Lookahead:
     """Frames in order, of which as many may be seen before their turn as a batch of candidates needs."""
 
-    def __init__(
-        self, frames: Iterable[Frame], video: VideoFormat, config: KeyframeConfig, is_cut: Callable[[Frame], bool]
-    ) -> None:
-        self._frames, self._video, self._config, self._is_cut = iter(frames), video, config, is_cut
+    def __init__(self, frames: Iterable[Sighting], video: VideoFormat, config: KeyframeConfig) -> None:
+        self._frames, self._video, self._config = iter(frames), video, config
         self._waiting: deque[Seen] = deque()
 
     def __iter__(self) -> Iterator[Seen]:
@@ -243,14 +310,11 @@ class Lookahead:
                 return window
 
     def _read(self) -> Seen:
-        frame = next(self._frames)
-        cut = self._is_cut(frame)
-        return Seen(frame, cut, looked_at(frame.index, cut, self._video, self._config))
+        seen = next(self._frames)
+        return Seen(seen, looked_at(seen, self._video, self._config))
 
 
-def skim(
-    frames: Iterable[Frame], video: VideoFormat, config: KeyframeConfig, is_cut: Callable[[Frame], bool]
-) -> Iterator[Choice]:
+def skim(frames: Iterable[Sighting], video: VideoFormat, config: KeyframeConfig) -> Iterator[Choice]:
     """Make every ``l``-th frame a keyframe, whatever it shows.
 
     A video that turns out longer than announced gets a longer last segment, rather than one more of a frame or two.
@@ -259,12 +323,13 @@ def skim(
     """
     length, count = skim_lengths(video, config)
     start = 0
-    for frame in frames:
+    for seen in frames:
+        frame = seen.frame
         due = frame.index % length == 0 and (count is None or frame.index // length < count)
         chosen = due or frame.index - start >= config.max_segment_frames
         if chosen:
             start = frame.index
-        yield Choice(frame, chosen, is_cut(frame))
+        yield Choice(frame, chosen, seen.cut, seen=seen)
 
 
 def skim_lengths(video: VideoFormat, config: KeyframeConfig) -> tuple[int, int | None]:
@@ -281,9 +346,15 @@ def skim_lengths(video: VideoFormat, config: KeyframeConfig) -> tuple[int, int |
     return max(1, length), max(1, -(-video.frames // max(1, length)))
 
 
-def looked_at(index: int, cut: bool, video: VideoFormat, config: KeyframeConfig) -> bool:
-    """Whether SKEM looks at a frame: the first one in its sampling period, or the first one of a shot."""
-    if cut and config.snap_to_cuts:
+def looked_at(seen: Sighting, video: VideoFormat, config: KeyframeConfig) -> bool:
+    """Whether SKEM looks at a frame: the first one in its sampling period, or of a shot, or in a new light.
+
+    Nobody looks at what only passes.
+    """
+    index = seen.frame.index
+    if seen.role == "passing":
+        return False
+    if (seen.cut and config.snap_to_cuts) or seen.role == "settled":
         return True
     if config.sample_fps == 0 or config.sample_fps >= video.fps or index == 0:
         return True

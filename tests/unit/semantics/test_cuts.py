@@ -85,6 +85,12 @@ def test_the_return_from_a_single_foreign_frame_is_no_second_cut():
     assert cuts(pictures) == [6]
 
 
+@pytest.mark.parametrize("name", SHOTS)
+def test_a_cut_to_a_nearer_view_of_the_same_scene_is_found(name):
+    nearer = [cv2.resize(SHOTS[name][30:195, 60 + 2 * i : 225 + 2 * i], (256, 256)) for i in range(12)]
+    assert cuts(shot(name, 12) + nearer) == [12]
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (9, 700), (1080, 1920)])
 def test_any_size_can_be_looked_at(shape):
     rng = np.random.default_rng(0)

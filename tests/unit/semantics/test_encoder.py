@@ -124,11 +124,11 @@ def test_parts_that_are_not_sent_are_not_in_the_message():
 
 
 def test_colours_are_the_mean_over_the_frames_of_the_segment():
-    frames = [Frame(i, np.full((32, 48, 3), 60 * i, np.uint8)) for i in range(4)]
+    frames = [Frame(i, np.full((32, 48, 3), 100 + 4 * i, np.uint8)) for i in range(4)]
     config = EncoderConfig(send_keyframes=False, send_colours=True)
     first, second = encode(frames, 4, config=config, score=lambda k, c: 1.0 if c == 2 else -1.0)
     assert first.colours.shape == (8, 8, 3) and (first.stop, second.stop) == (2, 4)
-    assert (first.colours == 30).all() and (second.colours == 150).all()
+    assert (first.colours == 102).all() and (second.colours == 110).all()
     (without,) = encode(source(5), 5)
     assert without.colours is None
 

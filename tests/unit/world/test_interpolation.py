@@ -188,6 +188,22 @@ def test_a_side_of_a_cut_without_a_picture_is_painted():
     assert np.array_equal(made[4], last)
 
 
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_scene_fades_to_and_from_a_bare_picture_evenly(level):
+    scene, bare = texture(64, 80), np.full((64, 80, 3), level, np.uint8)
+    motion = Motion(score=4.0, pan=0.3)
+    for first, last in ((bare, scene), (scene, bare)):
+        made = generate(first, last, motion=motion)
+        for index, frame in enumerate(made):
+            assert error(frame, first + (last.astype(float) - first) * index / 8) < 1
+
+
+def test_where_nothing_moved_one_scene_dissolves_into_the_other():
+    first, last = texture(64, 80, 1), texture(64, 80, 2)
+    made = generate(first, last, motion=Motion())
+    assert error(made[4], (first.astype(float) + last) / 2) < 1
+
+
 def test_with_one_picture_it_is_held():
     only = texture(64, 80)
     for made in (generate(only, None), generate(None, only)):

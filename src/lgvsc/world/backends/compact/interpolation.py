@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
+from lgvsc.core.bare import is_bare
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Pixels
@@ -65,11 +66,19 @@ def _between(c: Conditions, duration_s: float) -> Callable[[float], Views]:
     """What is known at a time between 0 and 1, from one picture or two."""
     first, last = c.first, c.last
     if first is not None and last is not None:
+        nothing_moved = c.motion is not None and c.motion.score == 0
+        if nothing_moved or is_bare(first) or is_bare(last):
+            return lambda time: Views.alone(faded(first, last, time))
         return Between(first, last, c.motion, duration_s).views
     if first is not None:
         return lambda time: Views.alone(carried(first, c.motion, time))
     assert last is not None
     return lambda time: Views.alone(carried(last, c.motion, time - 1))
+
+
+def faded(first: Pixels, last: Pixels, time: float) -> Pixels:
+    """One picture gives way to the other, half way at 0.5: a dissolve, or a fade where one of them is bare."""
+    return np.asarray(cv2.addWeighted(first, 1 - time, last, time, 0), np.uint8)
 
 
 def carried(picture: Pixels, motion: Motion | None, time: float) -> Pixels:
