@@ -27,6 +27,7 @@ from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
 from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.semantics.backends.large.server_config import ServerConfig
+from lgvsc.semantics.backends.large.text_judge_config import TextJudgeConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.encoder import SemanticEncoder
@@ -103,11 +104,13 @@ def language_model(name: str, config: Config) -> Any:
     card = find(name)
     if not card.settings:
         return load(name)
-    return kept_model(name, config.server if card.loader.endswith("OpenAIServer") else config.large_models)
+    if card.loader.endswith("OpenAIServer"):
+        return kept_model(name, config.server)
+    return kept_model(name, config.text_judge if card.role == "judge" else config.large_models)
 
 
 @lru_cache(maxsize=2)
-def kept_model(name: str, settings: LargeModelConfig | ServerConfig) -> Any:
+def kept_model(name: str, settings: LargeModelConfig | ServerConfig | TextJudgeConfig) -> Any:
     """A large model under its settings, loaded once in a process."""
     return load(name, settings)
 

@@ -25,6 +25,7 @@ from lgvsc.schemes.ladder import LadderConfig
 from lgvsc.schemes.layered_division import StructureConfig
 from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.backends.large.server_config import ServerConfig
+from lgvsc.semantics.backends.large.text_judge_config import TextJudgeConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
 from lgvsc.semantics.encoder import EncoderConfig
 from lgvsc.semantics.keyframes import KeyframeConfig
@@ -111,6 +112,7 @@ class Config(BaseModel):
     judge: JudgeConfig = JudgeConfig()
     large_models: LargeModelConfig = LargeModelConfig()
     server: ServerConfig = ServerConfig()
+    text_judge: TextJudgeConfig = TextJudgeConfig()
     link: LinkConfig = LinkConfig()
     conventional: ConventionalConfig = ConventionalConfig()
     djscc: DjsccConfig = DjsccConfig()

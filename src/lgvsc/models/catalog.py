@@ -21,7 +21,7 @@ from typing import Any
 
 from lgvsc.errors import ConfigError, UnknownModelError
 from lgvsc.models.card import ASSETS, HUB_ID, ModelCard, as_toml, make_card, parsed, read_cards
-from lgvsc.models.hub import pinned, snapshot, weights_folder
+from lgvsc.models.hub import missing_library, pinned, snapshot, weights_folder
 
 PIPELINE_INDEX = "model_index.json"
 # What reads a folder of weights, by the model_type that its config.json states.
@@ -102,7 +102,8 @@ def card_of_folder(folder: Path) -> ModelCard:
             folder=str(folder),
         )
     if kind not in LOADERS:
-        note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else ""
+        note = "; a language model without eyes can be a judge: models.judge=text-judge, text_judge.weights=FOLDER"
+        note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else note
         raise UnknownModelError(f"{folder} holds a {kind!r}; lgvsc reads {', '.join((*LOADERS, *OWN))}{note}")
     return ModelCard(
         name=folder.name,
@@ -177,6 +178,7 @@ def load(name: str, settings: Any = None) -> Any:
     if card.file:
         found: tuple[Any, ...] = (load_asset(card),)
     else:
+        missing_library(card)
         found = (weights_folder(card),) if card.hub or card.folder else ()
     return make(*found, settings) if card.settings else make(*found)
 

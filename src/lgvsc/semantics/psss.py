@@ -109,6 +109,11 @@ class Psss:
                 f"judge.mode = 'direct' needs a judge that sees frames, and {judge.name} reads descriptions only; "
                 "use 'joint' or 'cached', or a vision-language model"
             )
+        if focus != "general" and getattr(judge, "whole_texts", False):
+            raise ConfigError(
+                f"keyframes.focus is {focus!r}, but the judge {judge.name} compares whole descriptions and cannot be "
+                "asked about a part; use the focus general, or a judge that reads the question"
+            )
         self._descriptions = cache or DescribeCache()
 
     def divergence(self, first: Frame, second: Frame) -> Score:

@@ -6,12 +6,14 @@ than any video: whoever fails cannot do it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lgvsc.core.interfaces import Answer
 from lgvsc.core.video import Frame
+from lgvsc.errors import MissingResourceError
 
 # Ours. Four scenes that have neither things nor place nor light in common.
 SCENES = (
@@ -27,6 +29,42 @@ LEAST_ORDERED = 0.9  # share of the pairs of pairs that are in the right order; 
 SIDE = 224  # pixels; every vision tower takes this
 COLOURS = {"red": (200, 20, 20), "blue": (20, 40, 200)}
 ASK_COLOUR = "Which colour fills this picture? Answer with one word."
+
+
+class SelfTest:
+    """Tries a judge of texts once for each question, before its first answer.
+
+    Args:
+        of: What messages call the judge.
+        wanted: Whether to try it at all.
+    """
+
+    def __init__(self, of: str, wanted: bool) -> None:
+        self.of, self.wanted = of, wanted
+        self._passed: set[str] = set()
+
+    def of_question(self, question: str, answers: Callable[[Sequence[tuple[str, str]]], list[Answer]]) -> None:
+        """Let the judge answer about texts that are equal and texts that have nothing in common.
+
+        Raises:
+            MissingResourceError: It cannot tell them apart.
+        """
+        if not self.wanted or question in self._passed:
+            return
+        found = answers([*EQUAL, *UNRELATED])
+        fault = judging_fault(found[: len(EQUAL)], found[len(EQUAL) :])
+        if fault:
+            raise MissingResourceError(
+                f"{self.of} is no judge of descriptions: {fault}. Take another model; text_judge.self_test = false "
+                "takes this one all the same"
+            )
+        self._passed.add(question)
+
+
+def logistic(logit: float) -> Answer:
+    """A measure of likeness as an answer: P(yes) = 1 / (1 + exp(-logit)), P(no) the rest."""
+    p_yes = 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
+    return Answer(p_yes, 1.0 - p_yes)
 
 
 def judging_fault(equal: Sequence[Answer], unrelated: Sequence[Answer]) -> str | None:

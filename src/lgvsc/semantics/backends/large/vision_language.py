@@ -363,7 +363,8 @@ def label_ids(vocabulary: Mapping[str, int], word: str, labels: Literal["all", "
         InputError: There is none; such a model cannot be a judge.
     """
     if labels == "single":
-        exact = [vocabulary[p] for p in (word.capitalize(), f"\u2581{word.capitalize()}") if p in vocabulary]
+        spellings = (f"{mark}{word.capitalize()}" for mark in ("", "\u2581", "\u0120"))
+        exact = [vocabulary[piece] for piece in spellings if piece in vocabulary]
         found = exact[:1]
     else:
         found = sorted(number for piece, number in vocabulary.items() if bare(piece).lower() == word)
