@@ -28,6 +28,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
 TRAININGS = {
     "judge": "lgvsc.training.language.judge",
     "text-model": "lgvsc.training.language.text_model",
+    "scene-tags": "lgvsc.training.language.scene_tags",
     "ntscc": "lgvsc.training.codes.ntscc",
     "pidinet": "lgvsc.training.pidinet",
     "sketch": "lgvsc.training.codes.sketch",

@@ -101,6 +101,15 @@ class FrameDescriber(Protocol):
 
 
 @runtime_checkable
+class FollowsFocus(Protocol):
+    """A captioner that describes a pair for the aspect that the judge will be asked about."""
+
+    def describe_pair_for(self, first: Frame, second: Frame, focus: Focus) -> tuple[str, str]:
+        """As ``describe_pair``, about what the focus is about."""
+        ...
+
+
+@runtime_checkable
 class TellsApart(Protocol):
     """A captioner that measures, and so knows of some pairs by itself what a judge of its words would only guess."""
 

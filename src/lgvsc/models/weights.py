@@ -43,6 +43,13 @@ def load_asset(card: ModelCard, folder: Path | None = None) -> bytes:
     return data
 
 
+def asset_there(card: ModelCard, folder: Path | None = None) -> bool:
+    """Whether a model's asset lies in the package, or in ``folder``; whether it is the right one, loading will tell."""
+    return (
+        card.file is not None and ((files("lgvsc.models") / ASSETS if folder is None else folder) / card.file).is_file()
+    )
+
+
 def read_tensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors by name and the metadata of a safetensors file.
 

@@ -110,11 +110,26 @@ class CenterNet(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        middles, sides, _ = self.with_summary(pictures)
+        return middles, sides
+
+    def with_summary(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both maps, and what the body makes of each picture as a whole, ``(B, summary_size)``.
+
+        The summary is mean and maximum of the deepest features and mean of the coarsest that the pyramid reads.
+        """
         if pictures.ndim != 4 or pictures.shape[1] != 3 or pictures.shape[2] % STRIDE or pictures.shape[3] % STRIDE:
             raise ValueError(f"{tuple(pictures.shape)} is not (B, 3, H, W) with sides that are multiples of {STRIDE}")
-        x = self._pyramid(*self._body(pictures))
+        seen, deep = self._body(pictures)
+        summary = torch.cat((deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3)), seen[-1].mean(dim=(2, 3))), dim=1)
+        x = self._pyramid(seen, deep)
         x = x * torch.sigmoid(self.excite(self.squeeze(x.mean(dim=(2, 3), keepdim=True)).relu()))
-        return torch.sigmoid(self.middles(x)), self.sides(x) * SIDE_UNIT
+        return torch.sigmoid(self.middles(x)), self.sides(x) * SIDE_UNIT, summary
+
+    @property
+    def summary_size(self) -> int:
+        """Numbers in the summary of a picture."""
+        return 2 * self.config.last + self.config.stages[self.config.taps[2]].out
 
     def _body(self, pictures: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the taps saw, finest first, and the deepest features."""

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Answer, Captioner, Comparison, Focus, FrameDescriber, Judge, SeeingJudge, TellsApart
+from lgvsc.core.interfaces import (
+    Answer,
+    Captioner,
+    Comparison,
+    Focus,
+    FollowsFocus,
+    FrameDescriber,
+    Judge,
+    SeeingJudge,
+    TellsApart,
+)
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.describe_cache import DescribeCache
@@ -161,6 +171,8 @@ class Psss:
         if self.mode == "cached" and isinstance(captioner, FrameDescriber):
             first, *others = self._descriptions.describe(captioner, [keyframe, *candidates], captioner.cost)
             texts = [(first, other) for other in others]
+        elif isinstance(captioner, FollowsFocus):
+            texts = [captioner.describe_pair_for(keyframe, candidate, self.focus) for candidate in candidates]
         else:
             texts = [self._both(keyframe, candidate) for candidate in candidates]
         known: list[Answer | None] = [None] * len(texts)

@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 from skimage import data
 
+from lgvsc.core.interfaces import Detection
 from lgvsc.core.lexicon import read_regions
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
+from lgvsc.semantics.backends.compact import captioner as captioner_module
+from lgvsc.semantics.backends.compact import recognition
 from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
 
 cv2.setNumThreads(1)
 
@@ -167,3 +171,82 @@ def test_a_bare_picture_is_told_apart_from_every_scene_and_from_another_colour(c
     assert captioner.tell_apart(bare, other).p_no > 0.9
     assert captioner.tell_apart(bare, Frame(4, bare.pixels.copy())) is None
     assert captioner.tell_apart(Frame(2, coffee), Frame(3, cat)) is None
+
+
+class Names:
+    """A recogniser that knows what it is told: things and words by frame."""
+
+    tags = None
+
+    def __init__(self, things, said=()):
+        self.things, self.said, self.identity = things, frozenset(said), {"detector": "told"}
+
+    def see(self, pixels):
+        found = self.things(pixels) if callable(self.things) else self.things
+        return Sight(tuple(found), np.zeros(0, np.float32), self.said, np.zeros(0, np.float32))
+
+    def said_of(self, sights, before=frozenset()):
+        return self.said
+
+
+CAR = Detection("car", 0.7, (0.3, 0.1, 0.6, 0.5))
+DOG = Detection("dog", 0.6, (0.7, 0.75, 0.8, 0.85))
+
+
+def test_captions_name_what_is_recognised(coffee):
+    frames = [Frame(i, coffee) for i in range(4)]
+    text = CompactCaptioner(Names([CAR], ("out", "street"))).caption(frames, Motion(score=3.0), 400)
+    assert text.startswith("A car outdoors on a street. Medium ")
+    assert "car at left." in text and "Camera static, slow." in text
+
+
+def test_where_nothing_is_recognised_regions_come_first(coffee):
+    frames = [Frame(i, coffee) for i in range(2)]
+    measured = CompactCaptioner().caption(frames, None, 400)
+    assert CompactCaptioner(Names([])).caption(frames, None, 400) == measured
+    assert CompactCaptioner(Names([], ("in",))).caption(frames, None, 400).startswith("Indoors, ")
+
+
+def test_a_thing_keeps_its_name_where_the_detector_is_less_sure_of_it(coffee):
+    other = as_bytes(coffee * 0.97)
+    faint = Detection("truck", 0.2, (0.3, 0.12, 0.6, 0.5))
+    names = Names(lambda pixels: [CAR] if pixels is coffee else [faint])
+    first, second = CompactCaptioner(names).describe_pair(Frame(0, coffee), Frame(1, other))
+    assert first == second and "car at left, still" in first
+
+
+def test_what_comes_and_what_goes_is_in_one_text_only(coffee):
+    other = coffee.copy()
+    names = Names(lambda pixels: [CAR, DOG] if pixels is coffee else [CAR])
+    first, second = CompactCaptioner(names).describe_pair(Frame(0, coffee), Frame(1, other))
+    assert "dog" in first and "dog" not in second
+    back, forth = CompactCaptioner(names).describe_pair(Frame(1, other), Frame(0, coffee))
+    assert "dog" not in back and "dog" in forth
+
+
+def test_focuses_are_about_what_they_say(coffee):
+    names = Names(lambda pixels: [CAR, DOG] if pixels is coffee else [CAR])
+    captioner, pair = CompactCaptioner(names), (Frame(0, coffee), Frame(1, coffee.copy()))
+    everything = captioner.describe_pair_for(*pair, "general")
+    assert "dog" in everything[0] and everything[0] != everything[1]
+    first, second = captioner.describe_pair_for(*pair, "main_object")
+    assert "car" in first and "dog" not in first and first == second
+    first, second = captioner.describe_pair_for(*pair, "background")
+    assert "car" not in first and "dog" not in first and first == second
+
+
+def test_without_the_detector_weights_everything_is_measured(monkeypatch, coffee):
+    monkeypatch.setattr(recognition, "asset_there", lambda card: False)
+    assert Recogniser.shipped() is None
+    captioner = captioner_module.load()
+    assert captioner.identity == CompactCaptioner().identity
+    frames = [Frame(0, coffee), Frame(1, coffee[::-1].copy())]
+    assert captioner.caption(frames, None, 160) == CompactCaptioner().caption(frames, None, 160)
+
+
+def test_the_shipped_weights_name_what_they_were_shown():
+    picture = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
+    shipped = Recogniser.shipped()
+    assert shipped.tags.detector == shipped.identity["detector"]
+    text = CompactCaptioner(shipped).caption([Frame(i, picture) for i in range(2)], None, 160)
+    assert "person" in text or "woman" in text

@@ -1,5 +1,6 @@
-"""The compact captioner: describes a pair of pictures by measuring them, without any weights.
+"""The compact captioner: names what it recognises in pictures, and measures the rest.
 
+What is recognised comes from the compact detector and the scene tags; without their weights everything is measured.
 Both descriptions are written together. Everything that the second picture shares with the first keeps the first
 one's words, whatever noise, exposure or the camera did to it; only what really differs is named anew. This is
 what describing both pictures in one conversation is for: Ma et al. 2026 (arXiv:2606.12899), section II-C2.
@@ -16,36 +17,46 @@ import cv2
 import numpy as np
 
 from lgvsc.core.cost import Cost
-from lgvsc.core.interfaces import Answer
-from lgvsc.core.lexicon import Region
+from lgvsc.core.interfaces import Answer, Focus
+from lgvsc.core.lexicon import PLACES, SIZES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
 from lgvsc.semantics.backends.compact.changes import Comparison
+from lgvsc.semantics.backends.compact.gist import Telling
+from lgvsc.semantics.backends.compact.recognition import Recogniser
 from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
 from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things
+from lgvsc.semantics.backends.compact.tracks import groups
 from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Description, Thing
 
-DESCRIBES_AS_OF = 1  # raise it when the same frame gets other words, or kept descriptions will be stale
+DESCRIBES_AS_OF = 2  # raise it when the same frame gets other words, or kept descriptions will be stale
 REMEMBERED_FRAMES = 6
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
+_SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
 
 
 class CompactCaptioner:
-    """Captions from measurement: patches, places, light, faces, people, and what changed between two pictures."""
+    """Captions from measurement: patches, places, light, faces, people, and what changed between two pictures.
+
+    Args:
+        recogniser: Names things and kinds of scenes; ``None`` leaves everything to measurement.
+    """
 
     name = "compact"
 
-    def __init__(self) -> None:
+    def __init__(self, recogniser: Recogniser | None = None) -> None:
+        self._recogniser = recogniser
         # Frames are told apart by identity, so the facts must keep the frame alive that they belong to.
         self._facts: OrderedDict[int, Facts] = OrderedDict()
         self.cost = Cost()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a description depends on besides the frame: the version of this code."""
-        return {"model": self.name, "revision": DESCRIBES_AS_OF}
+        """What a description depends on besides the frame: the version of this code, and what recognises."""
+        seen_by = self._recogniser.identity if self._recogniser else {}
+        return {"model": self.name, "revision": DESCRIBES_AS_OF} | seen_by
 
     def describe(self, frames: Sequence[Frame]) -> list[str]:
         """One description of each frame, alone. Two of them differ more than those of :meth:`describe_pair`."""
@@ -60,6 +71,18 @@ class CompactCaptioner:
             a, b = self.descriptions(first, second)
             return str(a), str(b)
 
+    def describe_pair_for(self, first: Frame, second: Frame, focus: Focus) -> tuple[str, str]:
+        """The same for a judge that is asked about one aspect.
+
+        ``main_object`` names the one recognised thing that is largest and most central, ``background`` none of them.
+        """
+        with self.cost.timed():
+            self.cost.descriptions += 1
+            a, b = self.descriptions(first, second)
+            if self._recogniser is not None:
+                a, b = focused(a, b, focus)
+            return str(a), str(b)
+
     def descriptions(self, first: Frame, second: Frame) -> tuple[Description, Description]:
         """The same before it is written out."""
         a, b = self._of(first), self._of(second)
@@ -67,7 +90,7 @@ class CompactCaptioner:
             return a.alone, a.alone
         if not (a.look.clear and b.look.clear):
             return a.alone, b.alone
-        return _together(a, b)
+        return self._together(a, b)
 
     def tell_apart(self, first: Frame, second: Frame) -> Answer | None:
         """No, for a picture in which nothing can be seen beside one that shows something, or beside another colour."""
@@ -83,6 +106,10 @@ class CompactCaptioner:
         first = self._of(frames[0])
         if not first.look.clear:
             return _fitting([NOTHING_SEEN], max_bytes)
+        if self._recogniser is not None:
+            told = self.tell(frames, motion)
+            if told.groups or told.tags - _SETTING_ONLY:
+                return _fitting(told.sentences(), max_bytes)
         here, there = self.descriptions(frames[0], frames[-1])
         things = [f"{thing}" for thing in here.things if thing in there.things]
         things += [f"{thing}, then gone" for thing in _missing(here.things, there.things)]
@@ -98,29 +125,74 @@ class CompactCaptioner:
             sentences.append(_sentence(f"then {there.backdrop.light} light"))
         return _fitting(sentences + regions[3:], max_bytes)
 
+    def tell(self, frames: Sequence[Frame], motion: Motion | None) -> Telling:
+        """What can be said of a segment by name. Needs a recogniser."""
+        assert self._recogniser is not None
+        facts = [self._of(frame) for frame in frames]
+        sights = [one.sight for one in facts if one.sight is not None]
+        looks = [one.look for one in facts]
+        first, last = looks[0], looks[-1]
+        light, later = first.backdrop.light, _backdrop(first.backdrop, first, last).light
+        free = [patch for patch in first.patches if not (patch.mask & facts[0].boxes).sum() > 0.6 * patch.mask.sum()]
+        return Telling(
+            tags=self._recogniser.said_of(sights),
+            groups=tuple(groups([sight.found for sight in sights], looks, motion)),
+            light="" if light == "even" else light,
+            later_light=later if later != light else "",
+            camera=motion.camera if motion else "",
+            pace=_pace(motion.score) if motion else "",
+            regions=tuple(patch.region() for patch in free[:3]),
+        )
+
+    def _together(self, a: Facts, b: Facts) -> tuple[Description, Description]:
+        compared = Comparison(a.look, b.look)
+        if not _same_view(compared):
+            return a.alone, b.alone
+        regions_a, regions_b = _regions(a, b, compared)
+        pairs = common_things(a, b, compared)
+        backdrop = a.backdrop
+        return (
+            Description(backdrop=backdrop, regions=regions_a, things=tuple(x for x, _ in pairs if x)),
+            Description(
+                backdrop=_backdrop(backdrop, a.look, b.look), regions=regions_b, things=tuple(y for _, y in pairs if y)
+            ),
+        )
+
     def _of(self, frame: Frame) -> Facts:
         facts = self._facts.get(id(frame))
         if facts is None:
-            facts = self._facts[id(frame)] = Facts(frame)
+            facts = self._facts[id(frame)] = Facts(frame, self._recogniser)
             while len(self._facts) > REMEMBERED_FRAMES:
                 self._facts.popitem(last=False)
         self._facts.move_to_end(id(frame))
         return facts
 
 
-def _together(a: Facts, b: Facts) -> tuple[Description, Description]:
-    compared = Comparison(a.look, b.look)
-    if not _same_view(compared):
-        return a.alone, b.alone
-    regions_a, regions_b = _regions(a, b, compared)
-    pairs = common_things(a, b, compared)
-    backdrop = a.look.backdrop
-    return (
-        Description(backdrop=backdrop, regions=regions_a, things=tuple(x for x, _ in pairs if x)),
-        Description(
-            backdrop=_backdrop(backdrop, a.look, b.look), regions=regions_b, things=tuple(y for _, y in pairs if y)
-        ),
-    )
+def load() -> CompactCaptioner:
+    """The captioner with what recognises, as far as its weights are there."""
+    return CompactCaptioner(Recogniser.shipped())
+
+
+def focused(a: Description, b: Description, focus: Focus) -> tuple[Description, Description]:
+    """Two descriptions of a pair, with the recognised things that a focus is about."""
+    if focus == "background":
+        return replace(a, things=()), replace(b, things=())
+    if focus == "main_object" and (a.things or b.things):
+        main = max((*a.things, *b.things), key=_standing)
+        return tuple(replace(one, things=tuple(t for t in one.things if _is_one(t, main))) for one in (a, b))  # type: ignore[return-value]
+    return a, b
+
+
+def _standing(thing: Thing) -> float:
+    """How much a thing is the main one: recognised, large, in the middle."""
+    row, column = PLACES[thing.place]
+    central = 1.0 - max(abs(row - 0.5), abs(column - 0.5))
+    return (1.0 if thing.kind == "object" else 10.0) * SIZES[thing.size] ** 0.5 * central
+
+
+def _is_one(thing: Thing, main: Thing) -> bool:
+    """Whether a thing of a pair's descriptions is the main one: words are the same but for place and state."""
+    return (thing.kind, thing.size, thing.colour) == (main.kind, main.size, main.colour)
 
 
 def _same_view(compared: Comparison) -> bool:

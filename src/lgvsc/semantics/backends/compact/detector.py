@@ -12,6 +12,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 
@@ -21,6 +22,7 @@ from lgvsc.errors import InputError
 from lgvsc.nets.centernet import STRIDE, CenterNet, read_maps
 
 INPUT_SIDE = 384  # pixels of the longer side that the network sees: what a core can look at in 45 ms
+Floats: TypeAlias = NDArray[np.float32]
 Box: TypeAlias = tuple[float, float, float, float]  # top, left, bottom, right
 LARGEST_SIDE = 2048
 LEAST_SCORE = 0.3
@@ -101,6 +103,15 @@ class CompactDetector:
 
         The picture keeps its shape to multiples of 32.
         """
+        return self.look(pixels, least_score)[0]
+
+    @property
+    def summary_size(self) -> int:
+        """Numbers in the summary of a picture that :meth:`look` gives."""
+        return self._net.summary_size
+
+    def look(self, pixels: Pixels, least_score: float = LEAST_SCORE) -> tuple[tuple[Detection, ...], Floats]:
+        """The same, and what the network makes of the picture as a whole: float32 ``(summary_size,)``."""
         height, width = pixels.shape[:2]
         scale = self.input_side / max(height, width)
         rows, columns = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (height, width))
@@ -108,7 +119,9 @@ class CompactDetector:
         seen = np.asarray(cv2.resize(pixels, (columns, rows), interpolation=how))
         with torch.inference_mode():
             picture = torch.from_numpy(seen).permute(2, 0, 1)[None].float()
-            found = read_maps(*self._net(picture.contiguous(memory_format=torch.channels_last)))[0]
+            picture = picture.contiguous(memory_format=torch.channels_last)
+            middles, sides, summary = self._net.with_summary(picture)
+            found = read_maps(middles, sides)[0]
         kept: list[Detection] = []
         for one in found:
             if one.score < least_score:
@@ -117,7 +130,7 @@ class CompactDetector:
             edges = (top / rows, left / columns, bottom / rows, right / columns)
             y0, x0, y1, x1 = (min(1.0, max(0.0, edge)) for edge in edges)
             kept.append(Detection(KINDS[one.kind], one.score, (y0, x0, y1, x1)))
-        return without_duplicates(kept)
+        return without_duplicates(kept), summary[0].numpy()
 
 
 def without_duplicates(found: Sequence[Detection]) -> tuple[Detection, ...]:

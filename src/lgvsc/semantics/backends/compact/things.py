@@ -13,28 +13,65 @@ from lgvsc.core.lexicon import Region
 from lgvsc.core.video import Frame
 from lgvsc.semantics.backends.compact.changes import Change, Comparison
 from lgvsc.semantics.backends.compact.detectors import Sighting, sightings
+from lgvsc.semantics.backends.compact.gist import PLACES_SAID
+from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
 from lgvsc.semantics.backends.compact.regions import Floats, Look, Mask, Patch, name_colour, name_place, name_size
-from lgvsc.semantics.backends.compact.words import Description, Thing
+from lgvsc.semantics.backends.compact.tracks import displaced, place_of
+from lgvsc.semantics.backends.compact.words import Backdrop, Description, Setting, Thing
 
 MAX_REGIONS = 3  # in a description; a caption may name more
 MAX_THINGS = 4
+MOST_SEEN = 6
+MOST_PLACES = 3
+_STATE_OF = {f"moves {way}": f"moved {way}" for way in ("left", "right", "up", "down")}
+_STATE_OF |= {"comes nearer": "nearer", "goes farther": "farther"}
 Pair: TypeAlias = tuple[Thing | None, Thing | None]  # the same thing in either picture; None where it is not
 
 
 class Facts:
-    """What is known of one frame by itself."""
+    """What is known of one frame by itself. With a recogniser its things take the place of OpenCV's sightings."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, recogniser: Recogniser | None = None) -> None:
         self.frame = frame
         self.look = Look(frame.pixels)
+        self._recogniser = recogniser
+
+    @cached_property
+    def sight(self) -> Sight | None:
+        """What is recognised; ``None`` without a recogniser."""
+        return None if self._recogniser is None else self._recogniser.see(self.frame.pixels)
 
     @cached_property
     def sightings(self) -> tuple[Sighting, ...]:
-        return sightings(self.frame.pixels)
+        """What stands in front, largest first."""
+        if self.sight is None:
+            return sightings(self.frame.pixels)
+        found = [Sighting(one.kind, one.box) for one in self.sight.named]
+        return tuple(sorted(found, key=lambda one: -one.share)[:MOST_SEEN])
+
+    @cached_property
+    def faint(self) -> tuple[Sighting, ...]:
+        """The same with what is seen less clearly: enough to know again what was clear in another picture."""
+        return self.sightings if self.sight is None else tuple(Sighting(one.kind, one.box) for one in self.sight.found)
+
+    @cached_property
+    def backdrop(self) -> Backdrop:
+        """The background, in the scene tags' words where there are any."""
+        return self.look.backdrop if self.sight is None else tagged(self.look.backdrop, self.sight.said)
+
+    @property
+    def boxes(self) -> Mask:
+        """Where things are recognised."""
+        covered = np.zeros(self.look.grey.shape, dtype=bool)
+        for sighting in self.sightings if self.sight is not None else ():
+            covered |= _box(sighting, self.look)
+        return covered
 
     @cached_property
     def regions(self) -> tuple[tuple[Patch, Region], ...]:
-        return tuple((patch, patch.region()) for patch in self.look.patches[:MAX_REGIONS])
+        """The largest patches where nothing is recognised."""
+        free = [patch for patch in self.look.patches if not _inside(patch.mask, self.boxes)]
+        return tuple((patch, patch.region()) for patch in free[:MAX_REGIONS])
 
     @cached_property
     def standing_out(self) -> tuple[tuple[Mask, Thing], ...]:
@@ -53,7 +90,7 @@ class Facts:
         boxes = [_box(sighting, self.look) for sighting in self.sightings]
         things += [thing for mask, thing in self.standing_out if not any(_inside(mask, box) for box in boxes)]
         return Description(
-            backdrop=self.look.backdrop,
+            backdrop=self.backdrop,
             regions=tuple(region for _, region in self.regions),
             things=tuple(things[:MAX_THINGS]),
             clear=self.look.clear,
@@ -65,7 +102,9 @@ def common_things(a: Facts, b: Facts, compared: Comparison) -> list[Pair]:
     changes = list(compared.changes)
     pairs: list[tuple[float, Pair]] = []
     claimed = np.zeros_like(compared.changed)
-    for sighting in a.sightings[:3]:
+    if a.sight is not None and b.sight is not None:
+        pairs, claimed = _recognised(a, b, compared)
+    for sighting in a.sightings[:3] if a.sight is None else ():
         box = _box(sighting, a.look)
         thing = _seen(sighting)
         touched = float((compared.changed & box).sum() / max(1, box.sum()))
@@ -75,7 +114,7 @@ def common_things(a: Facts, b: Facts, compared: Comparison) -> list[Pair]:
             state = "in another pose" if touched > 0.12 else "still"
             pairs.append((sighting.share, (thing, replace(thing, state=state))))
         claimed |= box
-    if any(change.share > 0.012 for change in changes):
+    if a.sight is None and any(change.share > 0.012 for change in changes):
         for sighting in b.sightings[:3]:
             box = _laid_back(_box(sighting, b.look), compared)
             new = (compared.changed | ~compared.shared) & box
@@ -91,6 +130,67 @@ def common_things(a: Facts, b: Facts, compared: Comparison) -> list[Pair]:
             pairs.append((float(mask.mean()), (thing, thing if visible else None)))
     pairs.sort(key=lambda pair: -pair[0])
     return [pair for _, pair in pairs[:MAX_THINGS]]
+
+
+def tagged(backdrop: Backdrop, said: frozenset[str]) -> Backdrop:
+    """A backdrop with what scene tags say of the place."""
+    setting: Setting = "indoors" if "in" in said else "outdoors" if "out" in said else backdrop.setting
+    return replace(backdrop, setting=setting, places=tuple(tag for tag in PLACES_SAID if tag in said)[:MOST_PLACES])
+
+
+def _recognised(a: Facts, b: Facts, compared: Comparison) -> tuple[list[tuple[float, Pair]], Mask]:
+    """Things that the recogniser names, in either picture or both, and where they are in the first.
+
+    What is clear in one picture is looked for among what is faint in the other, so that a thing does not go because
+    the detector is a little less sure of it; and it keeps the name that it was given first.
+    """
+    claimed = np.zeros_like(compared.changed)
+    pairs: list[tuple[float, Pair]] = []
+    free = [(other, _carried_back(other, compared)) for other in b.faint]
+    for sighting in a.sightings:
+        here = _seen(sighting)
+        same = [one for one in free if _same_thing(sighting, one[1])]
+        if same:
+            found = min(same, key=lambda one: _apart(sighting, one[1]))
+            free.remove(found)
+            state = displaced(sighting.box, found[1].box, 0.0, 0.0, 0.0)
+            there = replace(here, state=_STATE_OF.get(state, "still"))
+            if state.startswith("moves"):
+                there = replace(there, place=place_of(found[0].box))
+            pairs.append((sighting.share, (here, there)))
+        else:
+            pairs.append((sighting.share, (here, None)))
+        claimed |= _box(sighting, a.look)
+    clear = {(one.kind, one.box) for one in b.sightings}
+    for other, carried in free:
+        known = any(_apart(sighting, carried) < 0.35 for sighting in a.faint)
+        if (other.kind, other.box) in clear and not known:
+            pairs.append((other.share, (None, _seen(other))))
+            claimed |= _laid_back(_box(other, b.look), compared)
+    return pairs, claimed
+
+
+def _carried_back(sighting: Sighting, compared: Comparison) -> Sighting:
+    """A sighting of the second picture where it would be in the first."""
+    height, width = compared.second.grey.shape
+    top, left, bottom, right = sighting.box
+    corners = np.array([[left * width, top * height], [right * width, bottom * height]])
+    back = cv2.invertAffineTransform(compared.matrix)
+    (x0, y0), (x1, y1) = corners @ back[:, :2].T + back[:, 2]
+    rows, columns = compared.first.grey.shape
+    return Sighting(sighting.kind, (y0 / rows, x0 / columns, y1 / rows, x1 / columns))
+
+
+def _same_thing(a: Sighting, b: Sighting) -> bool:
+    return _apart(a, b) < (0.75 if a.kind == b.kind else 0.2)
+
+
+def _apart(a: Sighting, b: Sighting) -> float:
+    """How far two boxes are from each other, middles and sizes, in sides of the larger one."""
+    sides = max(a.box[2] - a.box[0], b.box[2] - b.box[0], 1e-6), max(a.box[3] - a.box[1], b.box[3] - b.box[1], 1e-6)
+    gaps = [abs(a.box[i] + a.box[i + 2] - b.box[i] - b.box[i + 2]) / 2 / sides[i] for i in (0, 1)]
+    ratio = abs(np.log(max(a.share, 1e-6) / max(b.share, 1e-6)))
+    return float(max(*gaps, 0.25 * ratio))
 
 
 def _objects(changes: list[Change]) -> list[tuple[float, Pair]]:

@@ -15,7 +15,7 @@ Setting: TypeAlias = Literal["outdoors", "indoors", "somewhere"]
 Light: TypeAlias = Literal["dark", "dim", "even", "bright"]
 Tone: TypeAlias = Literal["warm", "neutral", "cool", "muted"]
 Lines: TypeAlias = Literal["upright", "level", "slanting", "mixed", "few"]
-Kind: TypeAlias = Literal["object", "face", "profile", "person", "cat"]
+Kind: TypeAlias = str  # one of KINDS where nothing recognises; with the compact detector any of its kinds as well
 
 SETTINGS: tuple[Setting, ...] = ("outdoors", "indoors", "somewhere")
 LIGHTS: tuple[Light, ...] = ("dark", "dim", "even", "bright")
@@ -62,15 +62,20 @@ class Thing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backdrop:
-    """The background as a whole."""
+    """The background as a whole.
+
+    ``places`` are what scene tags say of it, such as "street" or "trees", in the order of ``gist.PLACES_SAID``.
+    """
 
     setting: Setting = "somewhere"
     light: Light = "even"
     tone: Tone = "neutral"
     lines: Lines = "mixed"
+    places: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.setting}, {self.light} light, {self.tone} colours, {self.lines} lines"
+        where = ", ".join((self.setting, *self.places))
+        return f"{where}, {self.light} light, {self.tone} colours, {self.lines} lines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

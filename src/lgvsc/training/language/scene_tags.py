@@ -1,0 +1,254 @@
+"""Train the scene tags: ``lgvsc train scene-tags --media MEDIA --out FOLDER``.
+
+A logistic layer for each word on frames of annotated clips, annotated photographs and photographs whose class is known
+(``scene_tags.toml``). What may be said is settled by cross validation: a word gets the least probability from which,
+among clips and photographs that the layer was not fitted to, at least four in five that it is said of are right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from lgvsc.core.video import VideoReader
+from lgvsc.errors import InputError
+from lgvsc.models.catalog import load
+from lgvsc.semantics.backends.compact.detector import CompactDetector
+from lgvsc.semantics.backends.compact.scene_tags import WORDS
+
+SHIPPED = "compact-scene-tags"
+TOLD = ("animal", "bird", "boat", "car", "cat", "dog", "fish", "food", "insect", "vehicle")  # by any class of ImageNet
+LEAST_SPREAD = 0.05  # of a feature; what hardly varies must not be blown up
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneTagsTraining:
+    """How the layer is fitted and checked.
+
+    Attributes:
+        frames: Of a clip, evenly spread.
+        ridge: Weight of the squared coefficients.
+        photographs: Weight of a photograph beside a clip.
+        folds: Parts of the cross validation.
+        precision: Share that must be right among what a word is said of.
+        evidence: How often a word must be said, and rightly, before that share is believed.
+        seed: Of the parts.
+    """
+
+    frames: int = 10
+    ridge: float = 1e-4
+    photographs: float = 1.0
+    folds: int = 5
+    precision: float = 0.8
+    evidence: int = 4
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """One clip or photograph: summaries ``(n, features)``, and for each word 1, 0, or NaN where nobody knows."""
+
+    name: str
+    summaries: Floats
+    true: Floats
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """A fitted layer."""
+
+    weight: Floats
+    offset: Floats
+    mean: Floats
+    scale: Floats
+
+    def evidence(self, summaries: Floats) -> Floats:
+        """Log odds of each word, averaged over the frames."""
+        made: Floats = (((summaries - self.mean) / self.scale) @ self.weight + self.offset).mean(axis=0)
+        return made
+
+
+def annotated() -> dict[str, dict[str, str]]:
+    """What is known of clips, photographs and classes."""
+    path = files("lgvsc.training.language").joinpath("scene_tags.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def gather(media: Path, detector: CompactDetector, config: SceneTagsTraining) -> list[Shown]:
+    """Everything annotated that lies in ``media/train``, ``media/stills/bsds_train`` and ``media/stills/imagenet``.
+
+    Raises:
+        InputError: None of it is there.
+    """
+    known = annotated()
+    found: list[Shown] = []
+    for name, said in known["clips"].items():
+        path = media / "train" / f"{name}.mp4"
+        if path.is_file():
+            found.append(Shown(name, _summaries(path, detector, config.frames), _listed(said), 1.0))
+    for name, said in known["photographs"].items():
+        path = media / "stills" / "bsds_train" / f"{name}.jpg"
+        if path.is_file():
+            found.append(Shown(name, _summary(path, detector), _listed(said), config.photographs))
+    for path in sorted((media / "stills" / "imagenet").glob("*.[jJ][pP]*[gG]")):
+        kind = path.stem.partition("_")[2]
+        found.append(Shown(path.stem, _summary(path, detector), _of_kind(kind, known), config.photographs))
+    if not found:
+        raise InputError(f"{media} holds none of the annotated clips and photographs; it needs train and stills")
+    return found
+
+
+def _listed(said: str) -> Floats:
+    return np.array([word in said.split() for word in WORDS], dtype=np.float32)
+
+
+def _of_kind(kind: str, known: dict[str, dict[str, str]]) -> Floats:
+    """What the class of a photograph tells."""
+    told = dict.fromkeys(TOLD, 0.0)
+    true = [word for word, kinds in known["kinds"].items() if kind in kinds.split()]
+    for word in true:
+        told |= dict.fromkeys(known["never"].get(word, "").split(), 0.0)
+    told |= dict.fromkeys(true, 1.0)
+    return np.array([told.get(word, np.nan) for word in WORDS], dtype=np.float32)
+
+
+def _summaries(path: Path, detector: CompactDetector, frames: int) -> Floats:
+    with VideoReader(path) as reader:
+        pictures = [frame.pixels for frame in reader]
+    wanted = sorted({round(at) for at in np.linspace(0, len(pictures) - 1, frames)})
+    return np.stack([detector.look(pictures[at])[1] for at in wanted])
+
+
+def _summary(path: Path, detector: CompactDetector) -> Floats:
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise InputError(f"{path} is not a picture")
+    return detector.look(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))[1][None]
+
+
+def fit(shown: Sequence[Shown], config: SceneTagsTraining) -> Layer:
+    """The layer that explains them best; every word weighs the same, however often it is known."""
+    data = np.concatenate([one.summaries for one in shown])
+    rows = [len(one.summaries) for one in shown]
+    true = np.repeat(np.stack([one.true for one in shown]), rows, axis=0)
+    weight = np.repeat([one.weight / n for one, n in zip(shown, rows, strict=True)], rows)[:, None]
+    mean, scale = data.mean(axis=0), (data.std(axis=0) + LEAST_SPREAD) * np.sqrt(data.shape[1])
+    x = torch.from_numpy(((data - mean) / scale).astype(np.float32))
+    counted = torch.from_numpy((weight * ~np.isnan(true)).astype(np.float32))
+    y = torch.nan_to_num(torch.from_numpy(true))
+    total = counted.sum(dim=0).clamp_min(1e-6)
+    often = ((counted * y).sum(dim=0) / total).clamp(1e-3, 1 - 1e-3)
+    coefficients = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
+    offset = torch.log(often / (1 - often)).requires_grad_()
+    solver = torch.optim.LBFGS([coefficients, offset], max_iter=300, history_size=10, line_search_fn="strong_wolfe")
+
+    def loss() -> Any:
+        solver.zero_grad()
+        wrong = binary_cross_entropy_with_logits(x @ coefficients + offset, y, reduction="none")
+        value = ((wrong * counted).sum(dim=0) / total).sum() + config.ridge * coefficients.square().sum() / 2
+        value.backward()
+        return value
+
+    solver.step(loss)
+    return Layer(coefficients.detach().numpy(), offset.detach().numpy(), mean, scale)
+
+
+def held_back(shown: Sequence[Shown], config: SceneTagsTraining) -> Floats:
+    """Log odds of every word, each clip's and photograph's by a layer that was fitted without it."""
+    part = np.random.default_rng(config.seed).permutation(len(shown)) % config.folds
+    odds = np.zeros((len(shown), len(WORDS)), dtype=np.float32)
+    for fold in range(config.folds):
+        layer = fit([one for one, of in zip(shown, part, strict=True) if of != fold], config)
+        for index in np.flatnonzero(part == fold).tolist():
+            odds[index] = layer.evidence(shown[index].summaries)
+    return odds
+
+
+def least_probability(odds: Floats, true: Floats, config: SceneTagsTraining) -> tuple[float, int, int] | None:
+    """The least probability from which a word may be said, how often it is then said, and how often rightly.
+
+    ``None`` where no such probability is vouched for by enough examples.
+    """
+    known = ~np.isnan(true)
+    order = np.argsort(-odds[known], kind="stable")
+    right = np.cumsum(true[known][order])
+    said = np.arange(1, len(order) + 1)
+    fine = np.flatnonzero((right >= config.precision * said) & (right >= config.evidence))
+    if not len(fine):
+        return None
+    last = int(fine[-1])
+    return float(1 / (1 + np.exp(-odds[known][order][last]))), int(said[last]), int(right[last])
+
+
+def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Path:
+    """Fit, check, write ``compact-scene-tags.safetensors`` and ``log.json``.
+
+    Returns:
+        Path of the weights.
+    """
+    config = config or SceneTagsTraining()
+    started = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    detector: CompactDetector = load("compact-detector")
+    shown = gather(media, detector, config)
+    odds, true = held_back(shown, config), np.stack([one.true for one in shown])
+    clips = np.array([len(one.summaries) > 1 for one in shown])
+    least: dict[str, float] = {}
+    log: dict[str, Any] = {}
+    for column, word in enumerate(WORDS):
+        of = [part for part in (clips, ~clips) if np.nansum(true[part, column]) >= config.evidence]
+        found = [least_probability(odds[part, column], true[part, column], config) for part in of]
+        log[word] = {"examples": [int(np.nansum(true[part, column])) for part in (clips, ~clips)], "said": found}
+        settled = [one for one in found if one is not None]
+        if settled and len(settled) == len(found):  # clips and photographs, wherever there are enough, must both agree
+            least[word] = round(max(one[0] for one in settled), 4)
+    layer = fit(shown, config)
+    about = {
+        "words": json.dumps(WORDS),
+        "least": json.dumps(least),
+        "detector": detector.revision,
+        "format": "1",
+    }
+    tensors: dict[str, NDArray[Any]] = {
+        "weight": layer.weight.astype(np.float16),
+        "offset": layer.offset.astype(np.float16),
+        "mean": layer.mean.astype(np.float16),
+        "scale": layer.scale.astype(np.float32),
+    }
+    path = out / f"{SHIPPED}.safetensors"
+    save_file(tensors, path, about)
+    record = {"seconds": round(time.monotonic() - started, 1), "shown": len(shown), "least": least, "words": log}
+    (out / "log.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of :func:`train`."""
+    parser = argparse.ArgumentParser(prog="lgvsc train scene-tags", description="Train the captioner's scene tags.")
+    parser.add_argument("--media", type=Path, required=True, help="folder with train, stills/bsds_train, ...")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the log")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    train(given.media, given.out, SceneTagsTraining(seed=given.seed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The language of captions that name what they see."""
+
+import pytest
+
+from lgvsc.semantics.backends.compact.gist import DOES, Group, Telling, gist
+
+
+def group(kind="person", count=1, **other):
+    return Group(**{"kind": kind, "count": count, "size": "large", "colour": "grey", "place": "left"} | other)
+
+
+@pytest.mark.parametrize(
+    ("tags", "groups", "said"),
+    [
+        ("out street", [group("car", 2)], "two cars outdoors on a street"),
+        ("in kitchen room", [group()], "a person indoors in a kitchen"),
+        ("woman portrait out", [group()], "the face of a woman outdoors"),
+        ("animal cat in", [], "a cat indoors"),
+        ("animal", [group("dog")], "a dog"),
+        ("sea sky water out", [], "the sea and the sky outdoors"),
+        ("ballgame out", [group(count=9)], "many people in a ball game outdoors"),
+        ("aerial city", [], "a city, seen from the air"),
+        ("food closeup", [], "food, in close-up"),
+        ("", [], "a view"),
+    ],
+)
+def test_one_sentence_says_who_and_where(tags, groups, said):
+    assert gist(frozenset(tags.split()), tuple(groups)) == said
+
+
+def test_a_group_is_said_with_count_size_colour_place_and_what_it_does():
+    assert str(group(does="moves left")) == "large grey person at left, moves left"
+    assert str(group(count=3, does="comes nearer")) == "three large grey people at left, come nearer"
+    assert str(group(count=2, does="goes farther")) == "two large grey people at left, go farther"
+    assert DOES[0] == ""
+
+
+def test_sentences_stand_in_order_of_importance():
+    telling = Telling(
+        tags=frozenset(("out",)),
+        groups=(group("car"),),
+        light="dim",
+        later_light="bright",
+        camera="static",
+        pace="slow",
+    )
+    assert str(telling) == (
+        "A car outdoors. Large grey car at left. Dim light. Camera static, slow. Then bright light."
+    )
