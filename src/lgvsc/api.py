@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lgvsc import inspection, link
+from lgvsc.channel.radio import RadioConfig
+from lgvsc.channel.sigmf import SigmfPaths
 from lgvsc.config import load_config, parse_settings
-from lgvsc.core.files import check_outputs, check_suffix, rebuilt_path, sidecar_of
+from lgvsc.core.files import check_outputs, check_suffix, rebuilt_path, require_file, sidecar_of
+from lgvsc.core.ledger import Ledger
 from lgvsc.inspection import Keyframes
+from lgvsc.link import Arrived
 from lgvsc.record import Record
 
 
@@ -46,13 +50,118 @@ def run(
     Raises:
         LgvscError: With one sentence that says what is wrong and what to do.
     """
-    source = Path(video)
+    source = require_file(Path(video), "a video")
     target = Path(output) if output is not None else rebuilt_path(source)
     check_outputs(target, sidecar_of(target), force=force, inputs=(source,))
     check_suffix(target)
     named: dict[str, Any] = {"channel.snr_db": snr_db, "channel.kind": channel, "coding.budget": budget}
     named |= {"seed": seed} if seed is not None else {}
     return link.run(source, load_config(preset, scheme, named | parse_settings(settings)), output=target)
+
+
+def send(
+    video: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    preset: str = "compact",
+    scheme: str = "skem-dsa",
+    snr_db: float = 10.0,
+    budget: str = "",
+    samples_per_symbol: int | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    force: bool = False,
+) -> Ledger:
+    """The transmitter alone: ``OUTPUT.lgvsc``, the message to read, and the symbols as a SigMF recording.
+
+    Args:
+        video: Any file that FFmpeg can read.
+        output: Stem of the files: ``tx`` makes ``tx.lgvsc``, ``tx.sigmf-data`` and ``tx.sigmf-meta``.
+        preset, scheme, budget, settings: See :func:`run`.
+        snr_db: What the transmitter believes of the channel, Es/N0 in dB.
+        samples_per_symbol: 2 to 32 writes a waveform for a radio; ``None`` the symbols themselves.
+        force: Replace existing outputs.
+
+    Returns:
+        The ledger: ``ledger.symbols`` by purpose, ``ledger.cbr``.
+
+    Raises:
+        LgvscError: With one sentence that says what is wrong and what to do.
+    """
+    source, stem = Path(video), Path(output)
+    message = stem.with_name(stem.name + ".lgvsc")
+    config = load_config(preset, scheme, {"channel.snr_db": snr_db, "coding.budget": budget} | parse_settings(settings))
+    require_file(source, "a video")
+    paths = SigmfPaths.of(stem)
+    check_outputs(message, paths.data, paths.meta, paths.variance, force=force, inputs=(source,))
+    return link.send(source, config, message=message, symbols=stem, samples_per_symbol=samples_per_symbol, force=force)
+
+
+def cross(
+    transmission: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    snr_db: float = 10.0,
+    channel: str = "awgn",
+    seed: int | None = None,
+    radio: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    force: bool = False,
+) -> int:
+    """The channel alone, from recording to recording.
+
+    Args:
+        transmission, output: Stems of recordings, without ``.sigmf-data``.
+        snr_db, channel, seed, settings: See :func:`run`.
+        radio: What radios add to a waveform, as fields of :class:`lgvsc.channel.radio.RadioConfig`.
+        force: Replace an existing output.
+
+    Returns:
+        The number of symbols, or of samples of a waveform.
+
+    Raises:
+        LgvscError: With one sentence that says what is wrong and what to do.
+    """
+    source, target = SigmfPaths.of(transmission), SigmfPaths.of(output)
+    named: dict[str, Any] = {"channel.snr_db": snr_db, "channel.kind": channel}
+    named |= {"seed": seed} if seed is not None else {}
+    config = load_config(settings=named | parse_settings(settings))
+    check_outputs(target.data, target.meta, target.variance, force=force, inputs=(source.data, source.meta))
+    radios = RadioConfig.of(radio) if radio is not None else None
+    return link.cross(Path(transmission), config, received=Path(output), radio=radios, force=force)
+
+
+def receive(
+    recording: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    preset: str = "compact",
+    scheme: str = "skem-dsa",
+    seed: int | None = None,
+    samples_per_symbol: float | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    force: bool = False,
+) -> Arrived:
+    """The receiver alone. It reads the recording and its own configuration, nothing else.
+
+    Args:
+        recording: Stem of a recording, without ``.sigmf-data``.
+        output: The rebuilt video.
+        preset, scheme, seed, settings: See :func:`run`; they have to be those of the transmitter where it counts.
+        samples_per_symbol: Of a waveform that a radio recorded at a rate of its own; ``None``: see the recording.
+        force: Replace an existing output.
+
+    Returns:
+        What arrived: ``frames``, ``lost`` by part, ``origins`` of frames, ``notes``.
+
+    Raises:
+        LgvscError: With one sentence that says what is wrong and what to do.
+    """
+    source, target = SigmfPaths.of(recording), Path(output)
+    named = {"seed": seed} if seed is not None else {}
+    config = load_config(preset, scheme, named | parse_settings(settings))
+    check_outputs(target, sidecar_of(target), force=force, inputs=(source.data, source.meta))
+    check_suffix(target)
+    return link.receive(Path(recording), config, output=target, samples_per_symbol=samples_per_symbol)
 
 
 def find_keyframes(

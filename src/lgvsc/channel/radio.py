@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +37,18 @@ class RadioConfig:
     phase_rad: float = 0.0
     gain: float = 1.0
     dc: float = 0.0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> RadioConfig:
+        """From names and values.
+
+        Raises:
+            ConfigError: A name that no setting has, or a value out of range.
+        """
+        for name in values:
+            if name not in cls.__slots__:
+                raise ConfigError(f"no radio setting is called {name!r}; there are {', '.join(cls.__slots__)}")
+        return cls(**values)
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

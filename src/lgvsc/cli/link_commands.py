@@ -399,9 +399,4 @@ def parse_radio(settings: list[str]) -> RadioConfig:
     from lgvsc.channel.radio import RadioConfig
     from lgvsc.config import parse_settings
 
-    values = parse_settings(settings)
-    known = RadioConfig.__slots__
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise ConfigError(f"no radio setting is called {unknown[0]!r}; there are {', '.join(known)}")
-    return RadioConfig(**values)
+    return RadioConfig.of(parse_settings(settings))
