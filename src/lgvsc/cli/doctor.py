@@ -91,7 +91,8 @@ def check_python() -> Check:
 def check_torch() -> Check:
     import torch
 
-    return Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    count = torch.get_num_threads()
+    return Check("torch", "ok", f"{torch.__version__}, {count} {'thread' if count == 1 else 'threads'}")
 
 
 def check_torchvision() -> Check:
@@ -107,7 +108,7 @@ def check_torchvision() -> Check:
             f"{installed('torchvision')} cannot be imported beside torch {installed('torch')}: {said(error)}",
             "lgvsc does not need it: pip uninstall torchvision, or install the build made for your torch",
         )
-    return Check("torchvision", "ok", f"{installed('torchvision')}, works, not needed")
+    return Check("torchvision", "ok", f"{installed('torchvision')} works, and is not needed")
 
 
 def check_processor() -> Check:
@@ -121,15 +122,15 @@ def check_memory() -> Check:
         return Check("memory", "ok", "this system does not say how much it has")
     words = f"{total:.1f} GB" + (f", {free:.1f} GB free" if free is not None else "")
     if (free if free is not None else total) < NEEDED_GB:
-        return Check("memory", "warn", f"{words}; a run wants about {NEEDED_GB:g} GB", "close other programs")
+        return Check("memory", "warn", f"{words}; a run needs about {NEEDED_GB:g} GB", "close other programs")
     return Check("memory", "ok", words)
 
 
 def check_disk() -> Check:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free < DISK_GB:
-        return Check("disk", "warn", f"{free:.1f} GB free here", "make room, or write elsewhere with -o")
-    return Check("disk", "ok", f"{free:.1f} GB free here")
+        return Check("disk", "warn", f"{free:.1f} GB are free here", "make room, or write elsewhere with -o")
+    return Check("disk", "ok", f"{free:.1f} GB are free here")
 
 
 def check_gpu() -> Check:
@@ -159,7 +160,7 @@ def check_encoders() -> Check:
     missing = [name for name in ENCODERS if name not in present]
     words = f"PyAV {av.__version__} writes with {', '.join(present)}"
     if missing:
-        return Check("video files", "warn", f"{words}; without {', '.join(missing)} some baselines cannot run")
+        return Check("video files", "warn", f"{words}; baselines that need {', '.join(missing)} cannot run")
     return Check("video files", "ok", words)
 
 
@@ -172,7 +173,7 @@ def check_opencv() -> Check:
         return Check(
             "opencv",
             "failed",
-            f"{cv2.__version__} lacks the detectors {', '.join(missing)}",
+            f"{cv2.__version__} lacks the detectors of {', '.join(missing)}",
             "pip install --force-reinstall 'opencv-python-headless>=4.10,<5', alone among OpenCV's packages",
         )
     return Check("opencv", "ok", f"{cv2.__version__} with detectors of faces, people and cats")
@@ -203,7 +204,7 @@ def check_weights() -> Check:
 
 
 def check_extras() -> list[Check]:
-    """What comes with ``lgvsc[demo]``, ``lgvsc[bench]`` and ``lgvsc[ray]``."""
+    """What comes with ``lgvsc[demo]`` and the other extras that a compact run may want."""
     wanted = [
         ("skimage", "scikit-image", "demo", "the sample clip"),
         ("imageio_ffmpeg", "imageio-ffmpeg", "bench", "VMAF"),
@@ -211,6 +212,7 @@ def check_extras() -> list[Check]:
         ("bjontegaard", "bjontegaard", "bench", "BD-rates of lgvsc compare"),
         ("pyarrow", "pyarrow", "bench", "the Parquet table of lgvsc compare"),
         ("ray", "ray", "ray", "--engine ray for several videos"),
+        ("cryptography", "cryptography", "live", "--key for packets over UDP"),
     ]
     checks = []
     for module, package, extra, use in wanted:
@@ -219,7 +221,10 @@ def check_extras() -> list[Check]:
         else:
             checks.append(
                 Check(
-                    f"extra {extra}", "warn", f"{package} is not installed: no {use}", f"pip install 'lgvsc[{extra}]'"
+                    f"extra {extra}",
+                    "warn",
+                    f"{package} is not installed, so there is no {use.removeprefix('the ')}",
+                    f"pip install 'lgvsc[{extra}]'",
                 )
             )
     return checks
@@ -262,33 +267,40 @@ def shipped(config: Config) -> bool:
 
 def check_large_preset(name: str, config: Config) -> Check:
     """Whether the weights of a preset are here, without reading gigabytes of them."""
-    from lgvsc.errors import LgvscError
-    from lgvsc.models.catalog import catalog, find
+    from lgvsc.errors import LgvscError, MissingResourceError
+    from lgvsc.models.catalog import catalog, find, in_bytes
     from lgvsc.models.fitting import nearest_that_fits, what_is_short
     from lgvsc.models.hub import missing_library, pinned, weights_folder
     from lgvsc.world.backends.opensora.weights import find_folders
 
-    missing, pins, machine = [], [], this_machine()
+    machine, size = this_machine(), 0
+    short, absent, to_do, pins = [], [], [], []
     for card in map(find, roles(config)):
-        short = what_is_short(card, machine, here=True)
-        if short:
+        size += card.size_bytes * bool(card.hub) + sum(find(part).size_bytes for part in card.parts)
+        if words := what_is_short(card, machine, here=True):
             other = nearest_that_fits(card, catalog().values(), machine)
-            missing.append(short + (f", nearest that fits is {other.name}" if other else ", and nothing else fits"))
+            short.append(words + (f" (the nearest that fits is {other.name})" if other else " (nothing else fits)"))
         try:
             missing_library(card)
+        except MissingResourceError:
+            to_do.append(f"pip install 'lgvsc[{card.extra}]'")
+        try:
             if card.hub or card.folder:
                 weights_folder(card)
                 pin = pinned(card.hub) if card.hub else None
                 pins.append(
                     f"{card.name} at {pin.revision[:12]}, pinned {pin.day}" if pin else f"{card.name} not pinned"
                 )
-            elif card.name == "opensora-1.2":
+            elif card.parts:
                 find_folders(config.opensora)
         except LgvscError as error:
-            missing.append(said(error))
-    if missing:
-        return Check(f"preset {name}", "warn", "; ".join(missing), "see lgvsc models list")
-    return Check(f"preset {name}", "ok", f"its weights are here{': ' if pins else ''}{'; '.join(pins)}")
+            absent.append(card.name)
+            convert = "models convert" in str(error)
+            to_do.append(f"lgvsc models {'convert' if convert else 'pull'} {card.name}")
+    told = [f"its weights are {in_bytes(size)}", *([f"not here: {', '.join(absent)}"] if absent else pins), *short]
+    if absent or short:
+        return Check(f"preset {name}", "warn", "; ".join(told), " && ".join(dict.fromkeys(to_do)))
+    return Check(f"preset {name}", "ok", "; ".join([*told, "all here"]))
 
 
 def check_open_sora() -> Check:
@@ -303,7 +315,7 @@ def check_open_sora() -> Check:
     gpu = torch.cuda.is_available()
     seconds = cost.flop / matmul_flop_per_s(gpu) / (frames / fps)
     words = (
-        f"{video_gb:.1f} GB of weights in bfloat16, {text_gb:.0f} GB for its text encoder in main memory; "
+        f"it has {video_gb:.1f} GB of weights in bfloat16, and {text_gb:.0f} GB for its text encoder in main memory; "
         f"{cost.flop / 1e15:.2f} PFLOP for {frames} frames of 240x426, so at least {duration(seconds)} per second of "
         f"video {'on the GPU' if gpu else 'without a GPU'}, reckoned from its speed in matrix products; "
         "the LGVSC paper reports 24.5 s on an RTX 4080 SUPER"

@@ -84,7 +84,11 @@ def test_a_preset_whose_weights_are_not_here_is_a_warning_with_the_way_to_them(m
     monkeypatch.setattr("lgvsc.models.hub.hub_cache", lambda: None)
     checks = {check.name: check for check in doctor.check_presets()}
     assert checks["preset paper"].status == "warn"
-    assert "internvl2-8b" in checks["preset paper"].detail and "opensora-stdit3" in checks["preset paper"].detail
+    detail, remedy = checks["preset paper"].detail, checks["preset paper"].remedy
+    assert "its weights are 42.1 GB" in detail  # the catalogue's sum
+    assert "internvl2-8b" in detail and "opensora-1.2" in detail
+    assert "lgvsc models pull internvl2-8b" in remedy and "lgvsc models pull opensora-1.2" in remedy
+    assert "its weights are 24.9 GB" in checks["preset modern"].detail
 
 
 def test_open_soras_needs_are_reckoned(monkeypatch):
