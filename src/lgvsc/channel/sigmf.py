@@ -345,7 +345,11 @@ class SigmfReader:
         usable = list(DATATYPES) if self.samples_per_symbol is not None else ["cf32_le"]
         if not isinstance(name, str) or name not in usable:
             what = "a waveform" if self.samples_per_symbol is not None else "symbols"
-            raise InputError(f"{self.paths.meta} has datatype {str(name)[:20]!r}; {what} can be {', '.join(usable)}")
+            hint = "; read a radio's recording with --samples-per-symbol, its sample rate over the symbol rate"
+            raise InputError(
+                f"{self.paths.meta} has datatype {str(name)[:20]!r}; {what} can be {', '.join(usable)}"
+                + hint * (what == "symbols" and name in DATATYPES)
+            )
         return DATATYPES[name]
 
     def _pieces(

@@ -20,7 +20,7 @@ from lgvsc.cli.options import (
 )
 from lgvsc.cli.reading import Sayer, read_through
 from lgvsc.cli.tables import table
-from lgvsc.core.files import make_folder, refuse_doubles, require_files
+from lgvsc.core.files import make_folder, refuse_doubles, refuse_inputs, require_files
 
 if TYPE_CHECKING:
     from lgvsc.experiments.compare import Cell
@@ -74,6 +74,7 @@ def compare(
     videos = listed(videos)
     refuse_doubles(videos, "results")
     require_files(videos, "a video")
+    refuse_inputs([output / "side-by-side" / f"{video.stem}.mp4" for video in videos], videos)
     make_folder(output)
 
     from lgvsc.config import parse_settings

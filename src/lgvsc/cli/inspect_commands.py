@@ -28,7 +28,7 @@ from lgvsc.cli.options import (
 )
 from lgvsc.cli.reading import on_open, say_notes
 from lgvsc.cli.tables import cost_table, table
-from lgvsc.core.files import atomic_write, check_outputs, require_files
+from lgvsc.core.files import atomic_write, check_outputs, make_folder, require_files
 from lgvsc.errors import InputError
 
 if TYPE_CHECKING:
@@ -234,6 +234,8 @@ def calibrate(
     """
     if output:
         check_outputs(output, force=force)
+    else:
+        make_folder(cache_folder() / "thresholds")
     if (target_cbr is None) == (target_keyframes is None):
         raise typer.BadParameter("give one of --target-cbr and --target-keyframes")
     config = resolve(preset, "skem-dsa", settings)
@@ -267,9 +269,7 @@ def threshold_path(identity: dict[str, Any]) -> Path:
     from lgvsc.semantics.thresholds import digest
 
     judge = str(identity["judge"]["model"]).replace("/", "--")
-    folder = cache_folder() / "thresholds"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{judge}-{identity['mode']}-{identity['focus']}-{digest(identity)}.json"
+    return cache_folder() / "thresholds" / f"{judge}-{identity['mode']}-{identity['focus']}-{digest(identity)}.json"
 
 
 def printable(text: str | None) -> str:

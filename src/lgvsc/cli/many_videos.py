@@ -11,7 +11,7 @@ import typer
 from lgvsc.cli.options import note, print_json
 from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import cost_table, table
-from lgvsc.core.files import check_outputs, refuse_doubles
+from lgvsc.core.files import check_outputs, make_folder, refuse_doubles
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
@@ -62,13 +62,11 @@ def send_many(
     from lgvsc.experiments.jobs.job import Job
 
     refuse_doubles(videos, "messages")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     jobs = [Job(video, folder / video.stem, force) for video in videos]
-    for job in jobs:
-        stem = str(job.target)
-        check_outputs(
-            Path(f"{stem}.lgvsc"), Path(f"{stem}.sigmf-data"), Path(f"{stem}.sigmf-meta"), force=force, inputs=videos
-        )
+    suffixes = (".lgvsc", ".sigmf-data", ".sigmf-meta", ".lgvsc-n0")
+    made = [Path(f"{job.target}{suffix}") for job in jobs for suffix in suffixes]
+    check_outputs(*made, force=force, inputs=videos)
     done = run_jobs(jobs, config, workers, said(quiet))
     found = [result for result in done if not result.error]
     rows = [

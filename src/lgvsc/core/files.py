@@ -116,14 +116,8 @@ def check_outputs(*paths: Path | None, force: bool, inputs: Iterable[Path | None
         OutputExistsError: One of them exists and ``force`` is off.
         ConfigError: One of them is an input, or the same as another, or no file, or cannot be written.
     """
-    outputs, sources = [path for path in paths if path is not None], [path for path in inputs if path is not None]
-    for path in outputs:
-        if URL.match(str(path)):
-            raise ConfigError(f"{path} is a URL; outputs are files on this computer")
-        for source in sources:
-            if same_file(path, source):
-                alias = "" if path == source else f", which is the input {source}"
-                raise ConfigError(f"{path} would be replaced{alias or ', and it is an input'}; give another output")
+    outputs = [path for path in paths if path is not None]
+    refuse_inputs(outputs, inputs)
     for index, path in enumerate(outputs):
         if any(same_file(path, other) for other in outputs[:index]):
             raise ConfigError(f"two outputs would be {path}; give each its own name")
@@ -139,6 +133,22 @@ def check_outputs(*paths: Path | None, force: bool, inputs: Iterable[Path | None
     refuse_existing(*outputs, force=force)
     for path in outputs:
         check_place(path)
+
+
+def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> None:
+    """Check that what a command writes is nothing that it reads, under whatever name.
+
+    Raises:
+        ConfigError: It is, or it is a URL.
+    """
+    sources = [path for path in inputs if path is not None]
+    for path in outputs:
+        if URL.match(str(path)):
+            raise ConfigError(f"{path} is a URL; outputs are files on this computer")
+        for source in sources:
+            if same_file(path, source):
+                alias = "" if path == source else f", which is the input {source}"
+                raise ConfigError(f"{path} would be replaced{alias or ', and it is an input'}; give another output")
 
 
 def check_place(path: Path) -> None:
@@ -196,6 +206,8 @@ def make_folder(path: Path) -> None:
     Raises:
         ConfigError: They cannot.
     """
+    if URL.match(str(path)):
+        raise ConfigError(f"{path} is a URL; outputs are files on this computer")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

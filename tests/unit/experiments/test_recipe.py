@@ -92,6 +92,12 @@ def test_clips_are_cut_to_frames_rate_and_a_square(tmp_path):
     levels = got.frames.mean(axis=(1, 2, 3)) / 7
     assert np.allclose(levels, [1, 4, 7, 10, 13, 16, 19, 22], atol=0.8)  # every third frame
     assert sampled(tmp_path / "long.mp4", tmp_path / "clips", frames=8, fps=4, side=32) == made
+    other = tmp_path / "elsewhere" / "long.mp4"
+    other.parent.mkdir()
+    write_video(other, Video(read_video(tmp_path / "long.mp4").frames[::-1].copy(), Fraction(12)))
+    before = made.read_bytes()
+    sampled(other, tmp_path / "clips", frames=8, fps=4, side=32)
+    assert made.read_bytes() != before  # of another source with the same name
     with pytest.raises(InputError, match="has 6 of 8 frames"):
         sampled(tmp_path / "long.mp4", tmp_path / "clips", frames=8, fps=4, side=32, start_s=1.0)
 

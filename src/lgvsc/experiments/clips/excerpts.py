@@ -11,13 +11,14 @@ import av
 from lgvsc.core.files import part_path
 from lgvsc.core.video import OnNotes, VideoReader
 from lgvsc.errors import InputError
+from lgvsc.record import fingerprint
 from lgvsc.training.pictures import square
 
 
 def excerpt(source: Path, seconds: float, folder: Path, on_notes: OnNotes = lambda _: None) -> Path:
     """The first ``seconds`` of a video, coded without loss in RGB.
 
-    A file that was made before is taken as it is. The same source, length and x264 give the same bytes, and these
+    A file that was made of it before is taken as it is. The same source, length and x264 give the same bytes, and these
     name the clip wherever noise is drawn.
 
     Args:
@@ -27,7 +28,7 @@ def excerpt(source: Path, seconds: float, folder: Path, on_notes: OnNotes = lamb
         InputError: The source is no video.
     """
     path = folder / f"{source.stem}.{seconds:g}s.mp4"
-    if path.is_file():
+    if made_of(path, source):
         return path
     folder.mkdir(parents=True, exist_ok=True)
     part = part_path(path)
@@ -44,6 +45,7 @@ def excerpt(source: Path, seconds: float, folder: Path, on_notes: OnNotes = lamb
             container.mux(stream.encode(None))
             on_notes(reader.notes)
         part.replace(path)
+        origin_of(path).write_text(fingerprint(source) + "\n", encoding="utf-8")
     finally:
         part.unlink(missing_ok=True)
     return path
@@ -61,7 +63,7 @@ def sampled(
 ) -> Path:
     """A few frames of a video at a rate of its own, their middle scaled to a square, coded without loss in RGB.
 
-    A file that was made before is taken as it is. GVSC's clips are made like this: 8 frames of 256 x 256 at 4 fps.
+    A file that was made of it before is taken as it is. GVSC's clips are made like this: 8 frames of 256x256 at 4 fps.
 
     Args:
         start_s: Where in the source to begin.
@@ -72,7 +74,7 @@ def sampled(
     """
     at = f"@{start_s:g}" if start_s else ""
     path = folder / f"{source.stem}{at}.{frames}x{side}.{fps}fps.mp4"
-    if path.is_file():
+    if made_of(path, source):
         return path
     folder.mkdir(parents=True, exist_ok=True)
     pictures = []
@@ -96,6 +98,22 @@ def sampled(
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
         part.replace(path)
+        origin_of(path).write_text(fingerprint(source) + "\n", encoding="utf-8")
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def made_of(path: Path, source: Path) -> bool:
+    """Whether a file is there and was made of this source, not of another one of the same name."""
+    if not path.is_file():
+        return False
+    origin = origin_of(path)
+    if origin.is_file():
+        return origin.read_text(encoding="utf-8").strip() == fingerprint(source)
+    return path.stat().st_mtime >= source.stat().st_mtime  # of a release that did not write it down
+
+
+def origin_of(path: Path) -> Path:
+    """Where the digest of what a clip was made of stands."""
+    return path.with_name(f"{path.name}.source")
