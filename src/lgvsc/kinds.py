@@ -23,7 +23,7 @@ from lgvsc.core.video import VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
 from lgvsc.models.hub import revision_here
-from lgvsc.schemes.auto import AutoReceiver, Family, choose_scheme
+from lgvsc.schemes.auto import AutoReceiver, Family, Goal, choose_scheme
 from lgvsc.schemes.conventional import ConventionalConfig, ConventionalScheme
 from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
 from lgvsc.schemes.dvst import DvstScheme, DvstSchemeConfig
@@ -284,7 +284,8 @@ def _choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
     cbr = planning.allowed_cbr(video, config)
     if cbr is None:
         raise ConfigError("scheme auto weighs schemes at a budget; give one, for example --budget 6e-4cbr")
-    verdict = choose_scheme(config.believed_snr_db, cbr, config.auto.objective)
+    goal: Goal = config.auto.objective or ("lpips" if config.objective == "look" else "ms_ssim")
+    verdict = choose_scheme(config.believed_snr_db, cbr, goal)
     return with_chosen_scheme(config, verdict.scheme), verdict.reason
 
 

@@ -74,10 +74,11 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     keyframes = replace(config.keyframes, mean_spacing_frames=0)  # the budget says how many there may be
     config = config.model_copy(update={"message": message, "keyframes": keyframes})
     if config.keyframes.method != "skem":
-        return config, [*choices, *too_many_segments(video, config, per_frame)]
+        _, count = skim_lengths(video, config.keyframes)
+        return config, beyond_budget(video, config, per_frame, count or 1) + choices
     if config.message.send_keyframes and config.message.send_closing:
         return plan_keyframes(source, config, per_frame, choices)
-    return raise_threshold(source, config, allowed_per_s, choices)
+    return raise_threshold(source, config, allowed_per_s, beyond_budget(video, config, per_frame, 1) + choices)
 
 
 def plan_keyframes(
@@ -102,6 +103,7 @@ def plan_keyframes(
     meant = sum(plan.by_meaning for plan in plans)
     measure = "1 - LPIPS" if config.objective == "look" else "MS-SSIM"
     choices = [
+        *beyond_budget(video, config, per_frame, count),
         *choices,
         f"objective {config.objective}: {count} segments in {until} frames, keyframes at a CBR of about {cbr:.4f}, "
         f"{measure} {sum(p.quality * (p.stop - p.starts[0]) for p in plans) / until:.3f} tried at {snr_db:g} dB; "
@@ -159,19 +161,20 @@ def raise_threshold(
     return config.model_copy(update={"keyframes": replace(config.keyframes, threshold=threshold)}), choices
 
 
-def too_many_segments(video: VideoFormat, config: Config, per_frame: float) -> list[str]:
-    """A warning where equal segments cost more than the budget, however bad their pictures."""
-    if video.frames is None or not config.message.send_keyframes:
+def beyond_budget(video: VideoFormat, config: Config, per_frame: float, segments: int) -> list[str]:
+    """What has to be said first where a budget cannot be kept, however bad the pictures."""
+    if video.frames is None:
         return []
-    _, count = skim_lengths(video, config.keyframes)
-    if count is None:
-        return []
-    pictures = count + config.message.send_closing
-    least = pictures * MIN_KEYFRAME_CBR * 3 * video.height * video.width + count * segment_symbols(config)
-    allowed = per_frame * video.frames
-    if least <= allowed:
-        return []
-    return [f"{count} segments cost {least / allowed:.2f} times the budget at least; give fewer"]
+    pictures = segments + config.message.send_closing if config.message.send_keyframes else 0
+    volume = 3 * video.height * video.width
+    shortest = min(MIN_CAPTION_BYTES, config.message.caption_max_bytes)
+    for caption_bytes, certainty in ((shortest, "cannot"), (config.message.caption_max_bytes, "may not")):
+        least = pictures * MIN_KEYFRAME_CBR * volume + segments * _segment_symbols(caption_bytes, config)
+        if least > per_frame * video.frames:
+            share = least / (per_frame * video.frames)
+            count = "one segment" if segments == 1 else f"{segments} segments"
+            return [f"the budget {certainty} be kept: {count} with the smallest pictures take {share:.3g} times it"]
+    return []
 
 
 def curve_of(source: VideoReader, config: Config) -> ClipCurve:

@@ -50,8 +50,17 @@ def test_equal_segments_beyond_the_budget_are_told():
         settings = {"coding.budget": "2e-3cbr", "keyframes.segments": segments}
         return kinds.fit_to_budget(Source(), load_config(scheme="skim-dsa", settings=settings))[1]
 
-    assert not any("times the budget" in choice for choice in choices(2))
-    assert "25 segments cost" in choices(25)[-1] and "times the budget at least" in choices(25)[-1]
+    assert not any("be kept" in choice for choice in choices(2))
+    assert choices(25)[0].startswith("the budget cannot be kept: 25 segments")
+
+
+@pytest.mark.parametrize("scheme", ["skem-dsa", "skim-dsa", "text-only"])
+def test_a_budget_below_one_segment_is_told_first(tmp_path, scheme):
+    path = tmp_path / "a.mp4"
+    write_video(path, Video(np.full((4, 96, 128, 3), 80, np.uint8), Fraction(25)))
+    settings = {"coding.budget": "1symbols", "keyframes.segments": 1}
+    report = lgvsc.run(path, scheme=scheme, output=tmp_path / "b.mp4", settings=settings).report()
+    assert report["choices"][0].startswith("the budget cannot be kept: one segment")
 
 
 @pytest.mark.parametrize("objective", ["look", "structure"])
@@ -67,7 +76,7 @@ def test_a_plan_is_sent_as_it_was_made_and_within_the_budget(tmp_path, objective
     assert report["objective"] == objective and any(objective in choice for choice in report["choices"])
     assert [segment["start"] for segment in report["segments"]] == planned
     assert 20 in planned  # the new scene
-    assert 0.9 * 8e-3 < report["cbr"] <= 8e-3
+    assert 0.9 * 8e-3 < report["cbr"] <= 8e-3 and "be kept" not in report["choices"][0]
 
 
 def test_an_unknown_objective_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -11,6 +12,8 @@ from lgvsc.errors import ConfigError
 
 MIN_KEYFRAME_CBR = 0.003  # below this a keyframe says less than its caption
 MAX_KEYFRAME_CBR = 0.08  # above this more symbols no longer show
+CEILING_S = 3.0  # a video this long or longer stays below the ceiling that holds without a budget
+DENSEST_S = 0.2  # and so often may a segment begin until then
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ class PicturePlan:
 class KeyframeAllowance:
     """Symbols that the pictures of each segment may cost, so that the whole video stays within its budget.
 
-    Without a budget every picture gets ``keyframe_cbr``. With one, every frame of a segment earns its share, words
+    Without a budget every picture gets ``keyframe_cbr``, or less where segments come so thick that a video of three
+    seconds would cost more than ``max_cbr``. With one, every frame of a segment earns its share, words
     and numbers are paid first, and pictures get the rest; what a segment does not spend the next one may. With a plan,
     the pictures of a piece get the same, the first ones on credit.
 
@@ -98,6 +102,7 @@ class KeyframeAllowance:
         keyframe_cbr: Symbols of one picture over ``3 x H x W`` where there is no budget.
         symbols_per_frame: The budget, from :meth:`Budget.symbols_per_frame`; ``None`` for no budget.
         plan: Which pictures will come.
+        max_cbr: Ceiling without a budget, of a video of :data:`CEILING_S` or more; 0 for none.
     """
 
     def __init__(
@@ -106,7 +111,10 @@ class KeyframeAllowance:
         keyframe_cbr: float,
         symbols_per_frame: float | None,
         plan: PicturePlan | None = None,
+        max_cbr: float = 0.0,
     ) -> None:
+        self._fps = float(video.fps)
+        self._max_cbr = max_cbr
         self._volume = 3 * video.height * video.width
         self._keyframe_cbr = keyframe_cbr
         self._per_frame = symbols_per_frame
@@ -116,14 +124,25 @@ class KeyframeAllowance:
 
     def picture_symbols(self, frames: int, other_symbols: int, pictures: int) -> int:
         """Symbols for each of ``pictures`` pictures in a segment of ``frames`` frames."""
-        if self._per_frame is None:
-            return round(self._keyframe_cbr * self._volume)
-        self._credit += self._per_frame * frames - other_symbols
         self._at += frames
+        self._credit -= other_symbols
+        if self._per_frame is None:
+            least = max(self._below_ceiling(other_symbols, pictures), MIN_KEYFRAME_CBR * self._volume)
+            return round(min(self._keyframe_cbr * self._volume, least))
+        self._credit += self._per_frame * frames
         more_frames, segments, more_pictures = self._plan.ahead(self._at) if self._plan else (0, 0, 0)
         ahead = self._per_frame * more_frames - segments * other_symbols  # words of one segment cost about the same
         share = (self._credit + ahead) / max(1, pictures + more_pictures)
-        return round(min(max(share, MIN_KEYFRAME_CBR * self._volume), MAX_KEYFRAME_CBR * self._volume))
+        return int(min(max(share, MIN_KEYFRAME_CBR * self._volume), MAX_KEYFRAME_CBR * self._volume))
+
+    def _below_ceiling(self, other_symbols: int, pictures: int) -> float:
+        """Symbols for each picture that leave room below the ceiling for one more like it, and for many bad ones."""
+        if not self._max_cbr:
+            return math.inf
+        ceiling = self._max_cbr * self._volume * max(self._at, CEILING_S * self._fps)
+        more = max(0.0, CEILING_S - self._at / self._fps) / DENSEST_S
+        kept_back = more * (MIN_KEYFRAME_CBR * self._volume + other_symbols)
+        return (ceiling + self._credit - kept_back) / (max(1, pictures) + 1)
 
     def spend(self, symbols: int) -> None:
         """Take what the pictures really cost from the credit."""

@@ -35,6 +35,8 @@ class CodingConfig:
     Attributes:
         budget: Limit on all symbols, for example ``"6e-4cbr"``; empty for none.
         keyframe_cbr: Symbols of one keyframe over ``3 x H x W`` where there is no budget.
+        max_cbr: Where there is none, keyframes that come thick get less, so that a video of three seconds or more
+            stays below this CBR. 0 for no such limit.
         sketch_symbols: Of each sketch after the first of a segment, on average; the first has always 1024. GVSC's
             0.0026 for eight sketches of a video leaves 438.
         believed_snr_db: What the transmitter thinks the channel's Es/N0 is; ``None``: it knows.
@@ -46,6 +48,7 @@ class CodingConfig:
 
     budget: str = ""
     keyframe_cbr: float = 0.02
+    max_cbr: float = 0.0
     sketch_symbols: int = 438
     believed_snr_db: float | None = None
     mcs: Literal["adaptive", "lgvsc-table-1", "gvsc", "paper"] = "adaptive"
@@ -54,6 +57,8 @@ class CodingConfig:
     def __post_init__(self) -> None:
         if self.budget:
             Budget.parse(self.budget)
+        if not 0 <= self.max_cbr <= 1:
+            raise ConfigError(f"coding.max_cbr is {self.max_cbr}, but it lies in [0, 1]; 0 is no limit")
         if not 0 < self.keyframe_cbr <= 1:
             raise ConfigError(f"coding.keyframe_cbr is {self.keyframe_cbr}, but it lies in (0, 1]; 0.02 is usual")
         if not 16 <= self.sketch_symbols <= 1024:
@@ -136,7 +141,7 @@ class MessageCodec:
         per_frame = None
         if config.budget:
             per_frame = Budget.parse(config.budget).symbols_per_frame(video, bits_per_symbol(self._snr_db))
-        return KeyframeAllowance(video, config.keyframe_cbr, per_frame, self._plan)
+        return KeyframeAllowance(video, config.keyframe_cbr, per_frame, self._plan, config.max_cbr)
 
     # Receiver
 

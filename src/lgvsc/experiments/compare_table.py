@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple, get_type_hints
@@ -91,6 +91,7 @@ class Row:
 
 BILL = ("rx_s_per_s", "rx_parameters")  # of the receiver
 COLUMNS = tuple(field.name for field in fields(Row))
+NEEDED = tuple(field.name for field in fields(Row) if field.default is MISSING)
 
 
 def write_csv(path: Path, rows: Iterable[Row]) -> None:
@@ -104,7 +105,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_csv(path: Path) -> list[Row]:
-    """The rows of a file that :func:`write_csv` made.
+    """The rows of a file that :func:`write_csv` made, in this version or before a metric was added.
 
     Raises:
         InputError: The file is missing, or is no such table.
@@ -115,9 +116,10 @@ def read_csv(path: Path) -> list[Row]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
+            known = [name for name in COLUMNS if name in (reader.fieldnames or ())]
+            if known != list(reader.fieldnames or ()) or not set(NEEDED) <= set(known):
                 raise InputError(f"{path} has other columns than a table of `lgvsc compare`; write to another folder")
-            return [Row(**{name: read(cells[name], kinds[name]) for name in COLUMNS}) for cells in reader]
+            return [Row(**{name: read(cells[name], kinds[name]) for name in known}) for cells in reader]
     except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise error if isinstance(error, InputError) else InputError(f"{path} cannot be read: {error}") from error
 

@@ -21,7 +21,7 @@ Points = dict[tuple[str, float, float], dict[str, list[Row]]]  # (scheme, SNR, C
 
 
 def learn_scheme_choice(table: Path, path: Path) -> auto.Measurements:
-    """Average the table over clips, and write the file that ``auto`` reads.
+    """Average the table over clips, and write the file that ``auto`` reads: whichever qualities the table has.
 
     Only transmissions over AWGN that had a budget count. Clips for which one scheme lacks a result are left out for
     all schemes, so that every mean is over the same clips; a scheme that was not tried on the whole grid is left out.
@@ -34,8 +34,10 @@ def learn_scheme_choice(table: Path, path: Path) -> auto.Measurements:
         InputError: No scheme has the whole grid of SNRs and CBRs, or no clip has results for all that do.
     """
     points: Points = {}
-    for row in read_csv(table):
-        if row.mode == "adaptive" and row.channel == "awgn" and row.snr_def == "esn0" and complete(row):
+    counted = [row for row in read_csv(table) if counts(row)]
+    goals = [goal for goal in auto.GOALS if any(getattr(row, goal) is not None for row in counted)]
+    for row in counted:
+        if all(getattr(row, goal) is not None for goal in goals):
             key = row.scheme, row.snr_db, row.cbr_target or 0.0
             points.setdefault(key, {}).setdefault(row.clip, []).append(row)
     names = list(dict.fromkeys(name for name, _, _ in points if name != "auto"))
@@ -69,16 +71,17 @@ def learn_scheme_choice(table: Path, path: Path) -> auto.Measurements:
     ]
     for name in names:
         lines += ["", "[[scheme]]", f'name = "{name}"', rows("cbr", name, ".4g")]
-        lines += [rows(goal, name, ".4f" if goal != "psnr_db" else ".2f") for goal in auto.GOALS]
+        lines += [rows(goal, name, ".4f" if goal != "psnr_db" else ".2f") for goal in goals]
     text = "\n".join(lines) + "\n"
     with atomic_write(path) as file:
         file.write(text.encode())
     return auto.parse(text)
 
 
-def complete(row: Row) -> bool:
-    """Whether a row has everything that is averaged."""
-    return not row.error and None not in (row.cbr_target, row.cbr, *(getattr(row, goal) for goal in auto.GOALS))
+def counts(row: Row) -> bool:
+    """Whether a row is of a transmission under a budget over AWGN that gave results."""
+    adaptive = row.mode == "adaptive" and row.channel == "awgn" and row.snr_def == "esn0"
+    return adaptive and not row.error and None not in (row.cbr_target, row.cbr)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

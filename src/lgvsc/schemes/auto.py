@@ -28,7 +28,7 @@ from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.conventional import read_control
 
-Goal: TypeAlias = Literal["ms_ssim", "ssim", "psnr_db"]
+Goal: TypeAlias = Literal["ms_ssim", "ssim", "psnr_db", "lpips", "dists"]
 Family: TypeAlias = Literal["generative", "conventional"]
 
 GOALS: tuple[Goal, ...] = get_args(Goal)
@@ -36,8 +36,11 @@ WORDS: dict[Goal, tuple[str, str]] = {
     "ms_ssim": ("MS-SSIM", ".3f"),
     "ssim": ("SSIM", ".3f"),
     "psnr_db": ("PSNR", ".2f"),
+    "lpips": ("LPIPS", ".3f"),
+    "dists": ("DISTS", ".3f"),
 }
-TABLE = "auto.toml"
+DISTANCES: tuple[Goal, ...] = ("lpips", "dists")  # the less the better
+TABLE, TABLE_OF_LOOKS = "auto.toml", "auto_looks.toml"  # for all but distances, and for these
 OVERSHOOT = 1.05  # a scheme that used more than this times the budget does not count as one that fits it
 
 
@@ -46,13 +49,14 @@ class AutoConfig:
     """What ``auto`` goes by.
 
     Attributes:
-        objective: The quality that the chosen scheme has the most of.
+        objective: The quality in which the chosen scheme is the best. Empty: LPIPS where the run's objective is look,
+            MS-SSIM where it is structure.
     """
 
-    objective: Goal = "ms_ssim"
+    objective: Goal | Literal[""] = ""
 
     def __post_init__(self) -> None:
-        if self.objective not in GOALS:
+        if self.objective and self.objective not in GOALS:
             raise ConfigError(f"auto.objective is {self.objective!r}; there are {', '.join(GOALS)}")
 
 
@@ -62,7 +66,7 @@ class Curves:
 
     Attributes:
         used: CBR really used, over the CBR allowed, ``(SNRs, CBRs)``.
-        quality: Mean over clips by objective, ``(SNRs, CBRs)``.
+        quality: Mean over clips by objective, as far as it was measured, ``(SNRs, CBRs)``.
     """
 
     name: str
@@ -114,8 +118,9 @@ def choose_scheme(snr_db: float, cbr: float, goal: Goal = "ms_ssim", known: Meas
         goal: Which quality counts.
         known: What was measured; by default what is shipped.
     """
-    known = known or measurements()
-    ranked = sorted(known.schemes, key=lambda curves: -known.at(curves.quality[goal], snr_db, cbr))
+    known = known or measurements(goal)
+    sign = 1 if goal in DISTANCES else -1
+    ranked = sorted(known.schemes, key=lambda curves: sign * known.at(curves.quality[goal], snr_db, cbr))
     fitting = [curves for curves in ranked if known.at(curves.used, snr_db, cbr) <= OVERSHOOT]
     best = (fitting or sorted(known.schemes, key=lambda curves: known.at(curves.used, snr_db, cbr)))[0]
     name, digits = WORDS[goal]
@@ -147,10 +152,11 @@ def family(name: str) -> Family:
     return "conventional" if name.endswith("-ldpc") else "generative"
 
 
-@lru_cache(maxsize=1)
-def measurements() -> Measurements:
-    """The shipped measurements."""
-    return parse(resources.files("lgvsc.schemes").joinpath(TABLE).read_text(encoding="utf-8"))
+@lru_cache(maxsize=len(GOALS))
+def measurements(goal: Goal = "ms_ssim") -> Measurements:
+    """The shipped measurements of a quality."""
+    table = TABLE_OF_LOOKS if goal in DISTANCES else TABLE
+    return parse(resources.files("lgvsc.schemes").joinpath(table).read_text(encoding="utf-8"))
 
 
 def parse(text: str) -> Measurements:
@@ -161,7 +167,7 @@ def parse(text: str) -> Measurements:
         Curves(
             row["name"],
             np.array(row["cbr_used"], dtype=np.float64) / np.array(cbrs),
-            {goal: np.array(row[goal], dtype=np.float64) for goal in GOALS},
+            {goal: np.array(row[goal], dtype=np.float64) for goal in GOALS if goal in row},
         )
         for row in stored["scheme"]
     )

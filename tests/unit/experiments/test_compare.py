@@ -133,6 +133,12 @@ def test_the_table_keeps_every_value(tmp_path):
     assert read_csv(tmp_path / "t.csv") == rows
     with (tmp_path / "t.csv").open(newline="") as file:
         assert next(csv.reader(file)) == list(COLUMNS)
+    older = [name for name in COLUMNS if name != "bert"]  # before there was a metric
+    with (tmp_path / "older.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, older, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerow(as_dict(rows[1]))
+    assert read_csv(tmp_path / "older.csv") == [rows[1]]
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="other columns"):
         read_csv(tmp_path / "other.csv")

@@ -11,7 +11,7 @@ import torch
 from lgvsc import kinds, link
 from lgvsc.config import SCHEMES, load_config, with_chosen_scheme
 from lgvsc.core.air import Reception
-from lgvsc.core.video import Video, write_video
+from lgvsc.core.video import Video, VideoFormat, write_video
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments.compare_table import Row, write_csv
 from lgvsc.experiments.scheme_choice import learn_scheme_choice
@@ -36,7 +36,7 @@ def rows(clips=("a", "b")):
                     yield Row(
                         key=f"{name}{i}{j}{clip}", clip=clip, scheme=name, mode="adaptive", channel="awgn",
                         snr_db=snr_db, snr_def="esn0", cbr_target=cbr, cbr=used * cbr, ms_ssim=quality,
-                        ssim=1 - quality, psnr_db=20.0,
+                        ssim=1 - quality, psnr_db=20.0, lpips=quality,
                     )  # fmt: skip
 
 
@@ -51,6 +51,8 @@ def test_the_best_that_keeps_to_the_budget_is_taken(known):
     assert choose_scheme(0.0, 1e-4, known=known).scheme == "skem-dsa"
     assert choose_scheme(0.0, 1e-3, known=known).scheme == "h265-ldpc"
     assert choose_scheme(0.0, 1e-3, "ssim", known=known).scheme == "skem-dsa"  # here the smaller the better
+    assert choose_scheme(0.0, 1e-3, "lpips", known=known).scheme == "skem-dsa"  # a distance
+    assert choose_scheme(0.0, 1e-4, "lpips", known=known).scheme == "h265-ldpc"
     reason = choose_scheme(10.0, 1e-3, known=known).reason
     assert "auto chose h265-ldpc: at 10 dB and CBR 1.0e-03 mean MS-SSIM is 0.900" in reason
     assert "0.640 of skem-dsa" in reason and "n = 2 clips" in reason and "skim-dsa used more than the budget" in reason
@@ -91,13 +93,14 @@ def test_only_clips_that_all_schemes_have_count_and_holes_are_refused(tmp_path):
         learn_scheme_choice(tmp_path / "t.csv", tmp_path / "auto.toml")
 
 
-def test_the_shipped_rule_knows_real_schemes_and_where_its_numbers_are_from():
-    known = auto.measurements()
+@pytest.mark.parametrize("goal", auto.GOALS)
+def test_the_shipped_rule_knows_real_schemes_and_where_its_numbers_are_from(goal):
+    known = auto.measurements(goal)
     assert {curves.name for curves in known.schemes} <= set(SCHEMES)
     assert {auto.family(curves.name) for curves in known.schemes} == {"generative", "conventional"}
     shape = len(known.snrs_db), len(known.cbrs)
     for curves in known.schemes:
-        assert curves.used.shape == shape and all(curves.quality[goal].shape == shape for goal in auto.GOALS)
+        assert curves.used.shape == shape and curves.quality[goal].shape == shape
         assert ((curves.quality["ms_ssim"] > 0) & (curves.quality["ms_ssim"] < 1)).all()
 
 
@@ -110,12 +113,28 @@ def test_auto_needs_a_budget_and_a_known_objective(tmp_path):
         load_config(scheme="auto", settings={"auto.objective": "beauty"})
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "LPIPS"),
+        ({"objective": "structure"}, "MS-SSIM"),
+        ({"objective": "structure", "auto.objective": "dists"}, "DISTS"),
+    ],
+)
+def test_auto_goes_by_the_objective(settings, name):
+    """Of the shipped tables at 3e-4 and 0 dB, AV1 has the structure and SKEM the look."""
+    config = load_config(scheme="auto", settings={"coding.budget": "3e-4cbr", "channel.snr_db": 0.0} | settings)
+    chosen, reason = kinds.kind_of("auto").choose(VideoFormat(256, 456, Fraction(25), 75), config)
+    assert f"mean {name} is" in reason
+    assert chosen.scheme == ("av1-ldpc" if name == "MS-SSIM" else "skem-dsa")
+
+
 def test_auto_runs_and_says_why(tmp_path, monkeypatch, known):
-    monkeypatch.setattr(auto, "measurements", lambda: known)
+    monkeypatch.setattr(auto, "measurements", lambda goal: known)
     path = tmp_path / "clip.mp4"
     pictures = np.stack([np.roll(np.tile(np.arange(0, 240, 3, dtype=np.uint8), (64, 1)), i, 1) for i in range(10)])
     write_video(path, Video(np.repeat(pictures[..., None], 3, axis=3), Fraction(25)))
-    config = load_config(scheme="auto", settings={"coding.budget": "0.03cbr"})
+    config = load_config(scheme="auto", settings={"coding.budget": "0.03cbr", "objective": "structure"})
     report = link.run(path, config, output=tmp_path / "out.mp4").report()
     assert report["scheme"] == "h265-ldpc" and report["chosen_by"] == "auto"
     assert report["choices"][0].startswith("auto chose h265-ldpc") and report["cbr"] <= 0.03
