@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,32 @@ LAYERS = {
 SIDEWAYS = {  # besides layer 4, whose files know each other
     ("metrics", "models"), ("metrics", "nets"), ("cli", "ui"), ("experiments", "training"),
 }  # fmt: skip
-LAZY = {"torch", "sionna", "transformers", "diffusers", "ray", "gradio", "matplotlib", "cryptography"}
+HEAVY = {  # libraries that are slow or optional, and the only modules that import them, inside functions
+    "sionna": {
+        "channel/tdl", "cli/doctor", "coding/modem/digital", "coding/modem/fec", "coding/modem/ldpc_tables",
+    },
+    "transformers": {
+        "metrics/clip", "semantics/backends/large/conversation", "semantics/backends/large/conversion",
+        "semantics/backends/large/image_embedding", "semantics/backends/large/vision_language",
+        "world/backends/diffusers/weights", "world/backends/opensora/t5",
+    },
+    "diffusers": {
+        "world/backends/diffusers/ltx", "world/backends/diffusers/sketch_to_frame", "world/backends/diffusers/weights",
+    },
+    "huggingface_hub": {"models/hub"},
+    "ray": {"experiments/jobs/ray_actors"},
+    "matplotlib": {"experiments/compare_plots"},
+    "pyarrow": {"experiments/compare_table"},
+    "bjontegaard": {"experiments/bd_rate"},
+    "imageio_ffmpeg": {"coding/frames/vvc", "metrics/vmaf"},
+    "cryptography": {"coding/packets/sealing"},
+    "gradio": set(),
+}  # fmt: skip
+READS_WEIGHTS = {"load", "load_file", "safe_open"}  # of safetensors
+READERS = {"models/weights", "semantics/backends/large/conversion"}  # the second rewrites what no memory holds
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
@@ -73,13 +97,44 @@ def test_nets_import_nothing_of_ours_outside_nets():
 
 
 def test_heavy_libraries_are_imported_inside_functions():
-    """Sionna alone takes seconds. (torch may stand at the top of modules, but see the next test.)"""
+    """Sionna alone takes seconds. (torch may stand at the top of modules.)"""
     for path in modules():
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-                heavy = {name.split(".")[0] for name in names} & (LAZY - {"torch"})
+                heavy = {name.split(".")[0] for name in names} & set(HEAVY)
                 assert not heavy, f"{path} imports {heavy} at the top"
+
+
+def test_heavy_libraries_are_imported_in_named_modules_alone():
+    """By ``import_module`` as well. For types only, a library may be named anywhere: that imports nothing."""
+    found: dict[str, set[str]] = {name: set() for name in HEAVY}
+    for path in modules():
+        tree = ast.parse(path.read_text())
+        named = {name for name, node in imports(tree) if node not in for_types_only(tree)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "__import__"):
+                named |= {str(word.value) for word in ast.walk(node) if isinstance(word, ast.Constant)}
+        for library in {name.split(".")[0] for name in named} & set(HEAVY):
+            found[library].add(str(path.relative_to(SOURCE).with_suffix("")))
+    assert found == HEAVY, "name the module in the list, or take it off"
+
+
+def for_types_only(tree: ast.AST) -> set[ast.AST]:
+    """Statements below ``if TYPE_CHECKING``."""
+    ifs = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    return {inner for node in ifs if ast.unparse(node.test) == "TYPE_CHECKING" for inner in ast.walk(node)}
+
+
+def test_weights_are_read_in_one_place():
+    found = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("safetensors"):
+                continue
+            if READS_WEIGHTS & {alias.name for alias in node.names}:
+                found.add(str(path.relative_to(SOURCE).with_suffix("")))
+    assert found == READERS
 
 
 def test_nothing_below_layer_five_prints_or_reads_the_environment_or_seeds_globally():
@@ -105,7 +160,7 @@ def test_no_module_imports_itself_by_way_of_others():
 
 def ours(path: Path) -> set[str]:
     """Our modules that a file imports; ``from package import module`` counts as the module."""
-    known = {dotted(other) for other in modules()}
+    known = names_of_modules()
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -114,6 +169,11 @@ def ours(path: Path) -> set[str]:
             full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if name in known else node.module for name in full.values()}
     return (found & known) - {dotted(path)}
+
+
+@cache
+def names_of_modules() -> set[str]:
+    return {dotted(path) for path in modules()}
 
 
 def dotted(path: Path) -> str:

@@ -250,17 +250,14 @@ def show_labels(name: NameArgument) -> None:
     from lgvsc.errors import ConfigError
     from lgvsc.models.catalog import find
     from lgvsc.models.hub import weights_folder
-    from lgvsc.semantics.backends.large.vision_language import label_ids
+    from lgvsc.semantics.backends.large.vision_language import label_ids, read_vocabulary
 
     card = find(name)
     if card.served:
         raise ConfigError(f"{card.name} has no vocabulary; name the model that the server runs, or its folder")
     if card.role not in ("vision_language", "judge") or not (card.hub or card.folder):
         raise ConfigError(f"{card.name} has no labels to look up; name a large model that answers yes or no")
-    folder = weights_folder(card)
-    from transformers import AutoTokenizer
-
-    vocabulary = AutoTokenizer.from_pretrained(folder, local_files_only=True).get_vocab()
+    vocabulary = read_vocabulary(weights_folder(card))
     typer.echo(f"server.label_ids={[label_ids(vocabulary, word) for word in ('yes', 'no')]}")
 
 

@@ -8,13 +8,14 @@ Source: Zhang et al. 2018, see :mod:`lgvsc.nets.lpips`. The weights ship with th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from lgvsc.models.catalog import load
-from lgvsc.models.weights import read_tensors
+from lgvsc.models.weights import read_network
 from lgvsc.nets.lpips import Lpips
 from lgvsc.nets.picture_features import AlexNetFeatures, Vgg16Features
 
@@ -49,15 +50,13 @@ def lpips_vgg_distance(first: Tensor, second: Tensor) -> Tensor:
 
 def load_alexnet(data: bytes) -> Lpips:
     """The network of the shipped asset."""
-    return filled(Lpips(AlexNetFeatures()), data)
+    return frozen(data, lambda: Lpips(AlexNetFeatures()))
 
 
 def load_vgg16(data: bytes) -> Lpips:
     """The network of the shipped asset, whose float16 is computed with in float32."""
-    return filled(Lpips(Vgg16Features()), data)
+    return frozen(data, lambda: Lpips(Vgg16Features()))
 
 
-def filled(net: Lpips, data: bytes) -> Lpips:
-    tensors, _ = read_tensors(data)
-    net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return net.eval().requires_grad_(False)
+def frozen(data: bytes, make: Callable[[], Lpips]) -> Lpips:
+    return read_network(data, "LPIPS", lambda _: make()).eval().requires_grad_(False)

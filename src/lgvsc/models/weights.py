@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from lgvsc.errors import MissingResourceError
+from lgvsc.errors import InputError, MissingResourceError
 from lgvsc.models.card import ASSETS, ModelCard
+
+Network = TypeVar("Network", bound=nn.Module)
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the format's reference implementation
 
@@ -63,6 +66,46 @@ def read_tensors(data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
         return load(data), header(data).get("__metadata__", {})
     except (SafetensorError, ValueError) as error:
         raise MissingResourceError(f"this is not a safetensors file: {error}") from error
+
+
+def read_network(data: bytes, what: str, make: Callable[[Mapping[str, str]], Network]) -> Network:
+    """A network with exactly the tensors of a safetensors file, computed with in float32 whatever is stored.
+
+    Args:
+        what: Whose weights they should be, as in "a compact DVST"; for the message.
+        make: Makes the network, in the size that the file's metadata states.
+
+    Raises:
+        InputError: These are not weights of this network.
+    """
+    try:
+        tensors, metadata = read_tensors(data)
+        net = make(metadata)
+        net.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MissingResourceError) as error:
+        raise InputError(f"these are not the weights of {what}: {error}") from error
+    return net
+
+
+def read_folder(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a folder's safetensors files, mapped and not copied.
+
+    Raises:
+        MissingResourceError: There are none, or they are damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise MissingResourceError(f"{folder} has no safetensors file; lgvsc opens no others")
+    weights: dict[str, Tensor] = {}
+    for file in found:
+        try:
+            weights |= load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise MissingResourceError(f"{file} cannot be read: {error}") from error
+    return weights
 
 
 def header(data: bytes) -> dict[str, Any]:

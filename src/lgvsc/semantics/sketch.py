@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from lgvsc.core.video import Pixels
-from lgvsc.errors import InputError, ShapeError
-from lgvsc.nets.pidinet import PiDiNet
+from lgvsc.errors import ShapeError
+from lgvsc.models.weights import read_network
+from lgvsc.nets.pidinet import PiDiNet, Variant
 
 Sketch: TypeAlias = NDArray[np.uint8]  # (H, W), 255 on a contour
 
@@ -81,14 +82,5 @@ def load(data: bytes) -> SketchExtractor:
     Raises:
         InputError: These are not weights of a PiDiNet.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read
-
-    from lgvsc.models.weights import header
-
-    try:
-        net = PiDiNet(header(data)["__metadata__"]["variant"])
-        net.load_state_dict({name: value.float() for name, value in read(data).items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"these are not the weights of a PiDiNet: {error}") from error
+    net = read_network(data, "a PiDiNet", lambda stated: PiDiNet(cast(Variant, stated["variant"])))
     return SketchExtractor(net)

@@ -18,14 +18,14 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from lgvsc.core.files import atomic_write
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
+from lgvsc.models.weights import read_network, read_tensors
 from lgvsc.nets.enhancer import Enhancer, Known
 from lgvsc.training.enhancer_data import ScenePool, Scenes, is_held_out, load_take, make_takes, scenes_of
 from lgvsc.training.loop import LoopConfig, TrainingRun
@@ -207,9 +207,9 @@ def join_ends(faithful: Path, vivid: Path, out: Path) -> Path:
     ends: dict[str, Tensor] = {}
     configs: list[str] = []
     for look, path in (("faithful", faithful), ("vivid", vivid)):
-        with safe_open(path, "pt") as file:
-            configs.append((file.metadata() or {}).get("config", ""))
-            ends |= {f"{look}.{name}": file.get_tensor(name).to(torch.float16) for name in file.keys()}  # noqa: SIM118
+        tensors, stated = read_tensors(path.read_bytes())
+        configs.append(stated.get("config", ""))
+        ends |= {f"{look}.{name}": value.to(torch.float16) for name, value in tensors.items()}
     if configs[0] != configs[1] or not configs[0]:
         raise InputError(f"{faithful} and {vivid} are not two ends of one network")
     with atomic_write(out) as written:
@@ -284,8 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     net = None
     if chosen.from_weights is not None:
-        net = Enhancer()
-        net.load_state_dict({name: value.float() for name, value in load_file(chosen.from_weights).items()})
+        net = read_network(chosen.from_weights.read_bytes(), "an enhancer", lambda _: Enhancer())
     held_out = pool_of(kept_back, held_out_files, config.crop, config.seed) if kept_back else None
     pool = pool_of(clips, files, config.crop, config.seed)
     written = train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)

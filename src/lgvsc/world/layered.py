@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -17,12 +17,13 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lgvsc.core.message import LOOKS, StructureLayer
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.video import Pixels
-from lgvsc.errors import ConfigError, InputError
+from lgvsc.errors import ConfigError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig, Known, blended
 from lgvsc.world.backends.compact.between import Between, resized, resized_flow
 from lgvsc.world.backends.compact.flow import SMALLEST, Flow, warp
@@ -253,22 +254,14 @@ def load(data: bytes) -> CompactEnhancer:
     Raises:
         InputError: These are not weights of this network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read
+    sizes: list[EnhancerConfig] = []
 
-    from lgvsc.models.weights import header
+    def make(stated: Mapping[str, str]) -> nn.ModuleDict:
+        sizes.append(EnhancerConfig.from_json(stated["config"]))
+        return nn.ModuleDict({end: Enhancer(sizes[0]) for end in ("faithful", "vivid")})
 
-    try:
-        config = EnhancerConfig.from_json(header(data)["__metadata__"]["config"])
-        ends: dict[str, dict[str, Tensor]] = {"faithful": {}, "vivid": {}}
-        for name, value in read(data).items():
-            end, rest = name.split(".", 1)
-            ends[end][rest] = value.float()
-        for weights in ends.values():
-            Enhancer(config).load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"these are not the weights of an enhancer: {error}") from error
-    return CompactEnhancer(config, ends["faithful"], ends["vivid"])
+    ends = read_network(data, "an enhancer", make)
+    return CompactEnhancer(sizes[0], ends["faithful"].state_dict(), ends["vivid"].state_dict())
 
 
 def _batch(picture: Pixels) -> Tensor:

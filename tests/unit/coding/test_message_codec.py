@@ -143,11 +143,21 @@ def test_a_budget_is_kept():
         assert sum(len(b) for b in bursts) <= allowed
 
 
-def test_a_wrong_belief_about_the_channel_degrades_and_never_crashes():
-    bursts = [burst for _, burst in codec(16.0).encode(message())]
-    for snr_db in (10.0, 4.0, -2.0, -10.0):
-        for segment in codec(0.0).decode(through(bursts, snr_db)):
-            assert segment.status["control"] == "ok"
+def test_a_wrong_belief_about_the_channel_costs_parts_step_by_step_and_each_loss_is_said():
+    sent = message()
+    bursts = [burst for _, burst in codec(16.0).encode(sent)]
+    intact = []
+    for snr_db in (16.0, 10.0, 4.0, -2.0, -10.0):
+        got = list(codec(0.0).decode(through(bursts, snr_db)))
+        for segment in got:
+            (true,) = [one for one in sent if one.start == segment.start]
+            assert segment.status["control"] == "ok" and segment.stop == true.stop
+            for name in ("caption", "keyframe", "closing_keyframe"):
+                assert (getattr(segment, name) is not None) == (segment.status[name] == "ok")
+            assert segment.caption in (true.caption, None)
+        intact.append(sum(status == "ok" for segment in got for status in segment.status.values()))
+    assert intact[0] == 9 and intact == sorted(intact, reverse=True)
+    assert 2 < intact[1] < 9 and intact[2] == 2 and intact[-1] == 0  # at 4 dB control alone, at -10 dB nothing
 
 
 def test_the_same_message_makes_the_same_symbols():

@@ -263,6 +263,7 @@ def test_a_picture_of_another_size_counts_as_lost():
 
 def test_any_mess_comes_out_in_order():
     """Random segments: no crash, and frames that follow each other (checked in ``joined``)."""
+    made = 0
     for trial in range(200):
         rng = random.Random(trial)
         segments = []
@@ -275,7 +276,9 @@ def test_any_mess_comes_out_in_order():
         pieces = list(SemanticDecoder(Notebook()).videos(segments))
         if pieces:
             frames, provenance = joined(pieces)
-            assert len(frames) == len(provenance)
+            assert len(frames) == len(provenance) > 0
+            made += 1
+    assert made > 100, "most of the messes are some video"
 
 
 # --- what a segment's generator and the adapter see ---

@@ -25,7 +25,8 @@ from lgvsc.coding.pictures.ntscc import GainScale, effective_snr_db, place, stre
 from lgvsc.coding.pictures.rate_map import Bits
 from lgvsc.core.air import Reception
 from lgvsc.core.video import Pixels
-from lgvsc.errors import ConfigError, InputError, ShapeError
+from lgvsc.errors import ConfigError, ShapeError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.dvst import (
     BLOCK,
     ENTRY,
@@ -371,14 +372,5 @@ def load(data: bytes) -> DvstCodec:
     Raises:
         InputError: These are not weights of this network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read
-
-    from lgvsc.models.weights import header
-
-    try:
-        net = Dvst(DvstConfig.from_json(header(data)["__metadata__"]["config"]))
-        net.load_state_dict({name: value.float() for name, value in read(data).items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"these are not the weights of a compact DVST: {error}") from error
+    net = read_network(data, "a compact DVST", lambda stated: Dvst(DvstConfig.from_json(stated["config"])))
     return DvstCodec(net)

@@ -20,7 +20,8 @@ from lgvsc.coding.pictures.ntscc import effective_snr_db
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
 from lgvsc.core.video import Pixels
-from lgvsc.errors import ConfigError, InputError, ShapeError
+from lgvsc.errors import ConfigError, ShapeError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig
 
 Sketch: TypeAlias = NDArray[np.uint8]  # (H, W), 255 on a contour
@@ -211,17 +212,7 @@ def load_net(data: bytes) -> DeepJscc:
     Raises:
         InputError: These are not weights of a DeepJSCC network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read
-
-    from lgvsc.models.weights import header
-
-    try:
-        net = DeepJscc(DeepJsccConfig.from_json(header(data)["__metadata__"]["config"]))
-        net.load_state_dict({name: value.float() for name, value in read(data).items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"these are not the weights of a DeepJSCC network: {error}") from error
-    return net
+    return read_network(data, "a DeepJSCC network", lambda stated: DeepJscc(DeepJsccConfig.from_json(stated["config"])))
 
 
 def load(data: bytes) -> DeepJsccPictureCodec:

@@ -26,6 +26,7 @@ from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.ntscc import GRANULE, Ntscc, NtsccConfig, allocate, pool
 from lgvsc.nets.ntscc_look import at_look
 
@@ -381,14 +382,5 @@ def load(data: bytes) -> NtsccPictureCodec:
     Raises:
         InputError: These are not weights of this network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read
-
-    from lgvsc.models.weights import header
-
-    try:
-        net = Ntscc(NtsccConfig.from_json(header(data)["__metadata__"]["config"]))
-        net.load_state_dict({name: value.float() for name, value in read(data).items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"these are not the weights of a compact NTSCC: {error}") from error
+    net = read_network(data, "a compact NTSCC", lambda stated: Ntscc(NtsccConfig.from_json(stated["config"])))
     return NtsccPictureCodec(net)

@@ -17,11 +17,11 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save_file
+from safetensors.numpy import save_file
 
 from lgvsc.errors import InputError
 from lgvsc.models.catalog import find
-from lgvsc.models.weights import load_asset
+from lgvsc.models.weights import load_asset, read_tensors
 
 ALPHABET = 256
 END = 0xFF  # never a byte of UTF-8
@@ -102,7 +102,7 @@ class TextModel:
     def from_bytes(cls, data: bytes) -> Self:
         """Read what :meth:`save` wrote. Raises InputError on anything else."""
         try:
-            tensors = load(data)
+            tensors = {name: tensor.numpy() for name, tensor in read_tensors(data)[0].items()}
             orders = range(ORDERS)
             return cls(
                 [tensors[f"{order}.hashes"] for order in orders],
@@ -111,7 +111,7 @@ class TextModel:
                 [tensors[f"{order}.counts"] for order in orders],
                 tensors["discounts"].astype(np.int64),
             )
-        except Exception as error:  # safetensors raises its own class, KeyError stands for a missing table
+        except Exception as error:  # no tensors, a missing table, or tables that do not fit each other
             raise InputError(f"not a text model: {error}") from error
 
 

@@ -29,6 +29,7 @@ from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
+from lgvsc.models.weights import read_network
 from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
 from lgvsc.training.codes.ntscc_batch import (
     BLOCK_VALUES,
@@ -192,14 +193,9 @@ def sent_and_rebuilt(net: Ntscc, picture: Pixels, cbr: float, snr_db: float, ind
 
 def load_net(path: Path) -> Ntscc:
     """A network from a weights file that :func:`write_weights` made, to train on from there."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        config = NtsccConfig.from_json(file.metadata()["config"])
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    net = Ntscc(config)
-    net.load_state_dict(tensors)
-    return net
+    return read_network(
+        path.read_bytes(), "a compact NTSCC", lambda stated: Ntscc(NtsccConfig.from_json(stated["config"]))
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from lgvsc.core.interfaces import FOCUSES
 from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, Region
 from lgvsc.errors import ConfigError
+from lgvsc.models.weights import read_tensors
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, find_words
 from lgvsc.semantics.backends.compact import words as compact_words
 from lgvsc.semantics.prompts import question
@@ -267,9 +267,8 @@ def _optimisers(model: JudgeLM, config: JudgeTraining) -> list[torch.optim.Optim
 
 def _start_from(model: JudgeLM, tokenizer: WordTokenizer, path: Path) -> None:
     """Take over weights of the same sizes; embeddings go by word, so the vocabularies may differ."""
-    with safe_open(str(path), framework="pt") as earlier:
-        words = WordTokenizer(json.loads(earlier.metadata()["words"])).get_vocab()
-        weights = {name: earlier.get_tensor(name).float() for name in earlier.keys()}  # noqa: SIM118
+    weights, stated = read_tensors(path.read_bytes())
+    words = WordTokenizer(json.loads(stated["words"])).get_vocab()
     embedding = model.embedding.weight.detach().clone()
     for word, i in tokenizer.get_vocab().items():
         if word in words:

@@ -17,11 +17,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim, window_matrix
+from lgvsc.models.weights import read_tensors
 from lgvsc.nets.compact_world import WORDS, CompactWorld, Scene
 from lgvsc.training.loop import LoopConfig, TrainingRun
 from lgvsc.training.pictures import find_sources, read_still
@@ -337,7 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     net = None
     if chosen.from_weights is not None:
         net = CompactWorld()
-        begin_with(net, load_file(chosen.from_weights))
+        begin_with(net, read_tensors(chosen.from_weights.read_bytes())[0])
     train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)
 
 

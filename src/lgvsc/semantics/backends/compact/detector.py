@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load
 
 from lgvsc.core.interfaces import Detection
 from lgvsc.core.video import Pixels
 from lgvsc.errors import InputError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.centernet import STRIDE, CenterNet, read_maps
 
 INPUT_SIDE = 384  # pixels of the longer side that the network sees: what a core can look at in 45 ms
@@ -91,11 +90,7 @@ class CompactDetector:
             InputError: Not weights of this network.
         """
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        net = CenterNet()
-        try:
-            net.load_state_dict({name: value.float() for name, value in load(data).items()})
-        except (SafetensorError, RuntimeError) as error:
-            raise InputError(f"these are not the weights of the compact detector: {error}") from error
+        net = read_network(data, "the compact detector", lambda _: CenterNet())
         return cls(net, hashlib.sha256(data).hexdigest()[:12], input_side)
 
     def detect(self, pixels: Pixels, least_score: float = LEAST_SCORE) -> tuple[Detection, ...]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Answer
-from lgvsc.errors import InputError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, label_ids
 
 MAX_BATCH = 16
@@ -48,13 +46,14 @@ class CompactJudge:
             InputError: Not weights of this judge.
         """
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        try:
-            metadata = _metadata(data)
-            tokenizer = WordTokenizer(json.loads(metadata["words"]))
-            model = JudgeLM(JudgeLMConfig(**json.loads(metadata["config"])))
-            model.load_state_dict({name: value.float() for name, value in load(data).items()})
-        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise InputError(f"these are not the weights of a compact judge: {error}") from error
+        vocabulary: list[WordTokenizer] = []
+
+        def make(stated: Mapping[str, str]) -> JudgeLM:
+            vocabulary.append(WordTokenizer(json.loads(stated["words"])))
+            return JudgeLM(JudgeLMConfig(**json.loads(stated["config"])))
+
+        model = read_network(data, "a compact judge", make)
+        (tokenizer,) = vocabulary
         return cls(model, tokenizer, hashlib.sha256(data).hexdigest()[:12])
 
     @property
@@ -79,14 +78,3 @@ class CompactJudge:
         self.cost.flops += tokens * self._token_flops
         yes, no = p[:, self._yes].sum(dim=1).tolist(), p[:, self._no].sum(dim=1).tolist()
         return [Answer(y, n) for y, n in zip(yes, no, strict=True)]
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """The text that a safetensors file carries: eight bytes of length, then JSON."""
-    size = int.from_bytes(data[:8], "little")
-    if not 2 <= size <= len(data) - 8:
-        raise ValueError("no safetensors header")
-    found = json.loads(data[8 : 8 + size]).get("__metadata__")
-    if not isinstance(found, dict):
-        raise ValueError("the file carries no vocabulary")
-    return found

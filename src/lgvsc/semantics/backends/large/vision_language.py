@@ -463,6 +463,19 @@ def open_language_model(folder: Path, class_name: str, config: LargeModelConfig)
     return model.to(device), tokenizer
 
 
+def read_vocabulary(folder: Path) -> dict[str, int]:
+    """Words of the tokenizer in a folder, each with its number.
+
+    Raises:
+        InputError: The folder holds no tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    with readable(folder, "a tokenizer"):
+        words: dict[str, int] = AutoTokenizer.from_pretrained(folder, local_files_only=True).get_vocab()
+    return words
+
+
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
     """Loading draws on stderr otherwise, whatever the user has said about it."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.video import Pixels
-from lgvsc.errors import InputError
+from lgvsc.models.weights import read_network
 from lgvsc.nets.compact_world import BLOCK, NEARNESS, RAMP, WORDS, CompactWorld, CompactWorldConfig, Scene, dream
 from lgvsc.world.backends.compact.between import Views
 from lgvsc.world.backends.compact.interpolation import carried, views
@@ -238,17 +238,9 @@ def load(data: bytes) -> CompactWorldModel:
     Raises:
         InputError: These are not weights of this network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read
-
-    from lgvsc.models.weights import header
-
-    try:
-        metadata = header(data)["__metadata__"]
-        net = CompactWorld(CompactWorldConfig.from_json(metadata["config"]))
-        net.load_state_dict({name: value.float() for name, value in read(data).items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"these are not the weights of a compact world model: {error}") from error
+    net = read_network(
+        data, "a compact world model", lambda stated: CompactWorld(CompactWorldConfig.from_json(stated["config"]))
+    )
     for parameter in net.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lgvsc.errors import ConfigError, MissingResourceError
 from lgvsc.models.catalog import catalog
 from lgvsc.models.hub import snapshot, weights_folder
+from lgvsc.models.weights import read_folder
 from lgvsc.nets.opensora_vae import OpenSoraVAE
 from lgvsc.nets.stdit3 import STDiT3
 from lgvsc.world.backends.opensora.opensora import OpenSora, OpenSoraConfig, OpenSoraNetworks
@@ -109,14 +110,14 @@ def find_device(name: str) -> torch.device:
 
 def load_transformer(folder: Path) -> STDiT3:
     """The transformer, its size read from the weights themselves."""
-    weights = read_weights(folder)
+    weights = read_folder(folder)
     return strictly(lambda: STDiT3(**transformer_config(weights, read_config(folder))), weights, folder)
 
 
 def load_vae(folder: Path) -> OpenSoraVAE:
     """The autoencoders. ``spatial`` and ``temporal`` in ``config.json`` are their sizes, else the published ones."""
     config = read_config(folder)
-    return strictly(lambda: OpenSoraVAE(config.get("spatial"), config.get("temporal")), read_weights(folder), folder)
+    return strictly(lambda: OpenSoraVAE(config.get("spatial"), config.get("temporal")), read_folder(folder), folder)
 
 
 def transformer_config(weights: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:
@@ -159,27 +160,6 @@ def strictly(make: Callable[[], Network], weights: dict[str, Tensor], folder: Pa
             f"the weights in {folder} are not those of Open-Sora 1.2: {' '.join(first)}"
         ) from error
     return network.eval().requires_grad_(False)
-
-
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a folder's safetensors files.
-
-    Raises:
-        MissingResourceError: There are none, or they are damaged.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise MissingResourceError(f"{folder} has no safetensors file; lgvsc opens no others")
-    weights: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            weights |= load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise MissingResourceError(f"{file} cannot be read: {error}") from error
-    return weights
 
 
 def read_config(folder: Path) -> dict[str, Any]:
