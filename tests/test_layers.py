@@ -1,4 +1,4 @@
-"""The layers and the reading path of the design, checked from the syntax trees."""
+"""The layers and the reading path of the design, and tests that mirror them, checked from the syntax trees."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "lgvsc"
+UNIT_TESTS, HELPERS = Path(__file__).parent / "unit", Path(__file__).parent / "helpers"
 
 # A package may import from lower layers and from itself; the exceptions are named.
 LAYERS = {
@@ -31,8 +32,9 @@ HEAVY = {  # libraries that are slow or optional, and the only modules that impo
         "channel/tdl", "cli/doctor", "coding/modem/digital", "coding/modem/fec", "coding/modem/ldpc_tables",
     },
     "transformers": {
-        "metrics/clip", "semantics/backends/large/conversation", "semantics/backends/large/conversion",
-        "semantics/backends/large/image_embedding", "semantics/backends/large/vision_language",
+        "metrics/bert", "metrics/clip", "semantics/backends/large/causal", "semantics/backends/large/conversation",
+        "semantics/backends/large/conversion", "semantics/backends/large/image_embedding",
+        "semantics/backends/large/sentences", "semantics/backends/large/vision_language",
         "world/backends/diffusers/weights", "world/backends/opensora/t5",
     },
     "diffusers": {
@@ -56,10 +58,16 @@ def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
+@cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def package_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+@cache
 def imports(tree: ast.AST) -> list[tuple[str, ast.stmt]]:
     """Every module named by an import statement, at any depth, with the statement."""
     found: list[tuple[str, ast.stmt]] = []
@@ -78,7 +86,7 @@ def test_imports_point_downwards(path):
     here = package_of(path)
     if here == "__init__":
         return
-    for name, _ in imports(ast.parse(path.read_text())):
+    for name, _ in imports(syntax(path)):
         if not name.startswith("lgvsc."):
             continue
         there = name.split(".")[1]
@@ -92,14 +100,14 @@ def test_imports_point_downwards(path):
 
 def test_nets_import_nothing_of_ours_outside_nets():
     for path in (SOURCE / "nets").glob("*.py"):
-        names = [name for name, _ in imports(ast.parse(path.read_text())) if name.startswith("lgvsc")]
+        names = [name for name, _ in imports(syntax(path)) if name.startswith("lgvsc")]
         assert all(name.startswith("lgvsc.nets") for name in names), (path, names)
 
 
 def test_heavy_libraries_are_imported_inside_functions():
     """Sionna alone takes seconds. (torch may stand at the top of modules.)"""
     for path in modules():
-        for node in ast.parse(path.read_text()).body:
+        for node in syntax(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 heavy = {name.split(".")[0] for name in names} & set(HEAVY)
@@ -110,8 +118,9 @@ def test_heavy_libraries_are_imported_in_named_modules_alone():
     """By ``import_module`` as well. For types only, a library may be named anywhere: that imports nothing."""
     found: dict[str, set[str]] = {name: set() for name in HEAVY}
     for path in modules():
-        tree = ast.parse(path.read_text())
-        named = {name for name, node in imports(tree) if node not in for_types_only(tree)}
+        tree = syntax(path)
+        idle = for_types_only(tree)
+        named = {name for name, node in imports(tree) if node not in idle}
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "__import__"):
                 named |= {str(word.value) for word in ast.walk(node) if isinstance(word, ast.Constant)}
@@ -129,7 +138,7 @@ def for_types_only(tree: ast.AST) -> set[ast.AST]:
 def test_weights_are_read_in_one_place():
     found = set()
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(syntax(path)):
             if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("safetensors"):
                 continue
             if READS_WEIGHTS & {alias.name for alias in node.names}:
@@ -141,7 +150,7 @@ def test_nothing_below_layer_five_prints_or_reads_the_environment_or_seeds_globa
     for path in modules():
         if LAYERS.get(package_of(path), 9) >= 5:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(syntax(path)):
             if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}:
                 raise AssertionError(f"{path}:{node.lineno} reads the environment")
             if not isinstance(node, ast.Call):
@@ -158,17 +167,41 @@ def test_no_module_imports_itself_by_way_of_others():
     assert not [module for module in graph if module in reachable(graph, module)]
 
 
+def test_tests_lie_in_the_rooms_that_they_test():
+    """A stranger finds the tests of a file and the file of a test: same folder, and something of it is imported."""
+    helpers = {path.stem for path in HELPERS.glob("*.py")}
+    homes: dict[str, set[Path]] = {}
+    for module in modules():
+        homes.setdefault(module.stem, set()).add(module.parent.relative_to(SOURCE))
+    for path in UNIT_TESTS.rglob("test_*.py"):
+        room = path.parent.relative_to(UNIT_TESTS)
+        assert (SOURCE / room / "__init__.py").exists(), f"{path}: the package has no room {room}"
+        home = homes.get(path.stem.removeprefix("test_"), {room})
+        assert room in home, f"{path}: the file of this name lies in {', '.join(map(str, home))}"
+        here = ".".join(["lgvsc", *room.parts]) + "."
+        imported = ours(path).union(
+            *(ours(HELPERS / f"{name}.py") for name, _ in imports(syntax(path)) if name in helpers)
+        )
+        assert any(f"{name}.".startswith(here) for name in imported), f"{path} imports nothing of {here}"
+
+
+def test_every_room_has_tests():
+    rooms = {path.parent.relative_to(SOURCE) for path in modules() if path.stem != "__init__"}
+    assert rooms == {path.parent.relative_to(UNIT_TESTS) for path in UNIT_TESTS.rglob("test_*.py")}
+
+
+@cache
 def ours(path: Path) -> set[str]:
     """Our modules that a file imports; ``from package import module`` counts as the module."""
     known = names_of_modules()
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(syntax(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             full = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if name in known else node.module for name in full.values()}
-    return (found & known) - {dotted(path)}
+    return found & known - ({dotted(path)} if path.is_relative_to(SOURCE) else set())
 
 
 @cache

@@ -12,11 +12,9 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
-from lgvsc.errors import InputError
-from lgvsc.models.weights import header
+from lgvsc.errors import InputError, MissingResourceError
+from lgvsc.models.weights import read_tensors
 
 # Every word that may be learned. The shipped weights say which of them may also be said.
 _WORDS = (
@@ -66,8 +64,8 @@ class SceneTags:
             InputError: Not weights of scene tags.
         """
         try:
-            about = header(data).get("__metadata__", {})
-            tensors = {name: value.astype(np.float32) for name, value in load(data).items()}
+            stored, about = read_tensors(data)
+            tensors = {name: value.float().numpy() for name, value in stored.items()}
             least = {str(word): float(value) for word, value in json.loads(about["least"]).items()}
             words = [str(word) for word in json.loads(about["words"])]
             weight, offset, mean, scale = (tensors[name] for name in ("weight", "offset", "mean", "scale"))
@@ -75,7 +73,7 @@ class SceneTags:
             made = cls(words, weight, offset, mean, scale, least, about["detector"], digest)
             if made._weight.shape != (tensors["mean"].size, len(words)):
                 raise ValueError(f"{made._weight.shape} weights for {len(words)} words")
-        except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (MissingResourceError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"these are not the weights of scene tags: {error}") from error
         return made
 

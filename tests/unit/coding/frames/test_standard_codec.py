@@ -34,7 +34,7 @@ ALL = [
     )
     for codec in CODECS
 ]
-MEDIA = Path(os.environ.get("LGVSC_MEDIA", Path(__file__).parents[4] / "shared" / "media")) / "train"
+MEDIA = Path(os.environ.get("LGVSC_MEDIA", Path(__file__).parents[5] / "shared" / "media")) / "train"
 
 
 def moving_square(frames: int, height: int = 48, width: int = 64) -> np.ndarray:

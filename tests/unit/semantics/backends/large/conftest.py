@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from tiny_tokenizer import tokenizer_with
 
 from lgvsc.core.video import Frame
-
-sys.path.insert(0, str(Path(__file__).parent))  # for tiny_tokenizer, which more than one module reads
-from tiny_tokenizer import tokenizer_with
 
 
 @pytest.fixture(scope="session", autouse=True)

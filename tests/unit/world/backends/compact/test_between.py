@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from lgvsc.core.video import VideoReader
 from lgvsc.world.backends.compact.between import Between
 
-MEDIA = Path(os.environ.get("LGVSC_MEDIA", Path(__file__).parents[4] / "shared" / "media")) / "train"
+MEDIA = Path(os.environ.get("LGVSC_MEDIA", Path(__file__).parents[6] / "shared" / "media")) / "train"
 GAP = 32
 CLIPS = ("aerial_park_cars", "blonde_woman_smiling", "golden_clockwork", "person_walks_past_hut", "dogs_jumping")
 
