@@ -146,6 +146,14 @@ def test_weights_are_read_in_one_place():
     assert found == READERS
 
 
+def test_command_lines_and_processes_are_made_in_one_place():
+    for path in modules():
+        names = {name.split(".")[0] for name, _ in imports(syntax(path))}
+        assert "argparse" not in names, f"{path}: command lines are typer's, those of trainers made from their recipe"
+        pools = "multiprocessing" in names or "ProcessPool" in path.read_text(encoding="utf-8")
+        assert not pools or dotted(path) == "lgvsc.core.processes", f"{path}: use in_processes of core/processes.py"
+
+
 def test_nothing_below_layer_five_prints_or_reads_the_environment_or_seeds_globally():
     for path in modules():
         if LAYERS.get(package_of(path), 9) >= 5:

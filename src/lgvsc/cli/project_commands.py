@@ -25,20 +25,20 @@ from lgvsc.cli.tables import run_table, runs_alone
 
 config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
 
-TRAININGS = {
-    "judge": "lgvsc.training.language.judge",
-    "text-model": "lgvsc.training.language.text_model",
-    "scene-tags": "lgvsc.training.language.scene_tags",
-    "ntscc": "lgvsc.training.codes.ntscc",
-    "pidinet": "lgvsc.training.pidinet",
-    "sketch": "lgvsc.training.codes.sketch",
-    "deepjscc": "lgvsc.training.codes.deepjscc",
-    "dvst": "lgvsc.training.codes.dvst",
-    "world": "lgvsc.training.world.compact_world",
-    "enhancer": "lgvsc.training.enhancer",
-    "link-adaptation": "lgvsc.training.link_adaptation",
-    "auto": "lgvsc.experiments.scheme_choice",
-    "ladder": "lgvsc.experiments.ladder_choice",
+TRAINERS = {  # name: module with ``main``, and what comes of it
+    "ntscc": ("lgvsc.training.codes.ntscc", "the keyframe code"),
+    "deepjscc": ("lgvsc.training.codes.deepjscc", "the keyframe code of GVSC"),
+    "sketch": ("lgvsc.training.codes.sketch", "the same for sketches"),
+    "dvst": ("lgvsc.training.codes.dvst", "the code of frames between keyframes, and of sketches"),
+    "enhancer": ("lgvsc.training.enhancer", "what puts keyframes' texture into small frames"),
+    "world": ("lgvsc.training.world.compact_world", "the compact world model"),
+    "judge": ("lgvsc.training.language.judge", "the compact judge of descriptions"),
+    "text-model": ("lgvsc.training.language.text_model", "what captions are coded with"),
+    "scene-tags": ("lgvsc.training.language.scene_tags", "what the captioner says of a scene"),
+    "pidinet": ("lgvsc.training.pidinet", "what draws sketches"),
+    "link-adaptation": ("lgvsc.training.link_adaptation", "block error rates of every modulation and code, measured"),
+    "auto": ("lgvsc.experiments.scheme_choice", "which scheme suits which channel and budget"),
+    "ladder": ("lgvsc.experiments.ladder_choice", "where GVSC's ladder switches"),
 }
 
 
@@ -46,9 +46,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(config_app, name="config")
     for command in (demo, doctor, cite):
         app.command()(command)
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
-        train
-    )
+    app.command(
+        help=f"{train.__doc__}\n\n\b\n" + "\n".join(f"{name:<17}{what}" for name, (_, what) in TRAINERS.items()),
+        context_settings={"allow_extra_args": True, "allow_interspersed_args": False},
+        no_args_is_help=True,
+    )(train)
 
 
 def demo(
@@ -120,12 +122,12 @@ def toml_value(value: object) -> str:
 
 def train(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(TRAININGS)}.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="What to train, with its options after it.", show_default=False)],
 ) -> None:
-    """Train, or measure, one of the things that lgvsc ships; `lgvsc train NAME --help` lists its options."""
-    if name not in TRAININGS:
-        raise typer.BadParameter(f"{name!r} cannot be trained; there are {', '.join(TRAININGS)}")
-    import_module(TRAININGS[name]).main(context.args)
+    """Train, or measure, one of the things that lgvsc ships. `lgvsc train NAME --help` lists the options of each."""
+    if name not in TRAINERS:
+        raise typer.BadParameter(f"{name!r} cannot be trained; there are {', '.join(TRAINERS)}")
+    import_module(TRAINERS[name][0]).main(context.args)
 
 
 def doctor(as_json: JsonOption = False) -> None:

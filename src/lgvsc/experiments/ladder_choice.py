@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import math
 import sys
@@ -10,13 +9,18 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Annotated
+
+import typer
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError
 from lgvsc.experiments.compare_table import Row, read_csv, student_t_95
 from lgvsc.schemes import ladder
 from lgvsc.schemes.ladder import RUNGS
+from lgvsc.training.arguments import Trainer
 
+STORED = Path(ladder.__file__).with_name(ladder.TABLE)
 WORTH = 0.01  # of SSIM that a doubling of the symbols must bring
 
 Points = Mapping[tuple[str, float], Mapping[str, Row]]  # by scheme and SNR: rows by clip
@@ -83,16 +87,19 @@ def preferred(points: Points, names: Sequence[str], snr_db: float, clips: Sequen
     return best
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``lgvsc train ladder --table transmissions.csv``."""
-    parser = argparse.ArgumentParser(prog="lgvsc train ladder", description=__doc__)
-    parser.add_argument("--table", type=Path, required=True, help="transmissions.csv of lgvsc reproduce gvsc-grid")
-    parser.add_argument("--worth", type=float, default=WORTH, help="SSIM that a doubling of the symbols must bring")
-    parser.add_argument("--output", type=Path, default=Path(ladder.__file__).with_name(ladder.TABLE))
-    parser.add_argument("--print", action="store_true", help="print it and store nothing")
-    options = parser.parse_args(arguments)
-    text = learn_ladder(options.table, options.worth)
-    if not options.print:
-        with atomic_write(options.output) as file:
+def store_ladder(
+    *,
+    table: Annotated[Path, typer.Option(help="transmissions.csv of lgvsc reproduce gvsc-grid.")],
+    worth: Annotated[float, typer.Option(help="SSIM that a doubling of the symbols must bring.")] = WORTH,
+    output: Annotated[Path, typer.Option(help="TOML file to write.")] = STORED,
+    only_print: Annotated[bool, typer.Option("--print", help="Print it and store nothing.")] = False,
+) -> None:
+    """Learn the switch points, print and store them."""
+    text = learn_ladder(table, worth)
+    if not only_print:
+        with atomic_write(output) as file:
             file.write(text.encode())
     sys.stdout.write(text)
+
+
+main = Trainer("ladder", store_ladder, about=__doc__)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
+from typing import Annotated
+
+import typer
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError
 from lgvsc.experiments.compare_table import Row, read_csv
 from lgvsc.schemes import auto
+from lgvsc.training.arguments import Trainer
 
 log = logging.getLogger(__name__)
+
+STORED = Path(auto.__file__).with_name(auto.TABLE)
 
 Points = dict[tuple[str, float, float], dict[str, list[Row]]]  # (scheme, SNR, CBR): rows by clip
 
@@ -84,10 +88,13 @@ def counts(row: Row) -> bool:
     return adaptive and not row.error and None not in (row.cbr_target, row.cbr)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``lgvsc train auto --table compare.csv``."""
-    parser = argparse.ArgumentParser(prog="lgvsc train auto", description=__doc__)
-    parser.add_argument("--table", type=Path, required=True, help="CSV of lgvsc compare")
-    parser.add_argument("--output", type=Path, default=Path(auto.__file__).with_name(auto.TABLE))
-    options = parser.parse_args(arguments)
-    learn_scheme_choice(options.table, options.output)
+def store_scheme_choice(
+    *,
+    table: Annotated[Path, typer.Option(help="CSV of lgvsc compare.")],
+    output: Annotated[Path, typer.Option(help="TOML file to write.")] = STORED,
+) -> None:
+    """Average the table and store what auto reads."""
+    learn_scheme_choice(table, output)
+
+
+main = Trainer("auto", store_scheme_choice, about=__doc__)

@@ -7,17 +7,16 @@ What is trained on is made first (``enhancer_data``); ``--only-data`` stops ther
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+import typer
 from safetensors.torch import save
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.models.weights import read_network, read_tensors
 from lgvsc.nets.enhancer import Enhancer, Known
+from lgvsc.training.arguments import DataFolder, FromWeights, OutFolder, Resume, Trainer
 from lgvsc.training.enhancer_data import ScenePool, Scenes, is_held_out, load_take, make_takes, scenes_of
 from lgvsc.training.loop import LoopConfig, TrainingRun
 from lgvsc.training.perceptual import Distance, choose_distance
@@ -55,8 +55,9 @@ class EnhancerTraining(LoopConfig):
         distance_weight: Of that distance.
     """
 
+    minutes: float = 60.0
     batch: int = 4
-    look: str = "faithful"
+    look: Literal["faithful", "vivid"] = "faithful"
     takes: int = 2
     clips: int = 1000
     worse_weight: float = 1.0
@@ -235,61 +236,42 @@ def pool_of(clips: Sequence[Path], files: Sequence[Path], crop: int, seed: int) 
     return ScenePool(scenes, crop)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    usual = EnhancerTraining()
-    parser = argparse.ArgumentParser(prog="lgvsc train enhancer", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of clips")
-    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--takes-folder", type=Path, help="folder of coded clips; taken from there where they are")
-    parser.add_argument("--only-data", action="store_true", help="make the coded clips, and stop")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make them")
-    parser.add_argument("--takes", type=int, default=usual.takes, help="of each clip")
-    parser.add_argument("--clips", type=int, default=usual.clips, help="at most")
-    parser.add_argument("--look", choices=("faithful", "vivid"), default=usual.look)
-    parser.add_argument("--distance", default=usual.distance, help="of the vivid end")
-    parser.add_argument("--distance-weight", type=float, default=usual.distance_weight)
-    parser.add_argument("--minutes", type=float, default=60.0, help="wall clock of the whole run")
-    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
-    parser.add_argument("--learning-rate", type=float, default=usual.learning_rate)
-    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
-    parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = EnhancerTraining(
-        look=chosen.look,
-        distance=chosen.distance,
-        distance_weight=chosen.distance_weight,
-        minutes=chosen.minutes,
-        steps=chosen.steps,
-        learning_rate=chosen.learning_rate,
-        seed=chosen.seed,
-        threads=chosen.threads,
-        takes=chosen.takes,
-        clips=chosen.clips,
-    )
-    cv2.setNumThreads(config.threads)
-    torch.set_num_threads(config.threads)
-    sources = find_sources(chosen.data)
+def train_on_folder(
+    config: EnhancerTraining,
+    *,
+    data: DataFolder,
+    out: OutFolder,
+    takes_folder: Annotated[
+        Path | None, typer.Option(help="Folder of coded clips; taken from there where they are.")
+    ] = None,
+    only_data: Annotated[bool, typer.Option("--only-data", help="Make the coded clips, and stop.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that make them.")] = 1,
+    resume: Resume = None,
+    from_weights: FromWeights = None,
+) -> None:
+    """Train on the clips of a folder, coded first; a vivid end is joined with the faithful one that it began from."""
+    sources = find_sources(data)
     every = sorted([*sources.clips, *sources.held_out_clips])
     clips = [clip for clip in every if not is_held_out(clip)][: config.clips]
     kept_back = [clip for clip in every if is_held_out(clip)]
     if not clips:
-        raise InputError(f"{chosen.data} holds no clips to train on")
-    folder = chosen.takes_folder or chosen.out / "takes"
-    held_out_files = make_takes(kept_back, folder / "held-out", 1, config.seed, chosen.workers)
-    files = make_takes(clips, folder, config.takes, config.seed, chosen.workers)
-    if chosen.only_data:
+        raise InputError(f"{data} holds no clips to train on")
+    folder = takes_folder or out / "takes"
+    held_out_files = make_takes(kept_back, folder / "held-out", 1, config.seed, workers)
+    files = make_takes(clips, folder, config.takes, config.seed, workers)
+    if only_data:
         return
     net = None
-    if chosen.from_weights is not None:
-        net = read_network(chosen.from_weights.read_bytes(), "an enhancer", lambda _: Enhancer())
+    if from_weights is not None:
+        net = read_network(from_weights.read_bytes(), "an enhancer", lambda _: Enhancer())
     held_out = pool_of(kept_back, held_out_files, config.crop, config.seed) if kept_back else None
     pool = pool_of(clips, files, config.crop, config.seed)
-    written = train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)
-    if config.look == "vivid" and chosen.from_weights is not None:
-        join_ends(chosen.from_weights, written, chosen.out / "compact-enhancer.safetensors")
+    written = train(config, pool, out, net=net, held_out=held_out, resume=resume)
+    if config.look == "vivid" and from_weights is not None:
+        join_ends(from_weights, written, out / "compact-enhancer.safetensors")
+
+
+main = Trainer("enhancer", train_on_folder, EnhancerTraining(), __doc__)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import log2
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from lgvsc.channel.awgn import AwgnChannel
@@ -32,6 +32,7 @@ from lgvsc.coding.modem.digital import (
 )
 from lgvsc.coding.modem.fec import LDPC_CRC_BITS, POLAR_CRC_BITS, Code, max_ldpc_block_bits
 from lgvsc.coding.modem.link_adaptation import Waterfall
+from lgvsc.training.arguments import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -250,15 +251,17 @@ def _q(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return tail
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of :func:`measure_link_adaptation`."""
-    parser = argparse.ArgumentParser(prog="lgvsc train link-adaptation", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="TOML file to write")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--effort", type=float, default=1.0, help="multiplies the number of blocks (default: 1)")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    measure_link_adaptation(given.out, seed=given.seed, effort=given.effort)
+def measure_into(
+    *,
+    out: Annotated[Path, typer.Option(help="TOML file to write.")],
+    seed: Annotated[int, typer.Option(help="Of noise and bits.")] = 0,
+    effort: Annotated[float, typer.Option(help="Multiplies the number of blocks.")] = 1.0,
+) -> None:
+    """Measure, and write the table."""
+    measure_link_adaptation(out, seed=seed, effort=effort)
+
+
+main = Trainer("link-adaptation", measure_into, about=__doc__)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,16 @@ class LoopConfig:
     Attributes:
         minutes: Wall clock of the whole run, all its pieces together; sets the schedule unless ``steps`` is given.
         steps: Number of steps instead; only this makes a run repeatable to the last bit.
-        batch, crop: Crops in a batch, and their side in pixels.
+        batch: Crops in a batch.
+        crop: Side of a crop in pixels.
+        learning_rate: At its highest.
+        warmup: Steps until it is.
         average: Share of the weight average that a step keeps.
+        seed: Of weights, crops and noise.
         threads: Of PyTorch. Two compete badly with other processes on small machines.
         precision: Autocast to bfloat16 or not; ``auto`` times both at the start.
-        save_minutes, validate_minutes: Wall clock between checkpoints and between validations.
+        save_minutes: Wall clock between checkpoints.
+        validate_minutes: Wall clock between validations.
         device: ``cpu`` or ``cuda``.
     """
 

@@ -6,17 +6,16 @@ each: boundaries drawn by people, averaged over those who drew (255 = all of the
 
 from __future__ import annotations
 
-import argparse
-import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+import typer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.edges import EdgeTruth, ods_of, thinned_maxima
 from lgvsc.nets.pidinet import VARIANTS, PiDiNet
+from lgvsc.training.arguments import OutFolder, Resume, Trainer
 from lgvsc.training.loop import LoopConfig, TrainingRun, compiled
 from lgvsc.training.pictures import as_batch, read_still
 
@@ -211,40 +211,24 @@ def train(
     return run.write_weights(out / WEIGHTS, variant=net.variant)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="lgvsc train pidinet", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with bsds_train, bsds_val and edges")
-    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--variant", default="tiny-l", choices=sorted(VARIANTS))
-    parser.add_argument("--minutes", type=float, default=20.0, help="wall clock of the whole run")
-    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
-    parser.add_argument("--batch", type=int, default=PidinetTraining().batch)
-    parser.add_argument("--validate-minutes", type=float, default=5.0, help="wall clock between validations")
-    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = PidinetTraining(
-        variant=chosen.variant,
-        minutes=chosen.minutes,
-        steps=chosen.steps,
-        batch=chosen.batch,
-        validate_minutes=chosen.validate_minutes,
-        seed=chosen.seed,
-        threads=chosen.threads,
-        device=chosen.device,
-    )
-    cv2.setNumThreads(config.threads)
-    held_back = spread(list(find_drawn(chosen.data, [TESTED])), config.validated)
-    train(config, list(find_drawn(chosen.data, TRAINED)), chosen.out, held_back=held_back, resume=chosen.resume)
+def train_on_folder(
+    config: PidinetTraining,
+    *,
+    data: Annotated[Path, typer.Option(help="Folder with bsds_train, bsds_val and edges.")],
+    out: OutFolder,
+    resume: Resume = None,
+) -> None:
+    """Train on photographs and the boundaries that people drew in them."""
+    held_back = spread(list(find_drawn(data, [TESTED])), config.validated)
+    train(config, list(find_drawn(data, TRAINED)), out, held_back=held_back, resume=resume)
 
 
 def spread(drawn: list[Drawn], count: int) -> list[Drawn]:
     """``count`` of them, evenly spread."""
     return drawn[:: max(1, len(drawn) // max(1, count))][:count]
 
+
+main = Trainer("pidinet", train_on_folder, PidinetTraining(), __doc__)
 
 if __name__ == "__main__":
     main()

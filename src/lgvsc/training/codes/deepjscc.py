@@ -8,20 +8,18 @@ channel that measurements use. Sketches are drawn once, at the start, by the ext
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from zipfile import BadZipFile
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+import typer
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -36,6 +34,7 @@ from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig, start_from_patches
 from lgvsc.semantics.sketch import SketchExtractor
+from lgvsc.training.arguments import DataFolder, OutFolder, Resume, Trainer
 from lgvsc.training.loop import LoopConfig, TrainingRun, compiled
 from lgvsc.training.perceptual import DISTANCES, choose_distance
 from lgvsc.training.pictures import (
@@ -299,51 +298,40 @@ def kept(path: Path, make: Callable[[], tuple[list[Pixels], list[Pixels]]]) -> t
         raise InputError(f"{path} holds no sketches that were kept: {error}") from error
 
 
-def main(arguments: Sequence[str] | None = None, kind: Kind = "rgb") -> None:
-    recipe = RGB if kind == "rgb" else SKETCH
-    name = "deepjscc" if kind == "rgb" else "sketch"
-    parser = argparse.ArgumentParser(prog=f"lgvsc train {name}", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of pictures and clips")
-    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--minutes", type=float, default=recipe.minutes, help="wall clock of the whole run")
-    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
-    parser.add_argument("--batch", type=int, default=recipe.batch)
-    parser.add_argument("--k", type=float, default=recipe.k, help="weight of the squared error in the loss")
-    parser.add_argument("--distance", default=recipe.distance, choices=DISTANCES)
-    parser.add_argument("--ablate-k", action="store_true", help="train once for each k of GVSC's Fig. 7")
-    parser.add_argument("--validate-minutes", type=float, default=5.0, help="wall clock between validations")
-    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    if kind == "sketch":
-        parser.add_argument("--pidinet", type=Path, help="weights (.safetensors) that draw; else the shipped ones")
-        parser.add_argument("--sketches", type=Path, help="file (.npz) that keeps what was drawn for the next run")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = replace(
-        recipe,
-        minutes=chosen.minutes,
-        steps=chosen.steps,
-        batch=chosen.batch,
-        k=chosen.k,
-        distance=chosen.distance,
-        validate_minutes=chosen.validate_minutes,
-        seed=chosen.seed,
-        threads=chosen.threads,
-        device=chosen.device,
-    )
-    torch.set_num_threads(config.threads)
-    cv2.setNumThreads(config.threads)
-    if kind == "sketch":
-        found = material(chosen.data, config, extractor(chosen.pidinet), chosen.sketches)
+AblateK: TypeAlias = Annotated[bool, typer.Option("--ablate-k", help="Train once for each k of GVSC's Fig. 7.")]
+
+
+def train_on_pictures(
+    config: DeepJsccTraining, *, data: DataFolder, out: OutFolder, resume: Resume = None, ablate_k: AblateK = False
+) -> None:
+    """Train on the pictures and clips of a folder."""
+    train_or_ablate(config, "rgb", material(data, config), out, resume, ablate_k)
+
+
+def train_on_sketches(
+    config: DeepJsccTraining,
+    *,
+    data: DataFolder,
+    out: OutFolder,
+    resume: Resume = None,
+    ablate_k: AblateK = False,
+    pidinet: Annotated[
+        Path | None, typer.Option(help="Weights (.safetensors) that draw; else the shipped ones.")
+    ] = None,
+    sketches: Annotated[Path | None, typer.Option(help="File (.npz) that keeps what was drawn.")] = None,
+) -> None:
+    """Train on sketches of the pictures and clips of a folder."""
+    train_or_ablate(config, "sketch", material(data, config, extractor(pidinet), sketches), out, resume, ablate_k)
+
+
+def train_or_ablate(
+    config: DeepJsccTraining, kind: Kind, found: Material, out: Path, resume: Path | None, ablate_k: bool
+) -> None:
+    """Train once; or once for each k, with the table on stdout."""
+    if ablate_k:
+        sys.stdout.write(as_markdown(ablate(config, kind, found.pool, out, found.held_back)))
     else:
-        found = material(chosen.data, config)
-    if chosen.ablate_k:
-        rows = ablate(config, kind, found.pool, chosen.out, found.held_back)
-        sys.stdout.write(as_markdown(rows))
-    else:
-        train(config, kind, found.pool, chosen.out, held_back=found.held_back, resume=chosen.resume)
+        train(config, kind, found.pool, out, held_back=found.held_back, resume=resume)
 
 
 def extractor(weights: Path | None) -> SketchExtractor:
@@ -361,6 +349,8 @@ def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
     lines += ["| " + " | ".join(f"{value}" for value in row.values()) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
+
+main = Trainer("deepjscc", train_on_pictures, RGB, __doc__)
 
 if __name__ == "__main__":
     main()

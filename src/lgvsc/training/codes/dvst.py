@@ -11,19 +11,16 @@ A quarter of the crops takes the digital path, where both latents are rounded (b
 
 from __future__ import annotations
 
-import argparse
-import logging
 import math
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+import typer
 from torch import Tensor
 
 from lgvsc.channel.awgn import awgn
@@ -46,7 +43,8 @@ from lgvsc.nets.dvst import (
     uniform,
     warp,
 )
-from lgvsc.training.codes.dvst_windows import FRAMES, Crops, Kind, Windows, draw, material
+from lgvsc.training.arguments import DataFolder, FromWeights, OutFolder, Resume, Trainer
+from lgvsc.training.codes.dvst_windows import Crops, Kind, Windows, draw, material
 from lgvsc.training.codes.ntscc_batch import through_channel
 from lgvsc.training.loop import LoopConfig, TrainingRun
 
@@ -72,6 +70,7 @@ class DvstTraining(LoopConfig):
         windows_per_clip: Runs of frames taken from each clip.
     """
 
+    minutes: float = 35.0
     lambda_: float = 512.0
     digital: int = 2
     learning_rate: float = 7e-4
@@ -90,10 +89,6 @@ class DvstTraining(LoopConfig):
             raise ConfigError(f"lambda is {self.lambda_}; it is a positive weight of the rate, 128 in LGVSC")
         if self.crop % ENTRY:
             raise ConfigError(f"crop is {self.crop}; it is a multiple of {ENTRY} pixels")
-
-
-RGB = DvstTraining(minutes=35.0)
-SKETCH = DvstTraining(minutes=15.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -419,45 +414,25 @@ def load_net(path: Path) -> Dvst:
     return load(path.read_bytes())._net.train()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="lgvsc train dvst", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with clips")
-    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--kind", choices=FRAMES, default="rgb", help="pictures, or sketches of them")
-    parser.add_argument("--minutes", type=float, help="wall clock of the whole run (35, sketches 15)")
-    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
-    parser.add_argument("--lambda", type=float, default=RGB.lambda_, dest="lambda_", help="weight of the rate")
-    parser.add_argument("--batch", type=int, default=RGB.batch)
-    parser.add_argument(
-        "--windows-per-clip", type=int, default=RGB.windows_per_clip, help="runs of frames of each clip"
-    )
-    parser.add_argument("--windows", type=Path, help="file (.npz) that keeps the runs of frames for the next time")
-    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
-    parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
-    parser.add_argument("--validate-minutes", type=float, default=5.0, help="wall clock between validations")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    recipe = RGB if chosen.kind == "rgb" else SKETCH
-    config = replace(
-        recipe,
-        minutes=recipe.minutes if chosen.minutes is None else chosen.minutes,
-        steps=chosen.steps,
-        lambda_=chosen.lambda_,
-        windows_per_clip=chosen.windows_per_clip,
-        batch=chosen.batch,
-        validate_minutes=chosen.validate_minutes,
-        seed=chosen.seed,
-        threads=chosen.threads,
-        device=chosen.device,
-    )
-    torch.set_num_threads(config.threads)
-    cv2.setNumThreads(config.threads)
-    windows, held_back = material(chosen.data, chosen.kind, config.windows_per_clip, config.seed, cache=chosen.windows)
-    net = load_net(chosen.from_weights) if chosen.from_weights else None
-    train(config, chosen.kind, windows, chosen.out, held_back=held_back, net=net, resume=chosen.resume)
+def train_on_folder(
+    config: DvstTraining,
+    *,
+    data: DataFolder,
+    out: OutFolder,
+    kind: Annotated[Kind, typer.Option(help="Pictures, or sketches of them.")] = "rgb",
+    windows: Annotated[
+        Path | None, typer.Option(help="File (.npz) that keeps the runs of frames for the next time.")
+    ] = None,
+    resume: Resume = None,
+    from_weights: FromWeights = None,
+) -> None:
+    """Train on the clips of a folder."""
+    runs, held_back = material(data, kind, config.windows_per_clip, config.seed, cache=windows)
+    net = load_net(from_weights) if from_weights else None
+    train(config, kind, runs, out, held_back=held_back, net=net, resume=resume)
+
+
+main = Trainer("dvst", train_on_folder, DvstTraining(), __doc__)
 
 
 if __name__ == "__main__":

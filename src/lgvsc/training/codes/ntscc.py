@@ -1,4 +1,4 @@
-"""Train the compact keyframe code: ``python -m lgvsc.training.codes.ntscc --data FOLDER --minutes 180 --out FOLDER``.
+"""Train the compact keyframe code: ``lgvsc train ntscc --data FOLDER --minutes 180 --out FOLDER``.
 
 One network learns all bandwidths and all SNRs at once: every crop of a batch has its own. Two crops in eight take the
 digital path, where the latent is rounded (by noise) and its entropy counted; that keeps the entropy model honest,
@@ -9,17 +9,15 @@ from which the rates of the other six are computed. Their symbols pass the same 
 
 from __future__ import annotations
 
-import argparse
-import logging
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Literal
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+import typer
 from torch import Tensor
 
 from lgvsc.channel.common import child_generator
@@ -31,6 +29,7 @@ from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.models.weights import read_network
 from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
+from lgvsc.training.arguments import DataFolder, FromWeights, OutFolder, Resume, Trainer
 from lgvsc.training.codes.ntscc_batch import (
     BLOCK_VALUES,
     NtsccTraining,
@@ -198,75 +197,28 @@ def load_net(path: Path) -> Ntscc:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    recipe = NtsccTraining()
-    parser = argparse.ArgumentParser(prog="python -m lgvsc.training.codes.ntscc", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of pictures and clips")
-    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--minutes", type=float, default=recipe.minutes, help="wall clock of the whole run")
-    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
-    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
-    parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
-    parser.add_argument("--size", choices=SIZES, default="compact", help="of a network that begins from nothing")
-    parser.add_argument("--batch", type=int, default=recipe.batch, help="a quarter of the crops take the digital path")
-    parser.add_argument("--crop", type=int, default=recipe.crop, help="side in pixels, a multiple of 32")
-    parser.add_argument("--learning-rate", type=float, default=recipe.learning_rate)
-    parser.add_argument("--similarity-weight", type=float, default=recipe.similarity_weight, help="of 1 - MS-SSIM")
-    parser.add_argument("--low-share", type=float, default=recipe.low_share, help="of crops at a low SNR")
-    parser.add_argument("--low-snr-db", type=float, nargs=2, default=recipe.low_snr_db, help="which SNRs these are")
-    parser.add_argument("--frames-per-clip", type=int, default=recipe.frames_per_clip)
-    parser.add_argument("--look", choices=("faithful", "vivid"), default=recipe.look, help="end of the receiver")
-    parser.add_argument("--lpips-weight", type=float, default=recipe.lpips_weight, help="vivid: of LPIPS (AlexNet)")
-    parser.add_argument("--dists-weight", type=float, default=recipe.dists_weight, help="vivid: of DISTS")
-    parser.add_argument("--dists-crops", type=int, default=recipe.dists_crops, help="vivid: crops DISTS is taken of")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = replace(
-        recipe,
-        minutes=chosen.minutes,
-        steps=chosen.steps,
-        batch=chosen.batch,
-        digital=max(1, chosen.batch // 4),
-        crop=chosen.crop,
-        learning_rate=chosen.learning_rate,
-        similarity_weight=chosen.similarity_weight,
-        low_share=chosen.low_share,
-        low_snr_db=tuple(chosen.low_snr_db),
-        frames_per_clip=chosen.frames_per_clip,
-        look=chosen.look,
-        lpips_weight=chosen.lpips_weight,
-        dists_weight=chosen.dists_weight,
-        dists_crops=chosen.dists_crops,
-        seed=chosen.seed,
-        threads=chosen.threads,
-        device=chosen.device,
-    )
-    sizes = SIZES[chosen.size]
-    train_on_folder(config, chosen.data, chosen.out, resume=chosen.resume, weights=chosen.from_weights, sizes=sizes)
-
-
 def train_on_folder(
     config: NtsccTraining,
-    data: Path,
-    out: Path,
     *,
-    resume: Path | None = None,
-    weights: Path | None = None,
-    sizes: NtsccConfig | None = None,
+    data: DataFolder,
+    out: OutFolder,
+    resume: Resume = None,
+    from_weights: FromWeights = None,
+    size: Annotated[
+        Literal["compact", "large"], typer.Option(help="Of a network that begins from nothing.")
+    ] = "compact",
 ) -> Path:
     """Train on what lies under a folder; ``bsds_test``, where it is there, gives 24 pictures for validation."""
-    torch.set_num_threads(config.threads)
-    cv2.setNumThreads(config.threads)
     sources = find_sources(data)
     pictures = PicturePool(training_pictures(sources, config.frames_per_clip), config.crop)
+    net = load_net(from_weights) if from_weights else None
+    if net is None and config.look == "faithful":
+        net = fresh(config.seed, pictures, SIZES[size])
     return train(
         config,
         pictures,
         out,
-        net=load_net(weights) if weights else None if config.look == "vivid" else fresh(config.seed, pictures, sizes),
+        net=net,
         validation=validation_pictures(data),
         resume=resume,
     )
@@ -277,6 +229,8 @@ def validation_pictures(data: Path) -> list[Pixels]:
     found = sorted(path for path in data.rglob("bsds_test/*") if path.suffix.lower() == ".jpg")
     return [square(read_still(path), 256) for path in found[:24]]
 
+
+main = Trainer("ntscc", train_on_folder, NtsccTraining(), __doc__)
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,16 +26,19 @@ class NtsccTraining(LoopConfig):
     """The recipe.
 
     Attributes:
-        digital: How many crops of a batch take the digital path.
+        digital: How many crops of a batch take the digital path; 0: a quarter of them, at least one.
         rate_weight: Weight of the squared error (8-bit scale) against bits per pixel on the digital path.
         similarity_weight: Weight of 1 - MS-SSIM.
         mismatched: Share of the crops whose transmitter believes a wrong SNR.
-        cbr, snr_db: Ranges from which each crop's are drawn.
-        low_snr_db: A range at its lower end, where learning takes longest, from which ``low_share`` of the crops draw.
+        cbr: Range from which each crop's is drawn.
+        snr_db: Range from which each crop's is drawn.
+        low_snr_db: A range at its lower end, where learning takes longest.
+        low_share: Share of the crops that draw from it.
         frames_per_clip: Training pictures taken from each clip.
         look: Which end of the receiver is trained: ``faithful`` with everything else, or ``vivid`` alone, see
             :mod:`lgvsc.training.codes.ntscc_look`.
-        lpips_weight, dists_weight: Of the vivid end's distances.
+        lpips_weight: Of LPIPS (AlexNet) in the vivid end's loss.
+        dists_weight: Of DISTS there.
         dists_crops: DISTS is dear, so it is taken of so many crops of a batch.
     """
 
@@ -42,7 +46,7 @@ class NtsccTraining(LoopConfig):
     learning_rate: float = 7e-4
     average: float = 0.9985
     validate_minutes: float = 8.0
-    digital: int = 2
+    digital: int = 0
     rate_weight: float = 0.0012
     similarity_weight: float = 5.0
     mismatched: float = 0.15
@@ -51,19 +55,22 @@ class NtsccTraining(LoopConfig):
     low_snr_db: tuple[float, float] = (-2.0, 2.0)
     low_share: float = 0.1
     frames_per_clip: int = 6
-    look: str = "faithful"
+    look: Literal["faithful", "vivid"] = "faithful"
     lpips_weight: float = 2.0
     dists_weight: float = 4.0
     dists_crops: int = 2
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
-        if not 0 < self.digital < self.batch:
-            raise ConfigError(f"{self.digital} of {self.batch} crops on the digital path; both paths need some")
-        if self.look not in ("faithful", "vivid"):
-            raise ConfigError(f"look is {self.look!r}; an end is faithful or vivid")
+        if not 0 < self.digital_crops < self.batch:
+            raise ConfigError(f"{self.digital_crops} of {self.batch} crops on the digital path; both paths need some")
         if self.crop % GRANULE:
             raise ConfigError(f"crops have {self.crop} pixels a side; the rate map needs a multiple of {GRANULE}")
+
+    @property
+    def digital_crops(self) -> int:
+        """How many crops of a batch take the digital path."""
+        return self.digital or max(1, self.batch // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class Conditions:
 
 def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> Conditions:
     """Bandwidth log-uniform, SNR uniform with a share around 0 dB."""
-    count, side = config.batch - config.digital, config.crop // (2 * BLOCK)
+    count, side = config.batch - config.digital_crops, config.crop // (2 * BLOCK)
     cbr = np.exp(generator.uniform(math.log(config.cbr[0]), math.log(config.cbr[1]), count))
     low = generator.random(count) < config.low_share
     snr_db = np.where(low, generator.uniform(*config.low_snr_db, count), generator.uniform(*config.snr_db, count))
@@ -122,7 +129,7 @@ def batch_loss(
     net: Ntscc, batch: Tensor, wanted: Conditions, config: NtsccTraining, noise: torch.Generator
 ) -> tuple[Tensor, Losses]:
     """Both paths, one pass through analysis and one through synthesis."""
-    split, device = config.digital, batch.device
+    split, device = config.digital_crops, batch.device
     ones = torch.ones(len(wanted.symbols), device=device)
     one = torch.ones(split, device=device)
     best = 20.0 * one, float(net.config.rates[-1]) * one, one

@@ -35,7 +35,7 @@ def vivid_loss(
     net: Ntscc, batch: Tensor, wanted: Conditions, config: NtsccTraining, noise: torch.Generator
 ) -> tuple[Tensor, Mapping[str, float]]:
     """Loss of the analogue crops of a batch and its parts, for the log; the digital path has no part in this."""
-    batch = batch[config.digital :]
+    batch = batch[config.digital_crops :]
     with torch.no_grad():
         sender = net.state(wanted.believed_snr_db, wanted.symbols, torch.ones_like(wanted.symbols))
         latent = net.analyse(batch, sender)

@@ -1,15 +1,9 @@
 """``lgvsc train sketch``: the trainer of ``deepjscc.py`` on sketches instead of pictures."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
+from lgvsc.training.arguments import Trainer
 from lgvsc.training.codes import deepjscc
 
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    deepjscc.main(arguments, kind="sketch")
-
+main = Trainer("sketch", deepjscc.train_on_sketches, deepjscc.SKETCH, deepjscc.__doc__)
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Train the compact judge: ``python -m lgvsc.training.language.judge --out FOLDER``.
+"""Train the compact judge: ``lgvsc train judge --out FOLDER``.
 
 The judge is a next-word model. It learns to continue a prompt (question, first description, second description)
 with an answer, and also to predict every word of the descriptions: to know what the second one will say from what
@@ -7,17 +7,17 @@ the first one said is to know where they differ.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+import typer
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -28,6 +28,7 @@ from lgvsc.models.weights import read_tensors
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, find_words
 from lgvsc.semantics.backends.compact import words as compact_words
 from lgvsc.semantics.prompts import question
+from lgvsc.training.arguments import OutFolder, Trainer
 from lgvsc.training.language.judge_questions import draw_question, question_words
 from lgvsc.training.language.judge_scenes import CHANGES, COMMON_WORDS, Example, draw
 
@@ -40,7 +41,15 @@ class JudgeTraining:
     """How the judge is trained.
 
     Attributes:
-        minutes: Wall clock. Ignored where ``steps`` is given; only ``steps`` makes a run repeatable.
+        steps: Number of steps; only this makes a run repeatable.
+        minutes: Wall clock instead, where no steps are given.
+        batch: Examples in a batch.
+        learning_rate: Of everything but the matrices, at its highest.
+        matrix_rate: Of the matrices.
+        warmup: Steps until the rates are at their highest.
+        seed: Of scenes, questions and weights.
+        log_every: Steps between lines of the log.
+        save_every: Steps between checkpoints.
         start: Weights of an earlier run to go on from; words keep what they learned.
         answer_weight: Share of the answers' loss beside that of the next words of the second description.
     """
@@ -286,20 +295,19 @@ def _resume(path: Path, model: JudgeLM, optimisers: list[torch.optim.Optimizer])
     return state["step"], state["seconds"]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of :func:`train`."""
-    parser = argparse.ArgumentParser(prog="lgvsc train judge", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the weights, the log and the checkpoint")
-    parser.add_argument("--minutes", type=float, default=20.0, help="wall clock to train for (default: 20)")
-    parser.add_argument("--steps", type=int, default=None, help="train for exactly so many steps instead")
-    parser.add_argument("--start", type=Path, default=None, help="weights of an earlier run to go on from")
-    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates (default: 1)")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
+def train_faster(
+    config: JudgeTraining,
+    *,
+    out: OutFolder,
+    rate: Annotated[float, typer.Option(help="Factor on both learning rates.")] = 1.0,
+) -> None:
+    """Train with the recipe's learning rates times a factor."""
     torch.set_num_threads(1)
-    recipe = JudgeTraining(steps=given.steps, minutes=given.minutes, seed=given.seed, start=given.start)
-    rates = {"learning_rate": given.rate * recipe.learning_rate, "matrix_rate": given.rate * recipe.matrix_rate}
-    train(replace(recipe, **rates), given.out)
+    faster = replace(config, learning_rate=rate * config.learning_rate, matrix_rate=rate * config.matrix_rate)
+    train(faster, out)
+
+
+main = Trainer("judge", train_faster, JudgeTraining(), __doc__)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ among clips and photographs that the layer was not fitted to, at least four in f
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 import tomllib
@@ -15,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -29,6 +29,7 @@ from lgvsc.errors import InputError
 from lgvsc.models.catalog import load
 from lgvsc.semantics.backends.compact.detector import CompactDetector
 from lgvsc.semantics.backends.compact.scene_tags import WORDS
+from lgvsc.training.arguments import OutFolder, Trainer
 
 SHIPPED = "compact-scene-tags"
 TOLD = ("animal", "bird", "boat", "car", "cat", "dog", "fish", "food", "insect", "vehicle")  # by any class of ImageNet
@@ -239,15 +240,18 @@ def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Pa
     return path
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of :func:`train`."""
-    parser = argparse.ArgumentParser(prog="lgvsc train scene-tags", description="Train the captioner's scene tags.")
-    parser.add_argument("--media", type=Path, required=True, help="folder with train, stills/bsds_train, ...")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the log")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
+def train_on_media(
+    config: SceneTagsTraining,
+    *,
+    media: Annotated[Path, typer.Option(help="Folder with train, stills/bsds_train, ...")],
+    out: OutFolder,
+) -> None:
+    """Train on annotated clips and photographs."""
     torch.set_num_threads(1)
-    train(given.media, given.out, SceneTagsTraining(seed=given.seed))
+    train(media, out, config)
+
+
+main = Trainer("scene-tags", train_on_media, SceneTagsTraining(), __doc__)
 
 
 if __name__ == "__main__":

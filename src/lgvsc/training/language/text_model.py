@@ -6,7 +6,6 @@ captions that were not counted; then those are counted too.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -33,6 +32,7 @@ from lgvsc.coding.words.text_model import (
     evidence_class,
 )
 from lgvsc.errors import ConfigError
+from lgvsc.training.arguments import OutFolder, Trainer
 from lgvsc.training.language.caption_corpus import (
     clip_captions,
     english_captions,
@@ -59,6 +59,7 @@ class TextModelTraining:
             are used to fit the discounts.
         least_count: Contexts of four bytes and more that were seen less often are left out; those of words already
             when they were seen just so often.
+        seed: Of what is made up.
     """
 
     lines: tuple[Path, ...] = ()
@@ -275,17 +276,12 @@ def information(model: TextModel, text: str) -> float:
     return sum(log2(TOTAL / int(model.frequencies(data[:at])[symbol])) for at, symbol in enumerate(data))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of :func:`train`."""
-    parser = argparse.ArgumentParser(prog="lgvsc train text-model", description="Train the caption model.")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model and its log")
-    parser.add_argument("--lines", type=Path, nargs="*", default=[], help="captions as text or JSON files, or folders")
-    parser.add_argument("--clips", type=Path, help="folder of clips to be described by the compact captioner")
-    parser.add_argument("--held-out", type=int, default=30, help="captioned clips kept for testing")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    config = TextModelTraining(lines=tuple(given.lines), clips=given.clips, held_out=given.held_out, seed=given.seed)
-    train(config, given.out)
+def train_into(config: TextModelTraining, *, out: OutFolder) -> None:
+    """Write the model and its log to a folder."""
+    train(config, out)
+
+
+main = Trainer("text-model", train_into, TextModelTraining(), "Train the caption model.")
 
 
 if __name__ == "__main__":

@@ -7,22 +7,22 @@ the painter what to make of its dreams.
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-import cv2
 import numpy as np
 import torch
+import typer
 from torch import Tensor
 
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim, window_matrix
 from lgvsc.models.weights import read_tensors
 from lgvsc.nets.compact_world import WORDS, CompactWorld, Scene
+from lgvsc.training.arguments import DataFolder, FromWeights, OutFolder, Resume, Trainer
 from lgvsc.training.loop import LoopConfig, TrainingRun
 from lgvsc.training.pictures import find_sources, read_still
 from lgvsc.training.world.windows import (
@@ -48,7 +48,7 @@ class WorldTraining(LoopConfig):
 
     Attributes:
         batch: Single frames in a batch.
-        windows: Windows in a batch, five frames each.
+        windows_per_batch: Windows in a batch, five frames each.
         guessing: Share of the single frames that the painter makes without a latent.
         latent_weight: Price of a nat in the latent.
         sharpness_weight: Of the squared log ratio of gradient energies, where the painter has the observer's latent.
@@ -62,8 +62,9 @@ class WorldTraining(LoopConfig):
             general than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
 
+    minutes: float = 60.0
     batch: int = 8
-    windows: int = 1
+    windows_per_batch: int = 1
     guessing: float = 0.5
     latent_weight: float = 0.004
     sharpness_weight: float = 0.03
@@ -78,8 +79,8 @@ class WorldTraining(LoopConfig):
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
-        if min(self.windows, self.batch) < 1:
-            raise ConfigError(f"a batch takes frames and windows; got {self.batch} and {self.windows}")
+        if min(self.windows_per_batch, self.batch) < 1:
+            raise ConfigError(f"a batch takes frames and windows; got {self.batch} and {self.windows_per_batch}")
 
 
 class WorldRun(TrainingRun[WorldTraining]):
@@ -104,7 +105,7 @@ class WorldRun(TrainingRun[WorldTraining]):
         noise = torch.Generator().manual_seed(self.noise(step).initial_seed())
         truth, scene, _ = self._pool.draw(config.batch, rng, whole=False)
         told = torch.from_numpy(rng.random(len(truth)) >= config.guessing)
-        windows, dreamt_scene, words = self._pool.draw(config.windows, rng)
+        windows, dreamt_scene, words = self._pool.draw(config.windows_per_batch, rng)
         truth, scene = torch.cat([truth, windows]), joined(scene, dreamt_scene)
         told = torch.cat([told, torch.zeros(len(windows), dtype=torch.bool)])
         net = self.net
@@ -296,49 +297,32 @@ def gradient_energy(frames: Tensor) -> Tensor:
     return down + across + 1e-5
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    usual = WorldTraining()
-    parser = argparse.ArgumentParser(prog="lgvsc train world", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of clips")
-    parser.add_argument("--out", type=Path, required=True, help="folder for log, checkpoint and weights")
-    parser.add_argument("--minutes", type=float, default=60.0, help="wall clock of the whole run")
-    parser.add_argument("--steps", type=int, help="length of the whole run in batches, in place of --minutes")
-    parser.add_argument("--resume", type=Path, help="checkpoint.pt of this run, to go on exactly")
-    parser.add_argument("--from-weights", type=Path, help="weights (.safetensors) to begin a new run from")
-    parser.add_argument("--windows", type=Path, help="folder for the windows; taken from there where they are already")
-    parser.add_argument("--only-windows", action="store_true", help="make the windows, and stop")
-    parser.add_argument("--clips", type=int, default=usual.clips, help="at most")
-    parser.add_argument("--windows-per-clip", type=int, default=usual.windows_per_clip)
-    parser.add_argument("--stills", type=int, default=usual.stills, help="at most")
-    parser.add_argument("--halfway", action="store_true", help="write the mean of the first and the last weights")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = WorldTraining(
-        minutes=chosen.minutes,
-        steps=chosen.steps,
-        seed=chosen.seed,
-        threads=chosen.threads,
-        clips=chosen.clips,
-        windows_per_clip=chosen.windows_per_clip,
-        stills=chosen.stills,
-        halfway=chosen.halfway,
-    )
-    cv2.setNumThreads(config.threads)
-    torch.set_num_threads(config.threads)
-    sources = find_sources(chosen.data)
+def train_on_folder(
+    config: WorldTraining,
+    *,
+    data: DataFolder,
+    out: OutFolder,
+    windows_folder: Annotated[
+        Path | None,
+        typer.Option("--windows", help="Folder for the windows; taken from there where they are already."),
+    ] = None,
+    only_windows: Annotated[bool, typer.Option("--only-windows", help="Make the windows, and stop.")] = False,
+    resume: Resume = None,
+    from_weights: FromWeights = None,
+) -> None:
+    """Train on the clips and stills of a folder."""
+    sources = find_sources(data)
     stills = sources.stills[:: max(1, -(-len(sources.stills) // config.stills))] if config.stills else ()
-    folder = chosen.windows or chosen.out
+    folder = windows_folder or out
     held_out = pool_of(sources.held_out_clips, (), replace(config, windows_per_clip=1), folder / "windows-held-out")
     pool = pool_of(sources.clips[: config.clips], stills, config, folder / "windows")
-    if chosen.only_windows:
+    if only_windows:
         return
     net = None
-    if chosen.from_weights is not None:
+    if from_weights is not None:
         net = CompactWorld()
-        begin_with(net, read_tensors(chosen.from_weights.read_bytes())[0])
-    train(config, pool, chosen.out, net=net, held_out=held_out, resume=chosen.resume)
+        begin_with(net, read_tensors(from_weights.read_bytes())[0])
+    train(config, pool, out, net=net, held_out=held_out, resume=resume)
 
 
 def pool_of(clips: Sequence[Path], stills: Sequence[Path], config: WorldTraining, folder: Path) -> WindowPool:
@@ -358,6 +342,8 @@ def pool_of(clips: Sequence[Path], stills: Sequence[Path], config: WorldTraining
         logger.info("%d of %d sources, %d windows", number + 1, len(clips) + len(stills), len(windows))
     return WindowPool(windows, config.crop)
 
+
+main = Trainer("world", train_on_folder, WorldTraining(), __doc__)
 
 if __name__ == "__main__":
     main()

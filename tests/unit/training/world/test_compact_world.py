@@ -178,7 +178,7 @@ class Interrupted(WindowPool):
 
 
 def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(pool, tmp_path):
-    config = WorldTraining(steps=4, batch=2, windows=1, crop=64, warmup=2, save_minutes=0.0, precision="bfloat16")
+    config = WorldTraining(steps=4, batch=2, crop=64, warmup=2, save_minutes=0.0, precision="bfloat16")
     whole = train(config, pool, tmp_path / "whole", net=tiny())
     with pytest.raises(KeyboardInterrupt):
         train(config, Interrupted([window(seed) for seed in range(3)], 64, 6), tmp_path / "broken", net=tiny())
@@ -191,7 +191,7 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(pool, tmp_path):
 
 
 def test_halfway_is_the_mean_of_the_first_and_the_last_weights(pool, tmp_path):
-    config = WorldTraining(steps=3, batch=2, windows=1, crop=64, warmup=1, precision="float32")
+    config = WorldTraining(steps=3, batch=2, crop=64, warmup=1, precision="float32")
     begun = {name: value.detach().clone() for name, value in tiny().named_parameters()}
     last = load_file(train(config, pool, tmp_path / "last", net=tiny()))
     mean = load_file(train(replace(config, halfway=True), pool, tmp_path / "mean", net=tiny()))
@@ -201,13 +201,13 @@ def test_halfway_is_the_mean_of_the_first_and_the_last_weights(pool, tmp_path):
 
 
 def test_what_is_shipped_loads(pool, tmp_path):
-    config = WorldTraining(steps=1, batch=2, windows=1, crop=64, precision="float32")
+    config = WorldTraining(steps=1, batch=2, crop=64, precision="float32")
     weights = train(config, pool, tmp_path, net=tiny())
     assert load(weights.read_bytes()).latent_frames(9) == 3
 
 
 def test_the_painter_learns_to_take_the_candidate_that_is_right(pool, tmp_path):
-    config = WorldTraining(steps=40, batch=4, windows=1, crop=64, warmup=5, learning_rate=5e-3, sharpness_weight=0.0)
+    config = WorldTraining(steps=40, batch=4, crop=64, warmup=5, learning_rate=5e-3, sharpness_weight=0.0)
     train(config, pool, tmp_path, net=tiny(), held_out=pool)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     validation = [entry for entry in log if entry["event"] == "validation"][-1]
