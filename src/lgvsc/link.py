@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from lgvsc import build, kinds
+from lgvsc import build, kinds, planning
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
 from lgvsc.channel.radio import RadioChannel, RadioConfig
@@ -80,9 +80,10 @@ def run(
     side = config.link.max_side
     with VideoReader(source, max_side=side) as reader, VideoReader(source, max_side=side) as original:
         on_open(reader.format, reader.notes)
+        allowed = planning.allowed_cbr(reader.format, config)
         with clock.stage("semantics"):
             config, choices = kinds.fit_to_budget(reader, config)
-        record = Record(config, source, fingerprint(source), reader.format, choices)
+        record = Record(config, source, fingerprint(source), reader.format, choices, allowed)
         scheme = kinds.scheme(config, clock, watch=record.chose, cost=record.cost)
         channel = build.channel(config, clip=record.sha256, trial=trial)
 

@@ -59,6 +59,7 @@ class Record:
     sha256: str
     video: VideoFormat
     choices: list[str] = field(default_factory=list)
+    allowed_cbr: float | None = None  # the budget, as the user gave it
     ledger_entries: list[LedgerEntry] = field(default_factory=list)
     sent_segments: list[Segment] = field(default_factory=list)
     received_segments: dict[int, Segment] = field(default_factory=dict)
@@ -93,8 +94,12 @@ class Record:
         self.provenance.add(piece)
 
     def finish(self, timing_s: dict[str, float], output: Path) -> None:
-        """Note the seconds per stage and where the video is."""
+        """Note the seconds per stage, where the video is, and first of all whether more was sent than was allowed."""
         self.timing_s, self.output = timing_s, output
+        allowed, spent = self.allowed_cbr, self.ledger.cbr
+        told = bool(self.choices) and self.choices[0].startswith("the budget ")
+        if allowed is not None and spent > allowed * (1 + 1e-9) and not told:
+            self.choices.insert(0, f"the budget was passed: {spent / allowed:.3g} times as much was sent")
 
     @property
     def ledger(self) -> Ledger:

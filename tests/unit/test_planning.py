@@ -63,6 +63,13 @@ def test_a_budget_below_one_segment_is_told_first(tmp_path, scheme):
     assert report["choices"][0].startswith("the budget cannot be kept: one segment")
 
 
+def test_a_codec_that_cannot_keep_a_budget_is_told_on_first(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, Video(np.full((4, 96, 128, 3), 80, np.uint8), Fraction(25)))
+    run = lgvsc.run(path, scheme="h264-ldpc", output=tmp_path / "b.mp4", settings={"coding.budget": "1symbols"})
+    assert run.report()["choices"][0].startswith("the budget was passed: ")
+
+
 @pytest.mark.parametrize("objective", ["look", "structure"])
 def test_a_plan_is_sent_as_it_was_made_and_within_the_budget(tmp_path, objective):
     random = np.random.default_rng(0)
