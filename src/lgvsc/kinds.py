@@ -236,15 +236,12 @@ def _divider(config: Config) -> Divider:
     return Divider(roads, config.coding, config.believed_snr_db, settings, config.objective, world)
 
 
-def _fit_layered(source: VideoReader, config: Config) -> Fitted:
-    """Keyframes as SKEM would have them under the whole budget, for the candidate that sends nothing else."""
+def _layered_words(source: VideoReader, config: Config) -> Fitted:
+    """The budget is divided while the video is sent, one group of frames after the other."""
     settings = with_budget(config.structure, config)
-    config = config.model_copy(update={"coding": replace(config.coding, budget=settings.budget)})
-    divided = f"divided for {config.objective} between small frames, keyframes and words"
-    if settings.effort == "live":
-        return config, [f"budget {settings.budget}, {divided}, as fast as the video"]
-    config, choices = planning.fit_message(source, config)
-    return config, [*choices, divided]
+    fast = ", as fast as the video" if settings.effort == "live" else ""
+    divided = f"divided for {config.objective} between small frames, keyframes and words{fast}"
+    return config, [f"budget {settings.budget}, {divided}"]
 
 
 def _of_layered(config: Config) -> Models:
@@ -254,7 +251,7 @@ def _of_layered(config: Config) -> Models:
 LAYERED = Kind(
     schemes=("layered-dsa",),
     make=_layered,
-    fit=_fit_layered,
+    fit=_layered_words,
     models=_of_layered,
     generated=True,
     asks=True,

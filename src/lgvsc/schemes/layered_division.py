@@ -35,7 +35,7 @@ from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
-from lgvsc.schemes.layered_groups import Group
+from lgvsc.schemes.layered_groups import Group, thinned
 from lgvsc.world.backends.compact.interpolation import views
 from lgvsc.world.layered import MOST_PER_S, LayeredWorld, roughly_between
 from lgvsc.world.spans import Span, spans
@@ -44,6 +44,7 @@ Objective: TypeAlias = Literal["look", "structure"]
 
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
 PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (0.25,), "look": (0.2, 0.4)}  # beside small frames
+FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 GLIMPSES = 4  # frames of a group by which candidates are judged
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
@@ -154,7 +155,15 @@ class Divider:
             segment = self._with_structure(group, symbols, share, least_step, copy(self._search))
             if segment is not None:
                 yield [segment]
-        yield group.segments
+        yield self._keyframes_alone(group, symbols)
+
+    def _keyframes_alone(self, group: Group, symbols: int) -> list[Segment]:
+        """SKEM's segments, no more of them than can have a fair picture each."""
+        video = group.segments[0].video
+        with_words = group.whole().changed(caption=group.segments[0].caption, motion=group.segments[0].motion)
+        ((_, words),) = self._codec(symbols, group).encode([with_words])
+        each = len(words) + FAIR_PICTURE_CBR * 3 * video.height * video.width
+        return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
     def _with_structure(
         self, group: Group, symbols: int, share: float, least_step: int, search: FormatSearch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -101,6 +101,30 @@ def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator
         new_shot = cut == segment.stop
     if parts:
         yield Group(kept.take(parts[-1].stop), parts)
+
+
+def thinned(segments: Sequence[Segment], most: int) -> list[Segment]:
+    """At most so many segments: where the meaning changes least, none begins."""
+    kept = sorted(range(1, len(segments)), key=lambda n: -(segments[n].divergence or 0.0))[: max(0, most - 1)]
+    made: list[Segment] = []
+    for number, segment in enumerate(segments):
+        made.append(segment) if number in (0, *kept) else made.append(joined(made.pop(), segment))
+    return made
+
+
+def joined(one: Segment, other: Segment) -> Segment:
+    """One segment of two that follow each other, with the words of the longer one."""
+    said = max(one, other, key=len)
+    motion = None if said.motion is None else carried_on(said.motion, (len(one) + len(other)) / len(said))
+    return one.changed(
+        stop=other.stop,
+        caption=said.caption,
+        motion=motion,
+        closing_keyframe=other.closing_keyframe,
+        cut=one.cut or other.cut,
+        last=other.last,
+        video=other.video,
+    )
 
 
 def divided(segment: Segment, at: int, picture: Pixels) -> list[Segment]:

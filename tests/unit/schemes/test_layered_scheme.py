@@ -21,7 +21,7 @@ from lgvsc.errors import ConfigError
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig
 from lgvsc.schemes import layered_division
 from lgvsc.schemes.layered_division import Divider, StructureConfig
-from lgvsc.schemes.layered_groups import Group, Kept, divided, groups_of
+from lgvsc.schemes.layered_groups import Group, Kept, divided, groups_of, thinned
 from lgvsc.world.layered import CompactEnhancer, LayeredWorld
 
 VIDEO = VideoFormat(96, 128, Fraction(24), 48)
@@ -84,6 +84,18 @@ def test_a_divided_segment_has_its_motion_divided_too() -> None:
     assert before.motion is not None and after.motion is not None
     assert (before.motion.pan, after.motion.pan) == (pytest.approx(0.1), pytest.approx(0.3))
     assert after.last and not before.last and len(before) == 10
+
+
+def test_where_the_meaning_changes_least_no_segment_begins() -> None:
+    segments = [
+        segment.changed(divergence=divergence)
+        for segment, divergence in zip(parts(10, 20, 48), (None, 0.2, 0.9), strict=True)
+    ]
+    two = thinned(segments, 2)
+    assert [(segment.start, segment.stop, segment.caption) for segment in two] == [(0, 20, "0"), (20, 48, "20")]
+    assert two[1].last and len(thinned(segments, 5)) == 3
+    (whole,) = thinned(segments, 0)
+    assert (whole.start, whole.stop, whole.caption, whole.last) == (0, 48, "20", True)
 
 
 # Division
