@@ -43,7 +43,7 @@ from lgvsc.world.spans import Span, spans
 Objective: TypeAlias = Literal["look", "structure"]
 
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
-PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (0.25,), "look": (0.2, 0.4)}  # beside small frames
+PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.2, 0.4)}  # beside small frames
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 GLIMPSES = 4  # frames of a group by which candidates are judged
