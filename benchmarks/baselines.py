@@ -23,6 +23,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.frames.elementary import CodecName
 from lgvsc.core.air import Burst
 from lgvsc.core.ledger import Ledger
@@ -91,8 +92,10 @@ def configs(codec: CodecName, mode: str, cbrs: list[str]) -> Iterator[tuple[Conv
 def measure(path: Path, config: ConventionalConfig, snr_db: float, snr_def: SnrDef, seconds: float) -> Row:
     """Send the beginning of a clip, and compare what arrives with it."""
     started = time.perf_counter()
-    scheme = ConventionalScheme(f"{config.codec}-ldpc", snr_db, config, snr_def=snr_def)
-    channel = AwgnChannel(scheme.esn0_db, child_generator(0, "channel", fingerprint(path), snr_db, 0))
+    row = paper_row(config.codec, snr_db) if config.mode == "paper" else None
+    esn0_db = row.esn0_db(snr_db, snr_def) if row else snr_db
+    scheme = ConventionalScheme(f"{config.codec}-ldpc", Belief(esn0_db), config, row)
+    channel = AwgnChannel(esn0_db, child_generator(0, "channel", fingerprint(path), snr_db, 0))
     meter, origins, bursts = QualityMeter(), Counter[str](), list[Burst]()
     with VideoReader(path) as source, VideoReader(path) as original:
         count = min(source.format.frames or 0, round(seconds * float(source.format.fps)))

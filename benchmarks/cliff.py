@@ -21,6 +21,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.frames.elementary import CodecName
 from lgvsc.core.air import Burst
 from lgvsc.core.ledger import Ledger
@@ -66,7 +67,7 @@ def curves(path: Path, codec: CodecName, seconds: float) -> Iterator[tuple[str, 
     name = f"{codec}-ldpc"
     matched = 0.0
     for row in (row for row in table_1() if row.codec == codec):
-        scheme = ConventionalScheme(name, row.snr_db, ConventionalConfig(codec=codec, mode="paper"))
+        scheme = ConventionalScheme(name, Belief(row.snr_db), ConventionalConfig(codec=codec, mode="paper"), row)
         bursts = [burst for _, burst in scheme.transmit(iter(frames), video)]
         cbr = Ledger.of(bursts, video).cbr
         matched = cbr if row.snr_db == MATCHED_ROW_DB else matched
@@ -74,7 +75,7 @@ def curves(path: Path, codec: CodecName, seconds: float) -> Iterator[tuple[str, 
         for snr_db in FIXED_SNRS_DB:
             yield label, snr_db, cbr, received(scheme, bursts, path, snr_db, frames)
     for snr_db in ADAPTIVE_SNRS_DB:
-        scheme = ConventionalScheme(name, snr_db, ConventionalConfig(codec=codec, budget=f"{matched:.3e}cbr"))
+        scheme = ConventionalScheme(name, Belief(snr_db), ConventionalConfig(codec=codec, budget=f"{matched:.3e}cbr"))
         bursts = [burst for _, burst in scheme.transmit(iter(frames), video)]
         yield ADAPTED, snr_db, Ledger.of(bursts, video).cbr, received(scheme, bursts, path, snr_db, frames)
 

@@ -16,6 +16,7 @@ from fault_campaign.parsers import codec, small_picture
 from fault_campaign.verdicts import Case, Outcome, Verdict
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.burst.framing import PREAMBLE
 from lgvsc.coding.message_codec import MessageCodec
@@ -79,7 +80,7 @@ def learned() -> Sent:
     from lgvsc.models.catalog import load
 
     return sent_by(
-        MessageCodec(PictureRoads([load("compact-ntscc")]), 10.0, CodingConfig(keyframe_cbr=0.05)), exact=False
+        MessageCodec(PictureRoads([load("compact-ntscc")]), Belief(10.0), CodingConfig(keyframe_cbr=0.05)), exact=False
     )
 
 

@@ -131,7 +131,7 @@ def codec(config: Config) -> MessageCodec:
     plan = None
     if keyframes.planned:
         plan = PicturePlan(keyframes.planned, keyframes.planned_until, config.message.send_closing)
-    return MessageCodec(roads, config.believed_snr_db, config.coding, partial(sketch_road, config), plan=plan)
+    return MessageCodec(roads, config.belief, config.coding, partial(sketch_road, config), plan=plan)
 
 
 def picture_codecs(config: Config) -> list[PictureCodec]:

@@ -32,9 +32,8 @@ from lgvsc.schemes.ladder import choose_rung
 from lgvsc.schemes.layered import LayeredScheme
 from lgvsc.schemes.layered_division import Divider, StructureConfig
 from lgvsc.schemes.piloted import PilotedScheme
-from lgvsc.schemes.table_1 import paper_row
 from lgvsc.semantics.keyframes import Choice
-from lgvsc.settings import Config, with_chosen_scheme
+from lgvsc.settings import ONE_RATE, Config, with_chosen_scheme
 
 Fitted: TypeAlias = tuple[Config, list[str]]  # settings for one video, and what was chosen, in words
 HasBudget = TypeVar("HasBudget", ConventionalConfig, DvstSchemeConfig, StructureConfig)
@@ -158,10 +157,7 @@ def check(config: Config) -> None:
     """
     kind = kind_of(config.scheme)
     if config.channel.snr_def == "ebn0" and not kind.one_rate(config):
-        raise ConfigError(
-            "channel.snr_def = 'ebn0' needs one code rate and modulation for all that is sent, as in "
-            "conventional.mode = 'paper'; give Es/N0 here"
-        )
+        raise ConfigError(ONE_RATE)
     kind.check(config)
 
 
@@ -233,7 +229,7 @@ def _layered(config: Config, observers: Observers) -> Scheme:
 def _divider(config: Config) -> Divider:
     roads = PictureRoads(build.picture_codecs(config))
     settings, world = with_budget(config.structure, config), build.layered_world(config)
-    return Divider(roads, config.coding, config.believed_snr_db, settings, config.objective, world)
+    return Divider(roads, config.coding, config.belief, settings, config.objective, world)
 
 
 def _layered_words(source: VideoReader, config: Config) -> Fitted:
@@ -263,7 +259,7 @@ LAYERED = Kind(
 
 
 def _climb(video: VideoFormat, config: Config) -> tuple[Config, str]:
-    chosen, reason = choose_rung(config.believed_snr_db, config.ladder, max_cbr=planning.allowed_cbr(video, config))
+    chosen, reason = choose_rung(config.belief.esn0_db, config.ladder, max_cbr=planning.allowed_cbr(video, config))
     return with_chosen_scheme(config, chosen), reason
 
 
@@ -282,7 +278,7 @@ def _choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
     if cbr is None:
         raise ConfigError("scheme auto weighs schemes at a budget; give one, for example --budget 6e-4cbr")
     goal: Goal = config.auto.objective or ("lpips" if config.objective == "look" else "ms_ssim")
-    verdict = choose_scheme(config.believed_snr_db, cbr, goal)
+    verdict = choose_scheme(config.belief.esn0_db, cbr, goal)
     return with_chosen_scheme(config, verdict.scheme), verdict.reason
 
 
@@ -304,19 +300,17 @@ AUTO = Kind(schemes=("auto",), make=_whoever_sends, choose=_choose, models=_of_g
 
 def _conventional(config: Config, observers: Observers) -> Scheme:
     settings = with_budget(config.conventional, config)
-    return ConventionalScheme(
-        config.scheme, config.believed_snr_db, settings, snr_def=config.channel.snr_def, clock=observers.clock
-    )
+    return ConventionalScheme(config.scheme, config.belief, settings, config.paper_row, clock=observers.clock)
 
 
 def _conventional_words(source: VideoReader, config: Config) -> Fitted:
     """It looks at the pictures themselves while it codes them."""
     settings, channel, budget = config.conventional, config.channel, config.coding.budget
     choices = with_budget(settings, config).in_words(config.believed_snr_db)
-    if settings.mode == "paper":
+    if row := config.paper_row:
         if budget:
             choices.append(f"the budget {budget} is ignored, as the table fixes the rate")
-        if paper_row(settings.codec, config.believed_snr_db).above_capacity(channel.snr_db, channel.snr_def):
+        if row.above_capacity(channel.snr_db, channel.snr_def):
             choices.append("this rate is above the channel's capacity, so no code can bring it through")
     return config, choices
 
@@ -349,7 +343,7 @@ CONVENTIONAL = Kind(
 
 
 def _djscc(config: Config, observers: Observers) -> Scheme:
-    return DjsccRgbScheme(load(config.models.frame_codec), config.believed_snr_db, config.djscc, observers.clock)
+    return DjsccRgbScheme(load(config.models.frame_codec), config.belief, config.djscc, observers.clock)
 
 
 def _frames_within(source: VideoReader, config: Config) -> Fitted:
@@ -357,7 +351,7 @@ def _frames_within(source: VideoReader, config: Config) -> Fitted:
     if not budget:
         return config, []
     codec = load(config.models.frame_codec)
-    settings = config.djscc.within(budget, codec, source.format, config.believed_snr_db)
+    settings = config.djscc.within(budget, codec, source.format, config.belief)
     words = f"{settings.reals} reals for each 8x8 pixels of every frame"
     return config.model_copy(update={"djscc": settings}), [words]
 
@@ -376,7 +370,7 @@ DJSCC = Kind(
 def _dvst(config: Config, observers: Observers) -> Scheme:
     roads = PictureRoads(build.picture_codecs(config))
     settings = with_budget(config.dvst, config)
-    return DvstScheme(roads, load(config.models.frame_differences), config.believed_snr_db, settings, observers.clock)
+    return DvstScheme(roads, load(config.models.frame_differences), config.belief, settings, observers.clock)
 
 
 def _of_dvst(config: Config) -> Models:

@@ -12,9 +12,6 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
 from lgvsc.coding.burst.control import MessageControl
-from lgvsc.coding.message_codec import bits_per_symbol
-from lgvsc.coding.modem.digital import symbol_count
-from lgvsc.coding.modem.link_adaptation import choose_mcs
 from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
 from lgvsc.coding.pictures.roads import TRIAL_SEED, PictureRoads
 from lgvsc.coding.words.side import COLOURS, MOTION, side_bits
@@ -58,7 +55,7 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
         return config, []
     video = source.format
     budget = Budget.parse(config.coding.budget)
-    per_frame = budget.symbols_per_frame(video, bits_per_symbol(config.believed_snr_db))
+    per_frame = budget.symbols_per_frame(video, config.belief.bits_per_symbol())
     allowed_per_s = per_frame * float(video.fps)
     choices = [f"budget {config.coding.budget} is {allowed_per_s:.0f} symbols/s"]
 
@@ -85,7 +82,7 @@ def plan_keyframes(
     source: VideoReader, config: Config, per_frame: float, choices: list[str]
 ) -> tuple[Config, list[str]]:
     """Number, place and quality of the keyframes of the first minute, tried out; a threshold for what follows."""
-    video, snr_db = source.format, config.believed_snr_db
+    video, snr_db = source.format, config.belief.esn0_db
     economy = Economy(
         symbols_per_frame=per_frame,
         segment_symbols=segment_symbols(config),
@@ -122,7 +119,7 @@ def coding_of(config: Config) -> Code:
     codecs = build.picture_codecs(config)
     learned = [codec for codec in codecs if isinstance(codec, NtsccPictureCodec)]
     road = learned[0].refined(0) if learned else PictureRoads(codecs)
-    snr_db = config.believed_snr_db
+    snr_db = config.belief.esn0_db
 
     def arrived(picture: Pixels, symbols: int) -> Pixels | None:
         try:
@@ -220,7 +217,7 @@ def allowed_cbr(video: VideoFormat, config: Config) -> float | None:
     """The budget as CBR; ``None`` without one."""
     if not config.coding.budget:
         return None
-    per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, bits_per_symbol(config.believed_snr_db))
+    per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, config.belief.bits_per_symbol())
     return per_frame / (3 * video.height * video.width)
 
 
@@ -235,15 +232,15 @@ def segment_symbols(config: Config) -> float:
 
 
 def _segment_symbols(caption_bytes: int, config: Config) -> float:
-    symbols = MessageControl.head_symbols(config.believed_snr_db)
+    symbols = MessageControl.head_symbols(config.belief.esn0_db)
     if config.message.send_captions:
         symbols += _caption_symbols(caption_bytes, config)
     side = side_bits(MOTION * config.message.send_motion + COLOURS * config.message.send_colours)
     if side:
-        symbols += symbol_count(side, choose_mcs(side, config.believed_snr_db, "side", config.coding.text_mcs))
+        symbols += config.belief.symbols(side, "side")
     return symbols
 
 
 def _caption_symbols(caption_bytes: int, config: Config) -> int:
     bits = max(1, round(BITS_PER_CAPTION_BYTE * caption_bytes))
-    return symbol_count(bits, choose_mcs(bits, config.believed_snr_db, "captions", config.coding.text_mcs))
+    return config.belief.symbols(bits, "captions")

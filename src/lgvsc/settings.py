@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lgvsc.channel.settings import ChannelConfig
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.registry import DEFAULT, LOOK_EVERY, parse_metrics
@@ -23,7 +24,7 @@ from lgvsc.schemes.dvst import DvstSchemeConfig
 from lgvsc.schemes.gvsc_rates import Accounting
 from lgvsc.schemes.ladder import LadderConfig
 from lgvsc.schemes.layered_division import StructureConfig
-from lgvsc.schemes.table_1 import paper_row
+from lgvsc.schemes.table_1 import PaperRow, paper_row
 from lgvsc.semantics.backends.large.server_config import ServerConfig
 from lgvsc.semantics.backends.large.text_judge_config import TextJudgeConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
@@ -32,6 +33,11 @@ from lgvsc.semantics.keyframes import KeyframeConfig
 from lgvsc.world.backends.diffusers.video import DiffusersConfig
 from lgvsc.world.backends.opensora.opensora import OpenSoraConfig
 from lgvsc.world.decoder import DecoderConfig
+
+ONE_RATE = (
+    "channel.snr_def = 'ebn0' needs one code rate and modulation for all that is sent, as in "
+    "conventional.mode = 'paper'; give Es/N0 here"
+)
 
 
 class ModelRoles(BaseModel):
@@ -135,6 +141,11 @@ class Config(BaseModel):
         return self.channel.snr_db if believed is None else believed
 
     @property
+    def belief(self) -> Belief:
+        """What the transmitter believes of the channel."""
+        return Belief(self._as_esn0_db(self.believed_snr_db), self.coding.text_mcs)
+
+    @property
     def esn0_db(self) -> float:
         """Es/N0 of the channel, from whatever ``channel.snr_def`` says that its SNR is.
 
@@ -143,15 +154,25 @@ class Config(BaseModel):
         Raises:
             ConfigError: Eb/N0, and the code rate is chosen while the video is sent.
         """
+        return self._as_esn0_db(self.channel.snr_db)
+
+    @property
+    def paper_row(self) -> PaperRow | None:
+        """The row of LGVSC's Table I that a standard codec is sent by; ``None`` in its other modes.
+
+        Raises:
+            ConfigError: The table has no such codec.
+        """
+        settings = self.conventional
+        return paper_row(settings.codec, self.believed_snr_db) if settings.mode == "paper" else None
+
+    def _as_esn0_db(self, snr_db: float) -> float:
         if self.channel.snr_def == "esn0":
-            return self.channel.snr_db
-        if self.conventional.mode == "paper":  # only a kind of scheme that has one rate is let through, see kinds.check
-            row = paper_row(self.conventional.codec, self.believed_snr_db)
-            return row.esn0_db(self.channel.snr_db, self.channel.snr_def)
-        raise ConfigError(
-            "channel.snr_def = 'ebn0' needs one code rate and modulation for all that is sent, as in "
-            "conventional.mode = 'paper'; give Es/N0 here"
-        )
+            return snr_db
+        row = self.paper_row  # only a kind of scheme that has one rate is let through, see kinds.check
+        if row is None:
+            raise ConfigError(ONE_RATE)
+        return row.esn0_db(snr_db, "ebn0")
 
 
 def with_chosen_scheme(config: Config, scheme: str) -> Config:

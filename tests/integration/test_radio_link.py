@@ -13,6 +13,7 @@ from lgvsc.channel.radio import RadioChannel, RadioConfig
 from lgvsc.channel.sigmf import SigmfReader
 from lgvsc.channel.synchronisation import recover
 from lgvsc.channel.waveform import frame
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
 from lgvsc.coding.pictures.roads import PictureRoads
@@ -40,7 +41,7 @@ def message():
 
 
 def codec(snr_db):
-    return MessageCodec(PictureRoads([DigitalPictureCodec()]), snr_db, CodingConfig(keyframe_cbr=0.03))
+    return MessageCodec(PictureRoads([DigitalPictureCodec()]), Belief(snr_db), CodingConfig(keyframe_cbr=0.03))
 
 
 @pytest.mark.parametrize("snr_db", [10.0, 20.0])

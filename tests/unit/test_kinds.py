@@ -30,15 +30,15 @@ class Colours:
 
     name = "colours"
 
-    def __init__(self, snr_db):
-        self.snr_db = snr_db
+    def __init__(self, belief):
+        self.belief = belief
 
     def transmit(self, frames, video):
         pictures = [frame.pixels for frame in frames]
         means = torch.tensor(np.array([picture.mean((0, 1)) for picture in pictures]), dtype=torch.float32)
         symbols = torch.complex(means / 127.5 - 1, torch.zeros_like(means)).repeat_interleave(COPIES)
         control = FramesControl(**described(video, 0, len(pictures), True), reals=2)
-        yield control.segment(), Burst(0, (control.part(self.snr_db), Part("video", symbols, 0, "colours")))
+        yield control.segment(), Burst(0, (control.part(self.belief.esn0_db), Part("video", symbols, 0, "colours")))
 
     def reconstruct(self, receptions, on_segment=lambda _: None):
         return Player().play(self.received(receptions, on_segment))
@@ -57,7 +57,7 @@ class Colours:
         return ControlRead(*read, 3 * COPIES * read[0].length) if read else None
 
 
-TOY = kinds.Kind(schemes=("colours",), make=lambda config, observers: Colours(config.believed_snr_db))
+TOY = kinds.Kind(schemes=("colours",), make=lambda config, observers: Colours(config.belief))
 
 
 def test_a_new_scheme_is_one_file_and_one_record(monkeypatch, tmp_path):

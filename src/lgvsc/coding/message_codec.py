@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from lgvsc.channel.common import erase_bad
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, KeyframeAllowance, PicturePlan
 from lgvsc.coding.burst.control import MessageControl, described
 from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS
 from lgvsc.coding.burst.framing import ControlRead, bursts
-from lgvsc.coding.modem.link_adaptation import McsRule, choose_mcs
+from lgvsc.coding.modem.link_adaptation import McsRule
 from lgvsc.coding.parts import PARTS
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, Tools
 from lgvsc.coding.pictures.roads import PictureRoads
@@ -24,8 +25,6 @@ from lgvsc.core.air import Burst, Reception
 from lgvsc.core.message import PartStatus, Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
-
-TYPICAL_KEYFRAME_BITS = 8000  # fixes the spectral efficiency by which a budget in bit/s becomes symbols
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ class MessageCodec:
 
     Args:
         roads: The ways that a keyframe can take.
-        snr_db: Es/N0 in dB that the transmitter believes in. The receiver does not use it.
+        belief: What the transmitter believes of the channel. The receiver does not use it.
         config: Budget and keyframe quality.
         make_sketches: Loads what codes sketches; called when there is one to send or to read. ``None``: cannot.
         parts: What a burst may hold, in the order sent.
@@ -89,7 +88,7 @@ class MessageCodec:
     def __init__(
         self,
         roads: PictureRoads,
-        snr_db: float,
+        belief: Belief,
         config: CodingConfig,
         make_sketches: Callable[[], SketchRoad] | None = None,
         *,
@@ -97,7 +96,7 @@ class MessageCodec:
         plan: PicturePlan | None = None,
     ) -> None:
         self._parts = tuple(part(Tools(roads, make_sketches)) for part in parts)
-        self._snr_db = snr_db
+        self._belief = belief
         self._config = config
         self._plan = plan
 
@@ -122,10 +121,10 @@ class MessageCodec:
     # Transmitter
 
     def _encode_segment(self, segment: Segment, index: int, allowance: KeyframeAllowance) -> Burst:
-        terms = Terms(snr_db=self._snr_db, mcs=self._config.text_mcs, sketch_symbols=self._config.sketch_symbols)
+        terms = Terms(belief=self._belief, sketch_symbols=self._config.sketch_symbols)
         coded = {part: part.encode(segment, terms) for part in self._parts if not part.fills}
         layout = _layout_for([part.control for part, sent in coded.items() if sent])
-        spent = layout.head_symbols(self._snr_db) + sum(len(sent) for sent in coded.values() if sent)
+        spent = layout.head_symbols(self._belief.esn0_db) + sum(len(sent) for sent in coded.values() if sent)
         pictures = sum(picture is not None for picture in (segment.keyframe, segment.closing_keyframe))
         terms = replace(terms, picture_symbols=allowance.picture_symbols(len(segment), spent, pictures))
         filling = {part: part.encode(segment, terms) for part in self._parts if part.fills}
@@ -134,13 +133,13 @@ class MessageCodec:
         values = described(segment.video, segment.start, len(segment), segment.last)
         values["cut"] = segment.cut - segment.start if segment.cut is not None else 0
         control = layout.saying(**values, **_announced(sent))
-        return Burst(index, (control.part(self._snr_db), *(piece for part in sent for piece in part.pieces)))
+        return Burst(index, (control.part(self._belief.esn0_db), *(piece for part in sent for piece in part.pieces)))
 
     def _allowance(self, video: VideoFormat) -> KeyframeAllowance:
         config = self._config
         per_frame = None
         if config.budget:
-            per_frame = Budget.parse(config.budget).symbols_per_frame(video, bits_per_symbol(self._snr_db))
+            per_frame = Budget.parse(config.budget).symbols_per_frame(video, self._belief.bits_per_symbol())
         return KeyframeAllowance(video, config.keyframe_cbr, per_frame, self._plan, config.max_cbr)
 
     # Receiver
@@ -193,8 +192,3 @@ def _layout_for(needed: Iterable[type[MessageControl]]) -> type[MessageControl]:
 
 def _announced(sent: Iterable[Coded]) -> dict[str, int]:
     return {name: value for part in sent for name, value in part.announced.items()}
-
-
-def bits_per_symbol(snr_db: float) -> float:
-    """Spectral efficiency that a keyframe of usual size reaches; turns a budget in bit/s into symbols."""
-    return choose_mcs(TYPICAL_KEYFRAME_BITS, snr_db, "keyframes").efficiency

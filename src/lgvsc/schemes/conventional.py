@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from lgvsc.channel.common import erase_bad
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import VideoControl, described
 from lgvsc.coding.burst.framing import ControlRead
@@ -32,7 +33,7 @@ from lgvsc.coding.frames.format_search import (
 )
 from lgvsc.coding.frames.standard_codec import COARSEST, CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
 from lgvsc.coding.modem.digital import LADDER, TABLE_1_LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
-from lgvsc.coding.modem.link_adaptation import choose_mcs, required_snr_db
+from lgvsc.coding.modem.link_adaptation import required_snr_db
 from lgvsc.coding.modem.prefix import intact_prefix
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
@@ -42,7 +43,7 @@ from lgvsc.core.video import Frame, Pixels, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.bursts_in_order import bursts_in_order
 from lgvsc.schemes.player import Decoded, Player
-from lgvsc.schemes.table_1 import PaperRow, SnrDef, paper_row
+from lgvsc.schemes.table_1 import PaperRow, paper_row
 
 MAX_GOP_FRAMES = VideoControl.most("length")
 MAX_PAYLOAD_BYTES = VideoControl.most("payload_bytes")
@@ -95,39 +96,31 @@ class ConventionalScheme:
 
     Args:
         name: Scheme id, for example ``h265-ldpc``.
-        snr_db: SNR that the transmitter believes in.
+        belief: What the transmitter believes of the channel.
         config: See :class:`ConventionalConfig`.
-        snr_def: What ``snr_db`` means: Es/N0, or in paper mode also Eb/N0.
+        row: Of Table I, in paper mode, and then alone.
         clock: Counts the seconds of each stage.
-
-    Raises:
-        ConfigError: Table I has no such codec, or Eb/N0 where the code rate is yet to be chosen.
     """
 
     def __init__(
         self,
         name: str,
-        snr_db: float,
+        belief: Belief,
         config: ConventionalConfig,
+        row: PaperRow | None = None,
         *,
-        snr_def: SnrDef = "esn0",
         clock: Stopwatch | None = None,
     ) -> None:
         self.name = name
         self._config = config
         self._clock = clock or Stopwatch()
-        self._row = paper_row(config.codec, snr_db) if config.mode == "paper" else None
-        if snr_def == "ebn0" and not self._row:
-            raise ConfigError(
-                "Eb/N0 needs a code rate that is fixed beforehand, which conventional.mode = 'paper' has; "
-                "give Es/N0 (snr_def = 'esn0')"
-            )
-        self.esn0_db = self._row.esn0_db(snr_db, snr_def) if self._row else snr_db
-        """Es/N0 that the channel has when the belief is right."""
+        if (config.mode == "paper") != (row is not None):
+            raise ConfigError("a row of Table I belongs to conventional.mode = 'paper' and to no other mode")
+        self._row, self._belief = row, belief
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each group of pictures, as soon as the group has ended."""
-        sender = _Sender(video, self._config, self._row, self.esn0_db)
+        sender = _Sender(video, self._config, self._row, self._belief)
         groups = self._clock.during("semantics", groups_of(frames, video, sender.gop_frames))
         return self._clock.during("coding_send", (sender.send(gop, last) for gop, last in groups))
 
@@ -172,13 +165,13 @@ def group_length(video: VideoFormat, longest: int) -> int:
 class _Sender:
     """What the transmitter remembers from one group to the next: unspent symbols and the search's last choice."""
 
-    def __init__(self, video: VideoFormat, config: ConventionalConfig, row: PaperRow | None, snr_db: float) -> None:
-        self._video, self._config, self._row, self._snr_db = video, config, row, snr_db
-        self._head_symbols = VideoControl.head_symbols(snr_db)
+    def __init__(self, video: VideoFormat, config: ConventionalConfig, row: PaperRow | None, belief: Belief) -> None:
+        self._video, self._config, self._row, self._belief = video, config, row, belief
+        self._head_symbols = VideoControl.head_symbols(belief.esn0_db)
         self._search = FormatSearch(config.codec, config.objective)
         self._credit = 0.0
         self._index = 0
-        efficiency = choose_mcs(TYPICAL_BITS, snr_db, "video").efficiency
+        efficiency = belief.bits_per_symbol(TYPICAL_BITS, "video")
         self._per_frame = 0.0 if row else Budget.parse(config.budget).symbols_per_frame(video, efficiency)
         self.gop_frames = row.gop_frames if row else group_length(video, config.gop_frames)
 
@@ -202,7 +195,7 @@ class _Sender:
             header_qp=coded.header_qp,
             header_check=coded.header_check,
         )
-        parts = [control.part(self._snr_db)]
+        parts = [control.part(self._belief.esn0_db)]
         if coded.payload:
             symbols = encode_bits(np.unpackbits(np.frombuffer(coded.payload, np.uint8)), mcs)
             self._credit -= len(symbols)
@@ -236,12 +229,12 @@ class _Sender:
         return best, mcs_at(index, 8 * len(best.coded.payload))
 
     def _adapted(self, gop: Gop) -> tuple[Choice, Mcs]:
-        room, index = most_bytes(int(self._credit), self._snr_db)
+        room, index = most_bytes(int(self._credit), self._belief.esn0_db)
         choice = self._search.best(gop, room) if room else None
         if choice is None:
             return Choice(Format(8, 1), Quantiser(0), CodedGop(b"", False, 0, 0), 0), mcs_at(0, 8)
         payload_bits = 8 * len(choice.coded.payload)
-        mcs = choose_mcs(payload_bits, self._snr_db, "video")
+        mcs = self._belief.mcs(payload_bits, "video")
         if symbol_count(payload_bits, mcs) > self._credit:
             mcs = mcs_at(index, payload_bits)
         return choice, mcs

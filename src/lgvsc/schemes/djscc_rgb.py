@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from lgvsc.channel.common import erase_bad
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import FramesControl, described
 from lgvsc.coding.burst.framing import MAX_BURST_SYMBOLS, ControlRead
-from lgvsc.coding.message_codec import bits_per_symbol
 from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
@@ -51,19 +51,19 @@ class DjsccConfig:
         if not 1 <= self.burst_frames <= MAX_FRAMES:
             raise ConfigError(f"djscc.burst_frames is {self.burst_frames}; control carries 1 to {MAX_FRAMES}")
 
-    def within(self, budget: str, codec: DeepJsccPictureCodec, video: VideoFormat, snr_db: float) -> DjsccConfig:
+    def within(self, budget: str, codec: DeepJsccPictureCodec, video: VideoFormat, belief: Belief) -> DjsccConfig:
         """These settings at the highest rate that a budget allows, control blocks paid first.
 
         Args:
             budget: As :class:`~lgvsc.coding.budget.Budget` reads it.
-            snr_db: Es/N0 that the transmitter believes.
+            belief: What the transmitter believes of the channel.
 
         Raises:
             ConfigError: Even the lowest rate costs more.
         """
-        per_frame = Budget.parse(budget).symbols_per_frame(video, bits_per_symbol(snr_db))
+        per_frame = Budget.parse(budget).symbols_per_frame(video, belief.bits_per_symbol())
         frames = video.frames or self.burst_frames
-        control = FramesControl.head_symbols(snr_db) * -(-frames // self.burst_frames) / frames
+        control = FramesControl.head_symbols(belief.esn0_db) * -(-frames // self.burst_frames) / frames
         fewest = codec.min_symbols(video.height, video.width)
         reals = min(int((per_frame - control) * REALS[0] / fewest), REALS[-1])
         if reals < REALS[0]:
@@ -80,7 +80,7 @@ class DjsccRgbScheme:
 
     Args:
         codec: The same at both ends.
-        snr_db: Es/N0 that the transmitter believes in.
+        belief: What the transmitter believes of the channel.
         config: See :class:`DjsccConfig`.
         clock: Counts the seconds of each stage.
     """
@@ -88,9 +88,9 @@ class DjsccRgbScheme:
     name = "djscc-rgb"
 
     def __init__(
-        self, codec: DeepJsccPictureCodec, snr_db: float, config: DjsccConfig, clock: Stopwatch | None = None
+        self, codec: DeepJsccPictureCodec, belief: Belief, config: DjsccConfig, clock: Stopwatch | None = None
     ) -> None:
-        self._codec, self._snr_db, self._config = codec, snr_db, config
+        self._codec, self._belief, self._config = codec, belief, config
         self._clock = clock or Stopwatch()
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
@@ -126,7 +126,7 @@ class DjsccRgbScheme:
                 yield self._burst(index, start, waiting, video, last=False)
                 waiting, index = [], index + 1
             start = frame.index if not waiting else start
-            waiting.append(self._codec.send(frame.pixels, self._config.reals, self._snr_db))
+            waiting.append(self._codec.send(frame.pixels, self._config.reals, self._belief.esn0_db))
         if waiting:
             yield self._burst(index, start, waiting, video, last=True)
 
@@ -135,7 +135,7 @@ class DjsccRgbScheme:
     ) -> tuple[Segment, Burst]:
         control = FramesControl(**described(video, start, len(coded), last), reals=self._config.reals)
         label = f"{len(coded)} frames of {len(coded[0])} symbols"
-        parts = (control.part(self._snr_db), Part("video", torch.cat(coded), 0, label))
+        parts = (control.part(self._belief.esn0_db), Part("video", torch.cat(coded), 0, label))
         return control.segment(), Burst(index, parts)
 
     def _frame_symbols(self, height: int, width: int, reals: int) -> int:

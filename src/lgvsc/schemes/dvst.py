@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 
 from lgvsc.channel.common import erase_bad
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import MAX_KEYFRAME_CBR, Budget
 from lgvsc.coding.burst.control import DvstControl, described
 from lgvsc.coding.burst.framing import ControlRead
 from lgvsc.coding.frames.dvst import CodedDifferences, DvstCodec
 from lgvsc.coding.modem.digital import decode_bits, encode_bits, mcs_at, symbol_count
-from lgvsc.coding.modem.link_adaptation import choose_mcs
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Burst, Part, Reception
 from lgvsc.core.clock import Stopwatch
@@ -79,7 +79,7 @@ class DvstScheme:
     Args:
         roads: How keyframes are sent; the same at both ends.
         codec: How all other frames are sent; the same at both ends.
-        snr_db: Es/N0 that the transmitter believes in.
+        belief: What the transmitter believes of the channel.
         config: See :class:`DvstSchemeConfig`.
         clock: Counts the seconds of each stage.
     """
@@ -90,16 +90,16 @@ class DvstScheme:
         self,
         roads: PictureRoads,
         codec: DvstCodec,
-        snr_db: float,
+        belief: Belief,
         config: DvstSchemeConfig,
         clock: Stopwatch | None = None,
     ) -> None:
-        self._roads, self._codec, self._snr_db, self._config = roads, codec, snr_db, config
+        self._roads, self._codec, self._belief, self._config = roads, codec, belief, config
         self._clock = clock or Stopwatch()
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each GOP, or for each part of a long one."""
-        sender = _Sender(self._roads, self._codec, self._snr_db, self._config, video)
+        sender = _Sender(self._roads, self._codec, self._belief, self._config, video)
         return self._clock.during("coding_send", sender.send(frames))
 
     def reconstruct(
@@ -124,11 +124,11 @@ class _Sender:
     """What the transmitter remembers from burst to burst: the picture at the far end, as reckoned, and the account."""
 
     def __init__(
-        self, roads: PictureRoads, codec: DvstCodec, snr_db: float, config: DvstSchemeConfig, video: VideoFormat
+        self, roads: PictureRoads, codec: DvstCodec, belief: Belief, config: DvstSchemeConfig, video: VideoFormat
     ) -> None:
-        self._roads, self._codec, self._snr_db, self._config, self._video = roads, codec, snr_db, config, video
-        self._head_symbols = DvstControl.head_symbols(snr_db)
-        efficiency = choose_mcs(TYPICAL_BITS, snr_db, "video").efficiency
+        self._roads, self._codec, self._belief, self._config, self._video = roads, codec, belief, config, video
+        self._head_symbols = DvstControl.head_symbols(belief.esn0_db)
+        efficiency = belief.bits_per_symbol(TYPICAL_BITS, "video")
         self._per_frame = Budget.parse(config.budget).symbols_per_frame(video, efficiency)
         self._expected: Pixels | None = None
         self._header_symbols = 0.0  # for each frame that is not a keyframe, as in the burst before
@@ -161,7 +161,7 @@ class _Sender:
         following = [frame.pixels for frame in frames[keyframe:]]
         share = len(following) / max(1, self._frames_left - keyframe)
         differences = self._differences(following, share * self._left - self._head_symbols) if following else None
-        header_mcs = choose_mcs(len(differences.header), self._snr_db, "keyframes") if differences else mcs_at(0, 8)
+        header_mcs = self._belief.mcs(len(differences.header), "keyframes") if differences else mcs_at(0, 8)
         control = DvstControl(
             **described(self._video, frames[0].index, len(frames), last),
             keyframe_codec=coded.codec if coded else 0,
@@ -171,7 +171,7 @@ class _Sender:
             header_mcs=header_mcs.index,
             symbols=len(differences.symbols) if differences else 0,
         )
-        parts = [control.part(self._snr_db)]
+        parts = [control.part(self._belief.esn0_db)]
         if coded is not None:
             parts.append(Part("keyframes", coded.symbols, coded.payload_bits, "keyframe"))
         if differences is not None:
@@ -195,13 +195,15 @@ class _Sender:
         weight, height, width = self._config.keyframe_weight, self._video.height, self._video.width
         share = room * weight / (weight + self._frames_left - 1)
         most = int(min(share, MAX_KEYFRAME_CBR * 3 * height * width))
-        coded = self._roads.encode(picture, max_symbols=max(1, most), snr_db=self._snr_db)
+        coded = self._roads.encode(picture, max_symbols=max(1, most), snr_db=self._belief.esn0_db)
         self._expected = coded.expected
         if self._expected is None:  # decoded as it was sent: what a receiver has but for its noise
-            quiet = torch.full((len(coded.symbols),), 10 ** (-self._snr_db / 10))
+            quiet = torch.full((len(coded.symbols),), 10 ** (-self._belief.esn0_db / 10))
             self._expected = self._roads.decode(Reception(coded.symbols, quiet), coded.header, height, width)
         if self._expected is None:
-            raise ConfigError(f"a keyframe in {most} symbols cannot be read at {self._snr_db:g} dB; raise dvst.budget")
+            raise ConfigError(
+                f"a keyframe in {most} symbols cannot be read at {self._belief.esn0_db:g} dB; raise dvst.budget"
+            )
         return coded
 
     def _differences(self, frames: list[Pixels], room: float) -> CodedDifferences:
@@ -212,17 +214,17 @@ class _Sender:
         header_symbols = len(frames) * self._header_symbols
         if not header_symbols:
             bits = max(8, round(HEADER_BITS_PER_ENTRY * entries * len(frames)))
-            header_symbols = symbol_count(bits, choose_mcs(bits, self._snr_db, "keyframes"))
+            header_symbols = self._belief.symbols(bits, "keyframes")
         for _ in range(3):
             coded = self._codec.encode(
                 frames,
                 self._expected,
                 max_symbols=max(0, int(room - header_symbols)),
-                snr_db=self._snr_db,
+                snr_db=self._belief.esn0_db,
                 eta=self._config.eta or None,
             )
             bits, guessed = len(coded.header), header_symbols
-            header_symbols = symbol_count(bits, choose_mcs(bits, self._snr_db, "keyframes"))
+            header_symbols = self._belief.symbols(bits, "keyframes")
             too_much = len(coded.symbols) + header_symbols - room
             if too_much <= 0 and (self._config.eta or guessed - header_symbols < (1 - CLOSE) * room):
                 break

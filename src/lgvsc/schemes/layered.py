@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from lgvsc.coding.budget import Budget
-from lgvsc.coding.message_codec import MessageCodec, bits_per_symbol
+from lgvsc.coding.message_codec import MessageCodec
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Rebuilt
@@ -76,7 +76,7 @@ class LayeredScheme:
 
 def _sent(groups: Iterable[Group], divider: Divider, video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
     budget = Budget.parse(divider.config.budget)
-    per_frame = budget.symbols_per_frame(video, bits_per_symbol(divider.snr_db))
+    per_frame = budget.symbols_per_frame(video, divider.belief.bits_per_symbol())
     credit, index = 0.0, 0
     for group in groups:
         credit += per_frame * len(group)

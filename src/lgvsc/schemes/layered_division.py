@@ -17,6 +17,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, PicturePlan
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.frames.elementary import CODECS, CodecName
@@ -104,7 +105,7 @@ class Divider:
     Args:
         roads: The ways that a keyframe can take.
         coding: How messages are coded.
-        snr_db: Es/N0 in dB that the transmitter believes in.
+        belief: What the transmitter believes of the channel.
         config: How structure layers are made.
         objective: What the budget is spent for: ``structure`` (SSIM and MS-SSIM) or ``look`` (LPIPS, DISTS, MS-SSIM).
         world: The receiver's half that shows structure layers.
@@ -114,12 +115,12 @@ class Divider:
         self,
         roads: PictureRoads,
         coding: CodingConfig,
-        snr_db: float,
+        belief: Belief,
         config: StructureConfig,
         objective: Objective,
         world: LayeredWorld,
     ) -> None:
-        self.config, self.objective, self.snr_db = config, objective, snr_db
+        self.config, self.objective, self.belief = config, objective, belief
         self._roads, self._coding, self._world = roads, coding, world
         if config.effort == "live":
             self._search = FormatSearch(config.codec, between=roughly_between, effort=QUICK)
@@ -168,14 +169,14 @@ class Divider:
     def _with_structure(
         self, group: Group, symbols: int, share: float, least_step: int, search: FormatSearch
     ) -> Segment | None:
-        segment = group.whole()
-        head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(self.snr_db)
+        segment, snr_db = group.whole(), self.belief.esn0_db
+        head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(snr_db)
         if share:
             segment = segment.changed(keyframe=group.frames[0])
         words = self._words(group, symbols)
         if words:
-            segment, head = segment.changed(caption=words[0]), StructureControl.head_symbols(self.snr_db) + words[1]
-        room, _ = most_bytes(int((symbols - head) * (1 - share)), self.snr_db)
+            segment, head = segment.changed(caption=words[0]), StructureControl.head_symbols(snr_db) + words[1]
+        room, _ = most_bytes(int((symbols - head) * (1 - share)), snr_db)
         choice = search.best(group.pictures, room, least_step) if room else None
         if choice is None:
             return None
@@ -184,12 +185,12 @@ class Divider:
 
     def _words(self, group: Group, symbols: int) -> tuple[str, int] | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
-        longest = max(group.segments, key=len)
+        longest, snr_db = max(group.segments, key=len), self.belief.esn0_db
         if self.objective == "structure" or not longest.caption:
             return None
         ((_, burst),) = self._codec(symbols, group).encode([group.whole().changed(caption=longest.caption)])
-        caption = len(burst) - MessageControl.head_symbols(self.snr_db)
-        longer = StructureControl.head_symbols(self.snr_db) - StructureAndPictureControl.head_symbols(self.snr_db)
+        caption = len(burst) - MessageControl.head_symbols(snr_db)
+        longer = StructureControl.head_symbols(snr_db) - StructureAndPictureControl.head_symbols(snr_db)
         return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
 
     # Trials
@@ -201,14 +202,14 @@ class Divider:
         cbr = max(1, symbols) / (3 * video.height * video.width * frames)
         starts = tuple(segment.start - segments[0].start for segment in segments)
         plan = PicturePlan((starts,), frames, closing=segments[-1].closing_keyframe is not None)
-        return MessageCodec(self._roads, self.snr_db, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
+        return MessageCodec(self._roads, self.belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
 
     def _carried_out(self, segments: list[Segment], symbols: int) -> Trial:
         codec = self._codec(symbols, segments)
         sent = list(codec.encode(segments))
         if self.config.effort == "live":
             return Trial(sent, [], 0.0)
-        channel = AwgnChannel(self.snr_db, seeded(TRIAL_SEED))
+        channel = AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))
         return Trial(sent, list(codec.decode(channel(burst.symbols) for _, burst in sent)), 0.0)
 
     def _judged(self, trial: Trial, group: Group, symbols: int) -> Trial:

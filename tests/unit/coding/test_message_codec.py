@@ -8,6 +8,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
 from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
@@ -39,7 +40,9 @@ def message():
 
 
 def codec(snr_db, **config):
-    return MessageCodec(PictureRoads([DigitalPictureCodec()]), snr_db, CodingConfig(**config))
+    return MessageCodec(
+        PictureRoads([DigitalPictureCodec()]), Belief(snr_db, CodingConfig(**config).text_mcs), CodingConfig(**config)
+    )
 
 
 def through(bursts, snr_db, seed=0):

@@ -12,6 +12,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.burst.control_block import decode_control
 from lgvsc.coding.burst.framing import PREAMBLE_SYMBOLS
@@ -57,7 +58,7 @@ def clean(bursts) -> list[Reception]:
 
 
 def adaptive(codec="h264", budget="0.02cbr", snr_db=10.0, **more) -> ConventionalScheme:
-    return ConventionalScheme(f"{codec}-ldpc", snr_db, ConventionalConfig(codec=codec, budget=budget, **more))
+    return ConventionalScheme(f"{codec}-ldpc", Belief(snr_db), ConventionalConfig(codec=codec, budget=budget, **more))
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265", "av1"])
@@ -82,7 +83,7 @@ def test_the_receiver_needs_nothing_but_symbols_in_any_pieces():
     video = clip(12)
     whole = clean(sent(adaptive(gop_frames=6), video))
     stream = Reception(torch.cat([r.symbols for r in whole]), torch.cat([r.noise_variance for r in whole]))
-    other = ConventionalScheme("av1-ldpc", -3.0, ConventionalConfig(codec="av1"))
+    other = ConventionalScheme("av1-ldpc", Belief(-3.0), ConventionalConfig(codec="av1"))
     one, _ = received(other, [stream])
     many, _ = received(other, [stream[at : at + 100] for at in range(0, len(stream), 100)])
     assert len(one) == 12 and np.array_equal(one, many)
@@ -226,9 +227,10 @@ def test_the_first_row_is_above_capacity_under_one_reading_alone():
 @pytest.mark.parametrize("snr_def, arrives", [("esn0", False), ("ebn0", True)])
 def test_the_cliff_of_16_qam_three_quarters_at_6_db(snr_def, arrives):
     video = clip(10)
-    config = ConventionalConfig(codec="h264", mode="paper")
-    scheme = ConventionalScheme("h264-ldpc", 6.0, config, snr_def=snr_def)
-    channel = AwgnChannel(scheme.esn0_db, seeded(5))
+    row = paper_row("h264", 6.0)
+    esn0_db = row.esn0_db(6.0, snr_def)
+    scheme = ConventionalScheme("h264-ldpc", Belief(esn0_db), ConventionalConfig(codec="h264", mode="paper"), row)
+    channel = AwgnChannel(esn0_db, seeded(5))
     frames, provenance = received(scheme, [channel(b.symbols) for _, b in sent(scheme, video)])
     assert len(frames) == 10
     assert set(provenance) == {"received"} if arrives else {"missing"}
@@ -236,15 +238,18 @@ def test_the_cliff_of_16_qam_three_quarters_at_6_db(snr_def, arrives):
 
 def test_paper_groups_have_the_papers_length():
     video = clip(30)
-    scheme = ConventionalScheme("h265-ldpc", 10.0, ConventionalConfig(codec="h265", mode="paper"))
+    config = ConventionalConfig(codec="h265", mode="paper")
+    scheme = ConventionalScheme("h265-ldpc", Belief(10.0), config, paper_row("h265", 10.0))
     assert [(s.start, s.stop) for s, _ in sent(scheme, video)] == [(0, 13), (13, 26), (26, 30)]
 
 
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(ConfigError, match="Table I"):
-        ConventionalScheme("av1-ldpc", 6.0, ConventionalConfig(codec="av1", mode="paper"))
-    with pytest.raises(ConfigError, match="Eb/N0"):
-        ConventionalScheme("h265-ldpc", 6.0, ConventionalConfig(), snr_def="ebn0")
+        ConventionalScheme("h264-ldpc", Belief(6.0), ConventionalConfig(codec="h264", mode="paper"))
+    with pytest.raises(ConfigError, match="Table I"):
+        ConventionalScheme("h265-ldpc", Belief(6.0), ConventionalConfig(), paper_row("h265", 6.0))
+    with pytest.raises(ConfigError, match="Table I"):
+        paper_row("av1", 6.0)
     with pytest.raises(ConfigError, match="budget"):
         ConventionalConfig(budget="much")
 

@@ -11,6 +11,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import FramesControl, MessageControl, VideoControl
 from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
 from lgvsc.core.air import Reception
@@ -37,7 +38,7 @@ def scheme(believed_snr_db: float = 10.0, **more) -> DjsccRgbScheme:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = DeepJscc.tiny(3, 16)
-    return DjsccRgbScheme(DeepJsccPictureCodec(net), believed_snr_db, DjsccConfig(burst_frames=4, **more))
+    return DjsccRgbScheme(DeepJsccPictureCodec(net), Belief(believed_snr_db), DjsccConfig(burst_frames=4, **more))
 
 
 def sent(video: Video, **more):

@@ -10,6 +10,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import DvstControl, FramesControl, MessageControl, VideoControl
 from lgvsc.coding.burst.fields import pack_fields
 from lgvsc.coding.frames.dvst import DvstCodec
@@ -37,7 +38,7 @@ def scheme(believed_snr_db: float = 10.0, **more) -> DvstScheme:
         torch.manual_seed(0)
         roads, codec = PictureRoads([NtsccPictureCodec(Ntscc.tiny())]), DvstCodec(Dvst.tiny(), holds=False)
     config = DvstSchemeConfig(**{"gop_frames": 4, "budget": "0.04cbr"} | more)
-    return DvstScheme(roads, codec, believed_snr_db, config)
+    return DvstScheme(roads, codec, Belief(believed_snr_db), config)
 
 
 def sent(video: Video, **more):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lgvsc import link
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.frames.standard_codec import coded_size
 from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.coding.message_codec import CodingConfig
@@ -106,7 +107,7 @@ def divider(objective: str, **config: object) -> Divider:
     weights = Enhancer(sizes).state_dict()
     world = LayeredWorld(lambda: CompactEnhancer(sizes, weights, weights), structure_frames, coded_size)
     roads = PictureRoads([DigitalPictureCodec()])
-    return Divider(roads, CodingConfig(), 10.0, StructureConfig(**config), objective, world)  # type: ignore[arg-type]
+    return Divider(roads, CodingConfig(), Belief(10.0), StructureConfig(**config), objective, world)  # type: ignore[arg-type]
 
 
 def group(frames: list[np.ndarray]) -> Group:

@@ -12,6 +12,7 @@ from lgvsc.channel.fading import FadingChannel
 from lgvsc.channel.pilots import Pilots, pilot_values
 from lgvsc.channel.rayleigh import ClarkeFading
 from lgvsc.channel.tdl import TdlFading
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
 from lgvsc.coding.pictures.roads import PictureRoads
@@ -32,7 +33,7 @@ class MessageScheme:
     name = "message"
 
     def __init__(self, snr_db=6.0):
-        self.codec = MessageCodec(PictureRoads([DigitalPictureCodec()]), snr_db, CodingConfig())
+        self.codec = MessageCodec(PictureRoads([DigitalPictureCodec()]), Belief(snr_db), CodingConfig())
 
     def transmit(self, frames, video):
         picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)[:, :, None].repeat(3, axis=2)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.modem.digital import decode_bits, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.modem.fec import Bits
-from lgvsc.coding.modem.link_adaptation import McsRule, choose_mcs
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Part, Purpose, Reception
@@ -22,14 +22,12 @@ class Terms:
     """Under what terms a segment is coded.
 
     Attributes:
-        snr_db: Es/N0 that the transmitter believes.
-        mcs: The rule for modulation and coding of bits.
+        belief: What the transmitter believes of the channel.
         sketch_symbols: Of each sketch after the first, on average.
         picture_symbols: What each picture may take; known to parts that fill what the others leave.
     """
 
-    snr_db: float
-    mcs: McsRule
+    belief: Belief
     sketch_symbols: int
     picture_symbols: int = 0
 
@@ -98,7 +96,7 @@ class MessagePart(ABC):
 
 def digital(purpose: Purpose, bits: Bits, terms: Terms, label: str = "") -> tuple[Part, int]:
     """Bits as a piece of a burst, and the number of their modulation and coding scheme."""
-    mcs = choose_mcs(len(bits), terms.snr_db, purpose, terms.mcs)
+    mcs = terms.belief.mcs(len(bits), purpose)
     return Part(purpose, encode_bits(bits, mcs), len(bits), label), mcs.index
 
 

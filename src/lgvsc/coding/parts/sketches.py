@@ -59,7 +59,9 @@ class Sketches(MessagePart):
         indices = [index for index, _ in segment.sketches]
         spacing = _spacing(segment, indices)
         coded = self._road.encode(
-            [sketch for _, sketch in segment.sketches], symbols_each=terms.sketch_symbols, snr_db=terms.snr_db
+            [sketch for _, sketch in segment.sketches],
+            symbols_each=terms.sketch_symbols,
+            snr_db=terms.belief.esn0_db,
         )
         pieces = [Part("sketches", coded.key, 0, "key sketch")]
         announced = {"sketches": len(indices), "sketch_spacing": spacing}

@@ -12,6 +12,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.modem.digital import MCS_BITS
@@ -65,7 +66,12 @@ class Surprise(MessagePart):
 
 
 def codec(parts=(*PARTS, Surprise), snr_db=10.0, **config):
-    return MessageCodec(PictureRoads([DigitalPictureCodec()]), snr_db, CodingConfig(**config), parts=parts)
+    return MessageCodec(
+        PictureRoads([DigitalPictureCodec()]),
+        Belief(snr_db, CodingConfig(**config).text_mcs),
+        CodingConfig(**config),
+        parts=parts,
+    )
 
 
 def segments():

@@ -14,6 +14,7 @@ from sketch_pieces import CoarseDifferences, checked, road, white_rows
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP, SketchControl
@@ -36,7 +37,9 @@ DRAWN = SketchControl(
 
 def codec(snr_db=10.0, others=None, **config):
     roads = PictureRoads([DigitalPictureCodec()])
-    return MessageCodec(roads, snr_db, CodingConfig(**config), lambda: road(others))
+    return MessageCodec(
+        roads, Belief(snr_db, CodingConfig(**config).text_mcs), CodingConfig(**config), lambda: road(others)
+    )
 
 
 def drawn(count=4, spacing=2, start=0, **parts):
@@ -192,6 +195,6 @@ def test_one_sketch_needs_no_dvst():
     def missing():
         raise AssertionError("loaded for nothing")
 
-    made = MessageCodec(PictureRoads([DigitalPictureCodec()]), 10.0, CodingConfig(), lambda: road(missing))
+    made = MessageCodec(PictureRoads([DigitalPictureCodec()]), Belief(10.0), CodingConfig(), lambda: road(missing))
     bursts = [burst for _, burst in made.encode([drawn(1, 0)])]
     assert len(next(made.decode(through(bursts, 10.0))).sketches) == 1

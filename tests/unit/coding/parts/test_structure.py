@@ -11,6 +11,7 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
+from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl, VideoControl
 from lgvsc.coding.frames.format_search import Choice, Format, Gop
 from lgvsc.coding.frames.standard_codec import Quantiser, encode_gop
@@ -62,7 +63,9 @@ def segment(layer, **changes):
 
 
 def codec(snr_db=10.0, **config):
-    return MessageCodec(PictureRoads([DigitalPictureCodec()]), snr_db, CodingConfig(**config))
+    return MessageCodec(
+        PictureRoads([DigitalPictureCodec()]), Belief(snr_db, CodingConfig(**config).text_mcs), CodingConfig(**config)
+    )
 
 
 def sent(segment, snr_db=10.0):

@@ -1,0 +1,38 @@
+"""What the transmitter believes of the channel: decided once, in the configuration, and handed on as one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lgvsc.coding.modem.digital import Mcs, symbol_count
+from lgvsc.coding.modem.link_adaptation import McsRule, choose_mcs
+from lgvsc.core.air import Purpose
+
+ALWAYS_ADAPTED: frozenset[Purpose] = frozenset({"keyframes", "video"})  # whatever rule the words go by
+TYPICAL_KEYFRAME_BITS = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """The channel as the transmitter sees it. A receiver never uses it.
+
+    Attributes:
+        esn0_db: Es/N0 per symbol in dB.
+        rule: How the modulation and code of words, numbers and structure are chosen; pictures adapt always.
+    """
+
+    esn0_db: float
+    rule: McsRule = "adaptive"
+
+    def mcs(self, payload_bits: int, purpose: Purpose) -> Mcs:
+        """The modulation and coding scheme of a payload."""
+        rule = "adaptive" if purpose in ALWAYS_ADAPTED else self.rule
+        return choose_mcs(payload_bits, self.esn0_db, purpose, rule)
+
+    def symbols(self, payload_bits: int, purpose: Purpose) -> int:
+        """How many symbols a payload takes."""
+        return symbol_count(payload_bits, self.mcs(payload_bits, purpose))
+
+    def bits_per_symbol(self, payload_bits: int = TYPICAL_KEYFRAME_BITS, purpose: Purpose = "keyframes") -> float:
+        """Spectral efficiency that a payload of usual size reaches; turns a budget in bit/s into symbols."""
+        return self.mcs(payload_bits, purpose).efficiency
