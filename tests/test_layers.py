@@ -104,6 +104,28 @@ def test_nets_import_nothing_of_ours_outside_nets():
         assert all(name.startswith("lgvsc.nets") for name in names), (path, names)
 
 
+def test_neither_schemes_nor_what_is_below_them_knows_the_configuration_or_asks_it_what_the_channel_is_like():
+    """Stages get what they need; the belief about the channel is made from settings once (`Config.belief`)."""
+    belief = {"believed_snr_db", "text_mcs"}
+    outside = {node.attr for path in modules() if layer(path) == 4 for node in attributes(path)}
+    assert belief <= outside, "the settings are called otherwise now"
+    for path in (path for path in modules() if layer(path) <= LAYERS["schemes"]):
+        names = {name.removesuffix(".Config") for name, _ in imports(ast.parse(path.read_text()))}
+        assert not names & {"lgvsc.settings", "lgvsc.config"}, f"{path} imports the configuration"
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.Name) and node.id == "Config"), f"{path}:{node.lineno} reads Config"
+        asked = [f"{path}:{node.lineno}" for node in attributes(path) if node.attr in belief]
+        assert not asked, f"{asked} asks settings; a Belief is handed on"
+
+
+def layer(path: Path) -> int:
+    return LAYERS.get(package_of(path), 9)
+
+
+def attributes(path: Path) -> list[ast.Attribute]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+
+
 def test_heavy_libraries_are_imported_inside_functions():
     """Sionna alone takes seconds. (torch may stand at the top of modules.)"""
     for path in modules():
