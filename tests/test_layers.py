@@ -54,12 +54,18 @@ READERS = {"models/weights", "semantics/backends/large/conversion"}  # the secon
 
 
 @cache
+@cache
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
 @cache
 def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -110,9 +116,9 @@ def test_neither_schemes_nor_what_is_below_them_knows_the_configuration_or_asks_
     outside = {node.attr for path in modules() if layer(path) == 4 for node in attributes(path)}
     assert belief <= outside, "the settings are called otherwise now"
     for path in (path for path in modules() if layer(path) <= LAYERS["schemes"]):
-        names = {name.removesuffix(".Config") for name, _ in imports(ast.parse(path.read_text()))}
+        names = {name.removesuffix(".Config") for name, _ in imports(tree_of(path))}
         assert not names & {"lgvsc.settings", "lgvsc.config"}, f"{path} imports the configuration"
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             assert not (isinstance(node, ast.Name) and node.id == "Config"), f"{path}:{node.lineno} reads Config"
         asked = [f"{path}:{node.lineno}" for node in attributes(path) if node.attr in belief]
         assert not asked, f"{asked} asks settings; a Belief is handed on"
@@ -123,7 +129,7 @@ def layer(path: Path) -> int:
 
 
 def attributes(path: Path) -> list[ast.Attribute]:
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
 
 
 def test_heavy_libraries_are_imported_inside_functions():
@@ -239,6 +245,7 @@ def names_of_modules() -> set[str]:
     return {dotted(path) for path in modules()}
 
 
+@cache
 def dotted(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
 
