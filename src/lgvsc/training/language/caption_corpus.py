@@ -11,14 +11,19 @@ from pathlib import Path
 from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, Region
 from lgvsc.core.message import CAMERAS, MAX_CAPTION_BYTES
 from lgvsc.core.video import Frame, VideoReader
+from lgvsc.models.catalog import load
 from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.detector import KINDS as DETECTED
+from lgvsc.semantics.backends.compact.gist import DOES, PACES, Group, Telling
+from lgvsc.semantics.backends.compact.scene_tags import WORDS
 from lgvsc.semantics.backends.compact.words import KINDS, LIGHTS, SETTINGS, STATES, Thing
 from lgvsc.semantics.motion import MotionMeter
 from lgvsc.training.language.caption_phrases import sentence
 
-PACES = ("nothing moves", "slow", "lively", "fast")
 CLIPS = {".mp4", ".mkv", ".webm", ".mov", ".avi"}
 SEGMENT_FRAMES = (8, 40)  # segments of the clips are so long
+SHOWN = (0.0, 1 / 3, 2 / 3, 1.0)  # what of them the captioner sees
+TOLD = 0.7  # share of captions that name things
 
 
 def clip_captions(folder: Path, seed: int = 0, names: Container[str] | None = None) -> dict[str, list[str]]:
@@ -32,14 +37,15 @@ def clip_captions(folder: Path, seed: int = 0, names: Container[str] | None = No
 
 
 def _captions_of(path: Path, generator: random.Random) -> Iterator[str]:
-    captioner = CompactCaptioner()
+    captioner: CompactCaptioner = load("compact-captioner")
     with VideoReader(path) as reader:
         meter, frames, length = MotionMeter(reader.format.fps), list[Frame](), generator.randint(*SEGMENT_FRAMES)
         for frame in reader:
             meter.add(frame)
-            frames = [*frames[:1], frame]
+            frames.append(frame)
             if frame.index % length == length - 1:
-                yield captioner.caption(frames, meter.measure(), _length_limit(generator))
+                shown = [frames[round(part * (length - 1))] for part in SHOWN]
+                yield captioner.caption(shown, meter.measure(), _length_limit(generator))
                 meter, frames = MotionMeter(reader.format.fps), []
 
 
@@ -49,7 +55,42 @@ def grammar_captions(count: int, seed: int = 0) -> list[str]:
     return [_grammar_caption(generator) for _ in range(count)]
 
 
+def draw_telling(generator: random.Random) -> Telling:
+    """Something that the captioner might say of a segment by name: any tags and things, likely together or not."""
+    pick, often = generator.choice, generator.random
+    tags = set(generator.sample(WORDS, generator.randint(0, 4))) | {pick(("in", "out", "out"))}
+    kinds = generator.sample(DETECTED, generator.randint(0, 2))
+    if often() < 0.6:
+        kinds = ["person", *(kind for kind in kinds if kind != "person")]
+    things = tuple(
+        Group(
+            kind=kind,
+            count=pick((1, 1, 1, 2, 2, 3, 4, 5)),
+            size=pick(list(SIZES)),
+            colour=pick(list(COLOURS)),
+            place=pick(list(PLACES)),
+            does=pick(DOES) if often() < 0.3 else "",
+        )
+        for kind in kinds
+    )
+    light, later = (pick(("", "", "dim", "bright", "dark")) for _ in range(2))
+    return Telling(
+        tags=frozenset(tags),
+        groups=things,
+        light=light,
+        later_light=later if often() < 0.1 else "",
+        camera=pick(CAMERAS),
+        pace=pick(PACES),
+        regions=tuple(
+            Region(pick(list(SIZES)), pick(list(COLOURS)), pick(TEXTURES), pick(list(PLACES)))
+            for _ in range(generator.randint(0, 2))
+        ),
+    )
+
+
 def _grammar_caption(generator: random.Random) -> str:
+    if generator.random() < TOLD:
+        return str(draw_telling(generator))
     pick = generator.choice
     colours, places, sizes = list(COLOURS), list(PLACES), list(SIZES)
 

@@ -2,7 +2,8 @@
 
 A logistic layer for each word on frames of annotated clips, annotated photographs and photographs whose class is known
 (``scene_tags.toml``). What may be said is settled by cross validation: a word gets the least probability from which,
-among clips and photographs that the layer was not fitted to, at least four in five that it is said of are right.
+among clips and annotated photographs that the layer was not fitted to, at least four in five that it is said of are
+right, and at least three in four of the clips alone.
 """
 
 from __future__ import annotations
@@ -47,17 +48,23 @@ class SceneTagsTraining:
         ridge: Weight of the squared coefficients.
         photographs: Weight of a photograph beside a clip.
         folds: Parts of the cross validation.
+        repeats: Divisions into parts; the log odds are averaged over them.
         precision: Share that must be right among what a word is said of.
-        evidence: How often a word must be said, and rightly, before that share is believed.
-        seed: Of the parts.
+        clip_precision: The same among clips alone.
+        evidence: How often a word must be said rightly before that share is believed.
+        few: Annotated examples below which photographs of known class count as well.
+        seed: Of the first division.
     """
 
     frames: int = 10
     ridge: float = 1e-4
     photographs: float = 1.0
     folds: int = 5
+    repeats: int = 2
     precision: float = 0.8
+    clip_precision: float = 0.75
     evidence: int = 4
+    few: int = 8
     seed: int = 0
 
 
@@ -172,30 +179,41 @@ def fit(shown: Sequence[Shown], config: SceneTagsTraining) -> Layer:
 
 
 def held_back(shown: Sequence[Shown], config: SceneTagsTraining) -> Floats:
-    """Log odds of every word, each clip's and photograph's by a layer that was fitted without it."""
-    part = np.random.default_rng(config.seed).permutation(len(shown)) % config.folds
+    """Log odds of every word, each clip's and photograph's by layers that were fitted without it."""
     odds = np.zeros((len(shown), len(WORDS)), dtype=np.float32)
-    for fold in range(config.folds):
-        layer = fit([one for one, of in zip(shown, part, strict=True) if of != fold], config)
-        for index in np.flatnonzero(part == fold).tolist():
-            odds[index] = layer.evidence(shown[index].summaries)
+    for repeat in range(config.repeats):
+        part = np.random.default_rng(config.seed + repeat).permutation(len(shown)) % config.folds
+        for fold in range(config.folds):
+            layer = fit([one for one, of in zip(shown, part, strict=True) if of != fold], config)
+            for index in np.flatnonzero(part == fold).tolist():
+                odds[index] += layer.evidence(shown[index].summaries) / config.repeats
     return odds
 
 
-def least_probability(odds: Floats, true: Floats, config: SceneTagsTraining) -> tuple[float, int, int] | None:
-    """The least probability from which a word may be said, how often it is then said, and how often rightly.
+def least_probability(
+    probability: Floats, true: Floats, clips: NDArray[np.bool_], listed: NDArray[np.bool_], config: SceneTagsTraining
+) -> float | None:
+    """The least probability from which a word may be said; ``None`` where nothing vouches for any.
 
-    ``None`` where no such probability is vouched for by enough examples.
+    Args:
+        probability: Of the word, for each clip and photograph, by layers fitted without it.
+        true: Whether it is; NaN where nobody knows.
+        clips: Which of them are clips.
+        listed: Which of them were annotated, rather than known by their class.
     """
-    known = ~np.isnan(true)
-    order = np.argsort(-odds[known], kind="stable")
-    right = np.cumsum(true[known][order])
-    said = np.arange(1, len(order) + 1)
-    fine = np.flatnonzero((right >= config.precision * said) & (right >= config.evidence))
+    counted = ~np.isnan(true)
+    if true[listed].sum() >= config.few:
+        counted &= listed
+    order = np.argsort(-probability[counted], kind="stable")
+    right = np.cumsum(true[counted][order])
+    fine = np.flatnonzero((right >= config.precision * np.arange(1, len(order) + 1)) & (right >= config.evidence))
     if not len(fine):
         return None
-    last = int(fine[-1])
-    return float(1 / (1 + np.exp(-odds[known][order][last]))), int(said[last]), int(right[last])
+    for least in np.sort(probability[counted][order][: fine[-1] + 1]):
+        said = counted & (probability >= least)
+        if not (said & clips).any() or true[said & clips].mean() >= config.clip_precision:
+            return float(least) if true[said].sum() >= config.evidence - 1 else None
+    return None
 
 
 def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Path:
@@ -209,17 +227,24 @@ def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Pa
     out.mkdir(parents=True, exist_ok=True)
     detector: CompactDetector = load("compact-detector")
     shown = gather(media, detector, config)
-    odds, true = held_back(shown, config), np.stack([one.true for one in shown])
+    true = np.stack([one.true for one in shown])
+    probability = (1 / (1 + np.exp(-held_back(shown, config)))).astype(np.float32)
     clips = np.array([len(one.summaries) > 1 for one in shown])
+    listed = np.array([not np.isnan(one.true).any() for one in shown])
     least: dict[str, float] = {}
     log: dict[str, Any] = {}
     for column, word in enumerate(WORDS):
-        of = [part for part in (clips, ~clips) if np.nansum(true[part, column]) >= config.evidence]
-        found = [least_probability(odds[part, column], true[part, column], config) for part in of]
-        log[word] = {"examples": [int(np.nansum(true[part, column])) for part in (clips, ~clips)], "said": found}
-        settled = [one for one in found if one is not None]
-        if settled and len(settled) == len(found):  # clips and photographs, wherever there are enough, must both agree
-            least[word] = round(max(one[0] for one in settled), 4)
+        found = least_probability(probability[:, column], true[:, column], clips, listed, config)
+        log[word] = {"clips that show it": int(true[clips, column].sum())}
+        log[word]["photographs that show it"] = int(np.nansum(true[~clips, column]))
+        if found is not None:
+            least[word] = found
+            said = (probability[:, column] >= found) & ~np.isnan(true[:, column])
+            log[word]["said of clips, rightly"] = [int((said & clips).sum()), int(true[said & clips, column].sum())]
+            log[word]["said of photographs, rightly"] = [
+                int((said & ~clips).sum()),
+                int(true[said & ~clips, column].sum()),
+            ]
     layer = fit(shown, config)
     about = {
         "words": json.dumps(WORDS),

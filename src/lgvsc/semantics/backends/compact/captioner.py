@@ -25,7 +25,7 @@ from lgvsc.semantics.backends.compact.changes import Comparison
 from lgvsc.semantics.backends.compact.gist import Telling
 from lgvsc.semantics.backends.compact.recognition import Recogniser
 from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
-from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things
+from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things, things_anywhere
 from lgvsc.semantics.backends.compact.tracks import groups
 from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Description, Thing
 
@@ -33,6 +33,7 @@ DESCRIBES_AS_OF = 2  # raise it when the same frame gets other words, or kept de
 REMEMBERED_FRAMES = 6
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
+SAME_SCENE, OTHER_SCENE = 0.4, 0.25  # likeness of scenes: from here on one, below here another
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
 
@@ -146,10 +147,18 @@ class CompactCaptioner:
 
     def _together(self, a: Facts, b: Facts) -> tuple[Description, Description]:
         compared = Comparison(a.look, b.look)
-        if not _same_view(compared):
+        aligned = _same_view(compared)
+        alike = self._recogniser.alike(a.sight, b.sight) if self._recogniser and a.sight and b.sight else None
+        if alike is not None and (alike < OTHER_SCENE or (alike < SAME_SCENE and not aligned)):
             return a.alone, b.alone
-        regions_a, regions_b = _regions(a, b, compared)
-        pairs = common_things(a, b, compared)
+        if alike is None and not aligned:
+            return a.alone, b.alone
+        if not aligned:  # the same scene from elsewhere: nothing can be said of single spots
+            regions_a = regions_b = tuple(region for _, region in a.regions)
+            pairs = things_anywhere(a, b)
+        else:
+            regions_a, regions_b = _regions(a, b, compared)
+            pairs = common_things(a, b, compared)
         backdrop = a.backdrop
         return (
             Description(backdrop=backdrop, regions=regions_a, things=tuple(x for x, _ in pairs if x)),

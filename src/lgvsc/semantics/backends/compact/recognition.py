@@ -82,6 +82,10 @@ class Recogniser:
         likely = self.tags.likely(summary)
         return Sight(found, likely, self.tags.said(likely), summary)
 
+    def alike(self, first: Sight, second: Sight) -> float | None:
+        """How alike two pictures are as scenes, -1..1; ``None`` without scene tags."""
+        return None if self.tags is None else self.tags.alike(first.summary, second.summary)
+
     def said_of(self, sights: list[Sight], before: frozenset[str] = frozenset()) -> frozenset[str]:
         """The tags of several pictures of one scene together."""
         if self.tags is None:

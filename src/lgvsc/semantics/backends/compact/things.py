@@ -23,6 +23,10 @@ MAX_REGIONS = 3  # in a description; a caption may name more
 MAX_THINGS = 4
 MOST_SEEN = 6
 MOST_PLACES = 3
+DOUBTLESS = 0.5  # least score of a thing that may come or go between two pictures
+FAR_MOVED, FAR_NEARER = 0.35, 3.0  # of the picture, and ratio of areas, from which a thing has moved between two
+NOT_TINY = 0.015  # least share of the picture of what may
+UNNAMED = 0.04  # least share of the picture of something without a name that comes or goes
 _STATE_OF = {f"moves {way}": f"moved {way}" for way in ("left", "right", "up", "down")}
 _STATE_OF |= {"comes nearer": "nearer", "goes farther": "farther"}
 Pair: TypeAlias = tuple[Thing | None, Thing | None]  # the same thing in either picture; None where it is not
@@ -53,6 +57,12 @@ class Facts:
     def faint(self) -> tuple[Sighting, ...]:
         """The same with what is seen less clearly: enough to know again what was clear in another picture."""
         return self.sightings if self.sight is None else tuple(Sighting(one.kind, one.box) for one in self.sight.found)
+
+    def beyond_doubt(self, sighting: Sighting) -> bool:
+        """Whether the recogniser is so sure of a sighting that its absence elsewhere means something."""
+        found = () if self.sight is None else self.sight.found
+        sure = any(one.score >= DOUBTLESS for one in found if (one.kind, one.box) == (sighting.kind, sighting.box))
+        return sure and sighting.share > NOT_TINY
 
     @cached_property
     def backdrop(self) -> Backdrop:
@@ -123,8 +133,12 @@ def common_things(a: Facts, b: Facts, compared: Comparison) -> list[Pair]:
                 pairs.append((sighting.share, (None, _seen(sighting))))
                 claimed |= box
     free = [change for change in changes if not _inside(change.mask, claimed)]
-    pairs += _objects(free)
-    for mask, thing in a.standing_out:
+    if a.sight is not None:  # of what has no name only what comes or goes and is large enough to matter
+        large = [change for change in free if change.share > UNNAMED]
+        pairs += [(share, pair) for share, pair in _objects(large) if None in pair]
+    else:
+        pairs += _objects(free)
+    for mask, thing in a.standing_out if a.sight is None else ():
         if not _inside(mask, claimed) and (mask & compared.changed).sum() < 0.2 * mask.sum():
             visible = (mask & compared.shared).sum() > 0.5 * mask.sum()
             pairs.append((float(mask.mean()), (thing, thing if visible else None)))
@@ -141,33 +155,61 @@ def tagged(backdrop: Backdrop, said: frozenset[str]) -> Backdrop:
 def _recognised(a: Facts, b: Facts, compared: Comparison) -> tuple[list[tuple[float, Pair]], Mask]:
     """Things that the recogniser names, in either picture or both, and where they are in the first.
 
-    What is clear in one picture is looked for among what is faint in the other, so that a thing does not go because
-    the detector is a little less sure of it; and it keeps the name that it was given first.
+    What is named in one picture is looked for among what is faint in the other, first where it was, then anywhere, so
+    that a thing does not go because the detector is a little less sure of it; and it keeps the name that it was given
+    first. Only what is beyond doubt may come or go.
     """
     claimed = np.zeros_like(compared.changed)
     pairs: list[tuple[float, Pair]] = []
     free = [(other, _carried_back(other, compared)) for other in b.faint]
+    lost = []
     for sighting in a.sightings:
-        here = _seen(sighting)
+        claimed |= _box(sighting, a.look)
         same = [one for one in free if _same_thing(sighting, one[1])]
+        if not same:
+            lost.append(sighting)
+            continue
+        found = min(same, key=lambda one: _apart(sighting, one[1]))
+        free.remove(found)
+        pairs.append((sighting.share, _paired(sighting, *found)))
+    for sighting in lost:
+        same = [one for one in free if one[0].kind == sighting.kind]
         if same:
             found = min(same, key=lambda one: _apart(sighting, one[1]))
             free.remove(found)
-            state = displaced(sighting.box, found[1].box, 0.0, 0.0, 0.0)
-            there = replace(here, state=_STATE_OF.get(state, "still"))
-            if state.startswith("moves"):
-                there = replace(there, place=place_of(found[0].box))
-            pairs.append((sighting.share, (here, there)))
-        else:
-            pairs.append((sighting.share, (here, None)))
-        claimed |= _box(sighting, a.look)
-    clear = {(one.kind, one.box) for one in b.sightings}
-    for other, carried in free:
-        known = any(_apart(sighting, carried) < 0.35 for sighting in a.faint)
-        if (other.kind, other.box) in clear and not known:
+            pairs.append((sighting.share, (_seen(sighting), _seen(sighting))))
+        elif a.beyond_doubt(sighting) and sighting.kind not in {one.kind for one in b.faint}:
+            pairs.append((sighting.share, (_seen(sighting), None)))
+    for other, _ in free:
+        if b.beyond_doubt(other) and other.kind not in {one.kind for one in a.faint}:
             pairs.append((other.share, (None, _seen(other))))
             claimed |= _laid_back(_box(other, b.look), compared)
     return pairs, claimed
+
+
+def _paired(here: Sighting, there: Sighting, carried: Sighting) -> Pair:
+    """The same thing in both pictures; it has moved where it has moved far."""
+    first = _seen(here)
+    state = _STATE_OF.get(displaced(here.box, carried.box, 0.0, 0.0, 0.0, moved=FAR_MOVED, nearer=FAR_NEARER), "still")
+    second = replace(first, state=state)
+    return first, replace(second, place=place_of(there.box)) if state.startswith("moved") else second
+
+
+def things_anywhere(a: Facts, b: Facts) -> list[Pair]:
+    """Recognised things of one scene seen from two sides: told apart by kind alone, the largest first."""
+    free = list(b.faint)
+    pairs: list[tuple[float, Pair]] = []
+    for sighting in a.sightings:
+        same = [one for one in free if one.kind == sighting.kind]
+        if same:
+            free.remove(min(same, key=lambda one: _apart(sighting, one)))
+        if same or a.beyond_doubt(sighting):
+            pairs.append((sighting.share, (_seen(sighting), _seen(sighting) if same else None)))
+    known = {sighting.kind for sighting in a.faint}
+    new = [one for one in b.sightings if one in free and one.kind not in known]
+    pairs += [(one.share, (None, _seen(one))) for one in new if b.beyond_doubt(one)]
+    pairs.sort(key=lambda pair: -pair[0])
+    return [pair for _, pair in pairs[:MAX_THINGS]]
 
 
 def _carried_back(sighting: Sighting, compared: Comparison) -> Sighting:

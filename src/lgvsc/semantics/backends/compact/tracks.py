@@ -100,18 +100,20 @@ def place_of(box: Box) -> str:
     return min(PLACES, key=lambda word: math.hypot(PLACES[word][0] - row, PLACES[word][1] - column))
 
 
-def displaced(first: Box, last: Box, pan: float, tilt: float, zoom: float) -> str:
+def displaced(
+    first: Box, last: Box, pan: float, tilt: float, zoom: float, moved: float = MOVED, nearer: float = NEARER
+) -> str:
     """How a thing's box has moved beyond what the camera did: one of ``gist.DOES``, "" where it has not."""
     middle = [((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for box in (first, last)]
     right = middle[1][1] - middle[0][1] - pan
     down = middle[1][0] - middle[0][0] - tilt
     cut = any(edge <= 0.01 for edge in (*first[:2], *last[:2])) or any(edge >= 0.99 for edge in (*first[2:], *last[2:]))
     grown = _area(last) / max(1e-6, _area(first)) / math.exp(2 * zoom)
-    if not cut and grown > NEARER:
+    if not cut and grown > nearer:
         return "comes nearer"
-    if not cut and grown < 1 / NEARER:
+    if not cut and grown < 1 / nearer:
         return "goes farther"
-    if max(abs(right), abs(down)) < MOVED:
+    if max(abs(right), abs(down)) < moved:
         return ""
     if abs(right) >= abs(down):
         return "moves right" if right > 0 else "moves left"

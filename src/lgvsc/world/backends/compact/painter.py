@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ CANVAS = 96  # short side of what is painted, in pixels: a caption says nothing 
 MARGIN = 0.25  # painted beyond each edge, in picture sizes, for the camera to move into
 GREY = (118, 118, 118)
 SPEED = 0.06  # picture sizes per second that a camera word stands for where no number came with it
+HINT = 0.05  # weight of what words suggest beside what was measured
 OUTLINE = 0.2  # of a patch's radius: how far its outline strays from a circle
 
 # Light and tone, for a caption that names no colours: they say all that is known.
@@ -77,9 +79,14 @@ def read_patches(caption: str) -> list[Patch]:
     caption = caption.lower()
     regions = read_regions(caption)
     patches = [_patch(r.colour, r.size, r.place, GRAIN[r.texture]) for r in regions]
-    patches += [_patch(m["colour"], m["size"], m["place"], GRAIN["textured"]) for m in _THING.finditer(caption)]
-    if not patches and not _MEASURED.match(caption):
-        patches = stage(caption)
+    things = [_patch(m["colour"], m["size"], m["place"], GRAIN["textured"]) for m in _THING.finditer(caption)]
+    if _MEASURED.match(caption) or _LISTED.match(caption):
+        patches += things
+    elif regions:  # a sentence of English, which says little of colours beside what was measured
+        hints = stage(caption.split(".")[0], ())
+        patches += things + [replace(patch, weight=HINT * patch.weight) for patch in hints]
+    else:  # ... perhaps with things listed behind it
+        patches = stage(caption.split(".")[0], things) if things else stage(caption)
     return sorted(patches, key=lambda patch: -patch.share)
 
 
@@ -180,7 +187,10 @@ _MEASURED = re.compile(
     r"(?:background: )?(?:(?:outdoors|indoors|somewhere), )?(?:dark|dim|even|bright) light\b(?=[.,;]|$)"
     r"|nothing can be made out"
 )
+# Regions or things and nothing else.
+_LISTED = re.compile(rf"(?:{_any(dict(SIZES))}) (?:(?:{_any(TEXTURES)}) )?(?:{_any(dict(COLOURS))})\b")
 _THING = re.compile(
-    rf"\b(?P<size>{_any(dict(SIZES))}) (?!(?:{_any(TEXTURES)})\b)(?P<colour>{_any(dict(COLOURS))}) \w+ at "
+    rf"\b(?P<size>{_any(dict(SIZES))}) (?!(?:{_any(TEXTURES)})\b)(?P<colour>{_any(dict(COLOURS))}) "
+    rf"\w+(?: \w+)? at "
     rf"(?P<place>{_any(dict(PLACES))})\b"
 )

@@ -67,15 +67,20 @@ class Patch:
     weight: float = 1.0
 
 
-def stage(caption: str) -> list[Patch]:
-    """What a caption in free English describes, as patches. None where no word of it is known."""
+def stage(caption: str, things: Sequence[Patch] | None = None) -> list[Patch]:
+    """What a caption in free English describes, as patches. None where no word of it is known.
+
+    Args:
+        things: What stands before the background, where that is known better than from the words.
+    """
     mentions = read_mentions(caption)
     if not mentions:
-        return []
+        return list(things or ())
     from_above = is_aerial(caption)
     mentions += _settings(mentions)
-    before = _people(mentions, is_near(caption), from_above) + _things(mentions)
-    before = [replace(patch, weight=FRONT * patch.weight) for patch in before]
+    if things is None:
+        things = _people(mentions, is_near(caption), from_above) + _things(mentions)
+    before = [replace(patch, weight=FRONT * patch.weight) for patch in things]
     return _contrasted(_in_light(_bands(mentions, from_above) + before, caption))
 
 

@@ -178,8 +178,12 @@ class Names:
 
     tags = None
 
-    def __init__(self, things, said=()):
+    def __init__(self, things, said=(), likeness=None):
         self.things, self.said, self.identity = things, frozenset(said), {"detector": "told"}
+        self.likeness = likeness
+
+    def alike(self, first, second):
+        return self.likeness
 
     def see(self, pixels):
         found = self.things(pixels) if callable(self.things) else self.things
@@ -190,7 +194,7 @@ class Names:
 
 
 CAR = Detection("car", 0.7, (0.3, 0.1, 0.6, 0.5))
-DOG = Detection("dog", 0.6, (0.7, 0.75, 0.8, 0.85))
+DOG = Detection("dog", 0.6, (0.65, 0.6, 0.9, 0.9))
 
 
 def test_captions_name_what_is_recognised(coffee):
@@ -202,8 +206,8 @@ def test_captions_name_what_is_recognised(coffee):
 
 def test_where_nothing_is_recognised_regions_come_first(coffee):
     frames = [Frame(i, coffee) for i in range(2)]
-    measured = CompactCaptioner().caption(frames, None, 400)
-    assert CompactCaptioner(Names([])).caption(frames, None, 400) == measured
+    text = CompactCaptioner(Names([])).caption(frames, None, 400)
+    assert text.split(".")[:4] == CompactCaptioner().caption(frames, None, 400).split(".")[:4]
     assert CompactCaptioner(Names([], ("in",))).caption(frames, None, 400).startswith("Indoors, ")
 
 
@@ -222,6 +226,24 @@ def test_what_comes_and_what_goes_is_in_one_text_only(coffee):
     assert "dog" in first and "dog" not in second
     back, forth = CompactCaptioner(names).describe_pair(Frame(1, other), Frame(0, coffee))
     assert "dog" not in back and "dog" in forth
+
+
+def test_only_what_is_beyond_doubt_comes_or_goes(coffee):
+    for doubtful in (Detection("dog", 0.4, DOG.box), Detection("dog", 0.9, (0.7, 0.7, 0.75, 0.75))):
+        names = Names(lambda pixels, one=doubtful: [CAR, one] if pixels is coffee else [CAR])
+        first, second = CompactCaptioner(names).describe_pair(Frame(0, coffee), Frame(1, coffee.copy()))
+        assert first == second
+
+
+def test_a_scene_seen_from_elsewhere_keeps_its_words_and_another_one_does_not(coffee):
+    turned = coffee[:, ::-1].copy()
+    moved = Detection("car", 0.7, (0.3, 0.5, 0.6, 0.9))
+    things = lambda pixels: [CAR] if pixels is coffee else [moved]  # noqa: E731
+    pair = Frame(0, coffee), Frame(1, turned)
+    first, second = CompactCaptioner(Names(things, likeness=0.8)).describe_pair(*pair)
+    assert first == second and "car" in first
+    first, second = CompactCaptioner(Names(things, likeness=0.1)).describe_pair(*pair)
+    assert first != second
 
 
 def test_focuses_are_about_what_they_say(coffee):

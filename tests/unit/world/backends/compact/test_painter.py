@@ -75,6 +75,22 @@ def test_the_compact_captioners_regions_and_things_are_all_there_is():
     assert (thing.colour, thing.share, thing.column) == (COLOURS["red"], 0.04, PLACES["left"][1])
 
 
+def test_things_that_were_recognised_stand_before_what_the_sentence_tells_of_the_place():
+    caption = "A car outdoors on a street under the sky. Small red car at left, moves right. Camera static, slow."
+    car = min(read_patches(caption), key=lambda patch: patch.share)
+    assert (car.row, car.column, car.share) == (*PLACES["left"], 0.04) and car.colour[0] > 150
+    assert len(read_patches(caption)) == 4  # three bands of street and sky, and no car of the sentence's own
+    two_words = read_patches("Two wine glasses indoors. Two small dark red wine glasses at right.")
+    assert [patch.column for patch in two_words if patch.share == 0.04] == [PLACES["right"][1]]
+
+
+def test_what_was_measured_counts_more_than_what_the_place_suggests():
+    caption = "A view outdoors on a street. Huge smooth magenta area at bottom."
+    picture = painted(caption)[0]
+    assert np.abs(around(picture, "bottom") - COLOURS["magenta"]).max() < 45
+    assert len(read_patches(caption)) == 4
+
+
 def test_things_and_free_english_give_colours_too():
     assert [(p.colour, p.row, p.column) for p in read_patches("medium red object at left, moved right")] == [
         (COLOURS["red"], *PLACES["left"])
