@@ -13,6 +13,7 @@ from lgvsc.errors import ConfigError
 MIN_KEYFRAME_CBR = 0.003  # below this a keyframe says less than its caption
 MAX_KEYFRAME_CBR = 0.08  # above this more symbols no longer show
 CEILING_S = 3.0  # a video this long or longer stays below the ceiling that holds without a budget
+LEAST_SYMBOLS = 100  # of a picture: fewer carry none, however small it is, and the ceiling must not take it away
 DENSEST_S = 0.2  # and so often may a segment begin until then
 
 
@@ -127,7 +128,8 @@ class KeyframeAllowance:
         self._at += frames
         self._credit -= other_symbols
         if self._per_frame is None:
-            least = max(self._below_ceiling(other_symbols, pictures), MIN_KEYFRAME_CBR * self._volume)
+            floor = max(MIN_KEYFRAME_CBR * self._volume, LEAST_SYMBOLS)
+            least = max(self._below_ceiling(other_symbols, pictures), floor)
             return round(min(self._keyframe_cbr * self._volume, least))
         self._credit += self._per_frame * frames
         more_frames, segments, more_pictures = self._plan.ahead(self._at) if self._plan else (0, 0, 0)
