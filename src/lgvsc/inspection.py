@@ -200,7 +200,8 @@ def why(choice: Choice, threshold: float) -> str:
     if choice.divergence is not None and choice.divergence > threshold:
         return "new meaning, at a hard cut" if choice.cut else "new meaning"
     role = choice.seen.role if choice.seen is not None else ""
-    return {"arrival": "a picture has come", "departure": "the last before it goes"}.get(role, "length")
+    roles = {"arrival": "a picture has come", "departure": "the last before it goes", "bend": "an uneven fade"}
+    return roles.get(role, "length")
 
 
 def score_pictures(first: Path, second: Path, config: Config, on_note: Callable[[str], None] = lambda _: None) -> Score:

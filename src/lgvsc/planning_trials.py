@@ -141,7 +141,7 @@ def pieces(frames: Iterable[Frame], video: VideoFormat, keyframes: KeyframeConfi
     piece, latest = Piece(), None
     for one in sightings(frames, video, CutDetector()):
         index = one.frame.index
-        place = looked_at(one, video, keyframes) or one.role in ("departure", "arrival")
+        place = looked_at(one, video, keyframes) or one.role in ("departure", "bend", "arrival")
         if place and piece.seen and index - piece.seen[0].frame.index >= length:
             piece.add(one, place=True)
             yield piece

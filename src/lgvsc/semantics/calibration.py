@@ -159,7 +159,7 @@ def clip_curve(frames: Iterable[Frame], video: VideoFormat, config: KeyframeConf
     count = 0
     for seen in sightings(frames, video, CutDetector()):
         count = seen.frame.index + 1
-        if not held or looked_at(seen, video, config) or seen.role in ("arrival", "departure"):
+        if not held or looked_at(seen, video, config) or seen.role in ("departure", "bend", "arrival"):
             held.append(seen)
         if len(held) == room:
             pieces.append(replay_all(held, video, config, score))

@@ -72,7 +72,10 @@ class CutDetector:
 
     def __call__(self, frame: Frame) -> bool:
         """Whether ``frame`` begins a new shot. The first frame of a video does not."""
-        now = glance(frame.pixels)
+        return self.see(glance(frame.pixels))
+
+    def see(self, now: Glance) -> bool:
+        """The same of a frame at a glance."""
         if now.contrast < FLAT:
             return False  # black, white or fog: it belongs to what came before, and is forgotten at once
         cut = self._stands_out(now)

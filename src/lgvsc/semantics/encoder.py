@@ -209,7 +209,7 @@ class OpenSegment:
         if choice.passing:
             return
         breaks = choice.cut or (seen is not None and seen.breaks)
-        self.meter.add(choice.frame, cut=breaks or (seen is not None and seen.role == "arrival"))
+        self.meter.add(choice.frame, cut=breaks or (seen is not None and seen.role in ("arrival", "bend")))
         if seen is not None and seen.bare and breaks:
             self._went_bare = index
         elif breaks and not choice.cut and self._went_bare is not None:

@@ -12,7 +12,7 @@ from lgvsc.core.interfaces import FOCUSES, Focus
 from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
-from lgvsc.semantics.passages import Sighting, sightings
+from lgvsc.semantics.passages import SHORT, Sighting, sightings
 
 # Divergence, Eq. (2), of the latest keyframe and each candidate; None: nobody had to look, nothing has changed.
 Scorer: TypeAlias = Callable[[Frame, Sequence[Frame]], Sequence[float | None]]
@@ -20,6 +20,7 @@ Scorer: TypeAlias = Callable[[Frame, Sequence[Frame]], Sequence[float | None]]
 MAX_LENGTH = 1023  # frames of a segment that the control stream can announce
 MAX_SPECULATION = 64
 OPENING_S = 3.0  # of a video, whose keyframes may all come early
+BY_MEANING = 1.1  # times the mean spacing
 HELD_S = 0.3  # so long a picture may be held before it goes
 
 
@@ -240,19 +241,21 @@ class Seen:
         role, away = self.sighting.role, self.frame.index - keyframe.index
         if away < config.min_segment_frames:
             return False
+        if role == "departure" and self.sighting.bare:
+            return away > SHORT
         if role == "departure":
             return away > HELD_S * video.fps and (
                 self.sighting.fades or not is_same(keyframe.pixels, self.frame.pixels)
             )
-        return role == "arrival"
+        return role in ("arrival", "bend")
 
 
 class Spacing:
     """Whether there may be another keyframe yet, by ``mean_spacing_frames``.
 
-    Keyframes by meaning come due one by one, wherever in the video. Pictures that come or go may use up early what the
-    first seconds are allowed; one that goes leaves one for what comes. A bare picture costs next to nothing, and is not
-    counted.
+    Keyframes by meaning come due one by one, wherever in the video, a little farther apart, since words come with each,
+    and leave room for one more. Pictures that come or go may use up early what the first seconds are allowed; one that
+    goes leaves one for what comes. A bare picture costs next to nothing, and is not counted.
     """
 
     def __init__(self, video: VideoFormat, config: KeyframeConfig) -> None:
@@ -267,12 +270,13 @@ class Spacing:
         """Whether a picture that comes or goes may be one."""
         if not self._each or seen.sighting.bare:
             return True
-        with_closing = self._taken + 2 + (seen.sighting.role == "departure")
+        with_closing = self._taken + 2 + seen.sighting.announces
         return with_closing * self._each <= max(seen.frame.index + 1, self._opening)
 
     def is_due(self, seen: Seen) -> bool:
         """Whether one by meaning may."""
-        return self.has_room(seen) and (not self._each or self._taken * self._each <= seen.frame.index)
+        each, index = BY_MEANING * self._each, seen.frame.index
+        return self._taken * each <= index and (self._taken + 3) * each <= max(index + 1, self._opening)
 
 
 class Lookahead:
@@ -352,7 +356,7 @@ def looked_at(seen: Sighting, video: VideoFormat, config: KeyframeConfig) -> boo
     Nobody looks at what only passes.
     """
     index = seen.frame.index
-    if seen.role == "passing":
+    if seen.role in ("passing", "bend"):
         return False
     if (seen.cut and config.snap_to_cuts) or seen.role == "settled":
         return True

@@ -12,6 +12,7 @@ black, white, bare for longer        *departure* at the last frame before, *arri
 bare, then a picture                 *arrival* where the picture stands in its full light
 a longer flash                       *departure* before it, *arrival* at its first frame and where it is over
 one picture dissolves into another   *departure* at the last frame before, *arrival* where the other one stands
+any of these, but not evenly         besides, *bend* where an even fade would be farthest off
 a sudden other light for good        *arrival* at its first frame
 a gradual one                        what lies between passes, the frame where it has settled is looked at
 anything else                        nothing
@@ -33,7 +34,7 @@ from lgvsc.core.bare import FLAT, spread
 from lgvsc.core.video import Frame, Pixels, VideoFormat
 from lgvsc.semantics.cuts import Glance, difference, glance
 
-Role: TypeAlias = Literal["", "passing", "departure", "arrival", "settled"]
+Role: TypeAlias = Literal["", "passing", "departure", "bend", "arrival", "settled"]
 
 SHORT = 2  # frames that may be wrong without a word
 JUMP = 30.0  # levels of light between two frames that are a flash, or its end
@@ -56,6 +57,7 @@ OTHER = 0.5  # see ``difference``: another picture, however things have moved
 CELLS = 16  # mixtures are recognised at this size, at which little things that move do not count
 MIXING = 1.5  # levels by which cells differ from one frame to the next where a dissolve is suspected
 ARRIVED, PURE, UNEVEN = 0.92, 0.4, 0.2  # of the way to the other picture; share that is no mixture; off an even pace
+BENT = 14.0  # levels by which a fade may be off an even one
 LONGEST_S = 2.0  # of a fade
 MAX_HELD_BYTES = 128 << 20
 
@@ -68,8 +70,9 @@ class Sighting:
         frame: The frame.
         cut: Whether it begins a new shot.
         bare: Whether nothing can be seen in it.
-        role: ``passing``, ``departure``, ``arrival``, ``settled``, or nothing in particular.
+        role: ``passing``, ``departure``, ``bend``, ``arrival``, ``settled``, or nothing in particular.
         fades: Whether a fade begins after this frame.
+        announces: Whether another picture arrives after this frame, and wants a keyframe as well; a bare one does not.
         breaks: Nothing on one side of this frame's beginning says anything about the other: a cut, or the edge of a
             bare stretch or of a flash. A fade has none.
     """
@@ -79,6 +82,7 @@ class Sighting:
     bare: bool = False
     role: Role = ""
     fades: bool = False
+    announces: bool = False
     breaks: bool = False
 
 
@@ -246,7 +250,7 @@ class Passages:
         if passing - bare[-1] < SHORT + 1:
             return 0
         if bare[0] == 1 and len(bare) <= SHORT and self._stands_at_once(bare[-1] + 1):
-            self._leave(0, fades=False)
+            self._leave(0, bare[-1] + 1, fades=False)
             for one in self._held[1 : bare[-1] + 1]:
                 one.role, one.cut, one.breaks = "passing", False, False
             self._held[bare[-1] + 1].role, self._held[bare[-1] + 1].breaks = "arrival", True
@@ -325,12 +329,22 @@ class Passages:
         """From the anchor to where another stretch stands: at once, or by a fade, at which nobody looks."""
         at_once = at_once or arrived == 1
         left = arrived - 1 if at_once else self._left(arrived)
-        self._leave(left, fades=not at_once)
+        self._leave(left, arrived, fades=not at_once)
         for one in self._held[left + 1 : arrived]:
             one.role, one.cut, one.breaks = "passing", False, False
-        self._held[arrived].role = "arrival"
-        self._held[arrived].breaks = at_once
-        self._held[arrived].cut &= at_once
+        there = self._held[arrived]
+        there.role, there.breaks, there.cut = "arrival", at_once, there.cut and at_once
+        if not at_once:
+            self._bend(left, arrived)
+
+    def _bend(self, left: int, arrived: int) -> None:
+        """Mark where a fade is farthest from an even one, if that shows."""
+        on_the_way = self._lights[left : arrived + 1]
+        share, _, levels = shares(on_the_way)
+        off = np.abs(share - np.linspace(0, 1, len(share)))
+        at = int(off.argmax())
+        if levels * off[at] > BENT and SHORT < at < len(share) - 1 - SHORT:
+            self._held[left + at].role, self._held[left + at].announces = "bend", not self._held[arrived].bare
 
     def _left(self, arrived: int) -> int:
         """The last frame that shows what the anchor does, on the way to another one."""
@@ -346,10 +360,10 @@ class Passages:
             left += 1
         return left
 
-    def _leave(self, left: int, fades: bool) -> None:
-        """A held frame is the last one of its stretch."""
+    def _leave(self, left: int, arrived: int, fades: bool) -> None:
+        """A held frame is the last one of its stretch, and another is where the next one begins."""
         one = self._held[left]
-        one.fades = fades
+        one.fades, one.announces = fades, not self._held[arrived].bare
         if fades or not one.bare:
             one.role = one.role or "departure"
 
@@ -365,21 +379,28 @@ class Passages:
             or self._held[1].cut
             or (mixture(self._lights) is not None and difference(anchor.look, last.look, 0.7) > OTHER)
         ):
-            abrupt = len(self._held) == 2 or first.like(last)
-            left = 0 if abrupt else self._left(len(self._held) - 1)
-            self._leave(left, fades=not abrupt)
-            self._held[1].breaks = abrupt
-            for one in () if abrupt else self._held[left + 1 : -1]:
-                one.role = "passing"
+            end = len(self._held) - 1
+            if end == 1 or first.like(last):
+                self._leave(0, end, fades=False)
+                self._held[1].breaks = True
+            else:
+                self._stretch(end)
+            self._held[end].role = ""
+            for one in self._held:
+                one.announces = False  # the last frame is sent in any case
 
 
 def mixture(lights: Sequence[Light]) -> NDArray[np.float32] | None:
     """The share of the last of these pictures in each, if all are mixtures of the first and the last."""
+    share, rest, levels = shares(lights)
+    return share if levels >= MIXING * len(lights) ** 0.5 and rest.max() < PURE else None
+
+
+def shares(lights: Sequence[Light]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """How far each is on the way from the first to the last, how far off it, and how long it is in levels."""
     away = np.stack([light.cells for light in lights]).astype(np.float32) - lights[0].cells
     away = away.reshape(len(lights), -1)
-    length = float(np.linalg.norm(away[-1]))
-    if length < MIXING * len(lights) ** 0.5 * away.shape[1] ** 0.5:
-        return None
+    length = max(float(np.linalg.norm(away[-1])), 1e-6)
     share = away @ away[-1] / length**2
     rest = np.linalg.norm(away - share[:, None] * away[-1], axis=1) / length
-    return np.asarray(share, np.float32) if rest.max() < PURE else None
+    return np.asarray(share, np.float32), np.asarray(rest, np.float32), length / away.shape[1] ** 0.5

@@ -61,6 +61,14 @@ def keyframes(pictures, divergence=-1.0, **settings):
     return [choice.frame.index for choice in choices if choice.keyframe]
 
 
+def wrong(pictures, found):
+    """Frames whose light an even fade between keyframes misses by more than 20 levels."""
+    light = np.array([picture.mean(axis=(0, 1)) for picture in pictures])
+    at = [*found, len(pictures) - 1]
+    made = np.stack([np.interp(range(len(pictures)), at, light[at, colour]) for colour in range(3)], axis=1)
+    return int((np.abs(made - light).max(axis=1) > 20).sum())
+
+
 def with_stretch(pictures, at, length, made):
     return [*pictures[:at], *[made(i) for i in range(length)], *pictures[at + length :]]
 
@@ -111,8 +119,10 @@ def test_noise_on_the_black_and_letterbox_bars_change_nothing():
 @pytest.mark.parametrize("pace", [1.0, 1.8])
 def test_a_fade_in_has_its_keyframe_where_the_picture_stands_in_full_light(colour, length, pace):
     clip = [mixed(bare(colour), p, min(1, i / length) ** pace) for i, p in enumerate(COFFEE)]
-    arrived = [index for index in keyframes(clip) if not is_bare(clip[index])]
-    assert len(arrived) == 1 and length - 1 <= arrived[0] <= length + 2
+    found = keyframes(clip)
+    seen = [index for index in found if not is_bare(clip[index])]
+    assert length - 1 <= seen[-1] <= length + 2 and len(seen) <= (1 if pace == 1 or length < 10 else 2)
+    assert wrong(clip, found) <= 2
 
 
 @pytest.mark.parametrize("colour", ["black", "white"])
@@ -121,6 +131,7 @@ def test_a_fade_out_has_its_keyframe_before_it_begins(colour, length):
     clip = [mixed(bare(colour), p, min(1, (COUNT - 1 - i) / length)) for i, p in enumerate(COFFEE)]
     found = [index for index in keyframes(clip) if 0 < index < COUNT - 1]
     assert len(found) == 1 and COUNT - 1 - length - 2 <= found[0] <= COUNT - 1 - length + 2
+    assert wrong(clip, [0, *found]) == 0
 
 
 @pytest.mark.parametrize("length", [5, 12])
@@ -207,6 +218,6 @@ def test_clips_of_a_few_frames_come_through(count):
 
 def test_keyframes_by_meaning_come_due_one_by_one_and_events_may_come_early():
     busy = keyframes(COFFEE, divergence=1.0, sample_fps=0, mean_spacing_frames=15)
-    assert busy == [0, 15, 30, 45] and len(keyframes(COFFEE, divergence=1.0, sample_fps=0)) == COUNT
+    assert busy == [0, 17] and len(keyframes(COFFEE, divergence=1.0, sample_fps=0)) == COUNT
     clip = with_stretch(COFFEE, 6, 5, lambda i: bare("black"))
     assert keyframes(clip, mean_spacing_frames=15) == [0, 6, 11]
