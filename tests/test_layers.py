@@ -203,6 +203,22 @@ def test_no_module_imports_itself_by_way_of_others():
     assert not [module for module in graph if module in reachable(graph, module)]
 
 
+def test_no_two_public_classes_have_one_name():
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        for node in syntax(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(dotted(path))
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_functions_are_not_named_by_participles_that_tell_nothing():
+    """A reader cannot guess who said what, or what was prepared how."""
+    for path in modules():
+        names = {node.name for node in syntax(path).body if isinstance(node, ast.FunctionDef)}
+        assert not names & {"said", "told", "kept", "prepared", "made", "done"}, path
+
+
 def test_tests_lie_in_the_rooms_that_they_test():
     """A stranger finds the tests of a file and the file of a test: same folder, and something of it is imported."""
     helpers = {path.stem for path in HELPERS.glob("*.py")}

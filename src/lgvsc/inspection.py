@@ -30,7 +30,7 @@ from lgvsc.semantics.thresholds import StoredThreshold
 
 
 @dataclass(frozen=True, slots=True)
-class Keyframe:
+class KeyframeReason:
     """A keyframe and why it is one: first, divergence, cut, a picture that comes or goes, length or last."""
 
     index: int
@@ -55,7 +55,7 @@ class Keyframes:
         notes: What was changed or dropped on reading, a sentence each.
     """
 
-    keyframes: list[Keyframe]
+    keyframes: list[KeyframeReason]
     curve: list[tuple[int, float]]
     threshold: float
     fps: float
@@ -151,7 +151,7 @@ def find_keyframes(
         similarity: From :func:`lgvsc.build.psss` for the same configuration, where several videos share the models.
         on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
     """
-    keyframes: list[Keyframe] = []
+    keyframes: list[KeyframeReason] = []
     curve: list[tuple[int, float]] = []
     cuts: list[int] = []
     last = 0
@@ -170,12 +170,12 @@ def find_keyframes(
             if choice.divergence is not None:
                 curve.append((last, choice.divergence))
             if choice.keyframe:
-                keyframes.append(Keyframe(last, choice.divergence, why(choice, config.keyframes.threshold)))
+                keyframes.append(KeyframeReason(last, choice.divergence, why(choice, config.keyframes.threshold)))
             if on_progress:
                 on_progress(last + 1, reader.format.frames)
         on_open(reader.format, reader.notes)
     if last != keyframes[-1].index:
-        keyframes.append(Keyframe(last, None, "last frame"))
+        keyframes.append(KeyframeReason(last, None, "last frame"))
     spared = score.spared if isinstance(score, StillFilter) else 0
     fps = float(reader.format.fps)
     return Keyframes(

@@ -122,7 +122,7 @@ class Gate:
 
 
 @dataclass
-class Heard(Arrived):
+class HeardPackets(Arrived):
     """What the receiver of packets can say.
 
     Attributes:
@@ -204,7 +204,7 @@ def receive(
     key: bytes | None = None,
     on_news: Callable[[str], None] = lambda _: None,
     on_progress: Progress | None = None,
-) -> Heard:
+) -> HeardPackets:
     """Receive packets and make a video of them, until the stream ends or nothing comes any more.
 
     A sender that was stopped and started again makes another stream. It goes to a file of its own, ``NAME.2.mp4``
@@ -222,7 +222,7 @@ def receive(
     """
     if not 0 < timeout_s < 1e6:
         raise ConfigError(f"the timeout is {timeout_s} s; give a number of seconds above 0")
-    heard, gate, assembler = Heard(), Gate(key), Assembler(PATIENCE_S)
+    heard, gate, assembler = HeardPackets(), Gate(key), Assembler(PATIENCE_S)
     with listening(listen, gate) as packets:  # before models are loaded, which may take longer than the sender waits
         on_news(f"listening on {listen} for packets, until {timeout_s:g} s pass without one")
         decoder = _generative(config).decoder

@@ -14,7 +14,7 @@ from lgvsc.core.air import Reception
 Csi: TypeAlias = Literal["perfect", "estimated", "none"]
 
 
-class Frame(NamedTuple):
+class EstimationFrame(NamedTuple):
     """The stretch of symbols for which a receiver estimates gains at once, the same for the whole stream.
 
     Attributes:
@@ -45,7 +45,7 @@ class Fading(Protocol):
         """
         ...
 
-    def frame(self, pilot_spacing: int) -> Frame:
+    def frame(self, pilot_spacing: int) -> EstimationFrame:
         """How a receiver follows the gains by a pilot in every ``pilot_spacing`` symbols.
 
         Raises:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lgvsc.channel.common import NOISE_BLOCK, Noise, Stream
-from lgvsc.channel.fading import Frame
+from lgvsc.channel.fading import EstimationFrame
 from lgvsc.errors import ConfigError
 
 SINUSOIDS = 64  # of a Clarke process: E|h|^4 is 2 - 1/64 instead of the 2 of a Gaussian
@@ -41,13 +41,13 @@ class BlockFading:
     def covariance(self, a: Tensor, b: Tensor) -> Tensor:
         return (a[:, None] // self.block_symbols == b // self.block_symbols).to(torch.complex128)
 
-    def frame(self, pilot_spacing: int) -> Frame:
+    def frame(self, pilot_spacing: int) -> EstimationFrame:
         if self.block_symbols % pilot_spacing:
             raise ConfigError(
                 f"channel.block_symbols is {self.block_symbols}, and a pilot comes every {pilot_spacing} symbols, so "
                 "blocks would differ in their pilots or have none; make it a multiple of channel.pilot_spacing"
             )
-        return Frame(self.block_symbols, reach=0)
+        return EstimationFrame(self.block_symbols, reach=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ class ClarkeFading:
     def covariance(self, a: Tensor, b: Tensor) -> Tensor:
         return clarke_correlation(self.doppler * (a[:, None] - b)).to(torch.complex128)
 
-    def frame(self, pilot_spacing: int) -> Frame:
+    def frame(self, pilot_spacing: int) -> EstimationFrame:
         if self.doppler * pilot_spacing >= 0.5:
             raise ConfigError(
                 f"a pilot every {pilot_spacing} symbols cannot follow channel.doppler = {self.doppler}; "
                 f"channel.pilot_spacing must be below {0.5 / self.doppler:.3g}"
             )
-        return Frame(PILOTS_PER_FRAME * pilot_spacing, reach=1)
+        return EstimationFrame(PILOTS_PER_FRAME * pilot_spacing, reach=1)
 
 
 def clarke_correlation(cycles: Tensor) -> Tensor:

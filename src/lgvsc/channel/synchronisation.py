@@ -24,7 +24,7 @@ from lgvsc.channel.pulse import (
     Complex,
     matched_filter,
 )
-from lgvsc.channel.waveform import HEAD_SYMBOLS, SYNC, SYNC_SYMBOLS, Layout, head, layout, pilots, read_length
+from lgvsc.channel.waveform import HEAD_SYMBOLS, SYNC, SYNC_SYMBOLS, FrameLayout, head, layout, pilots, read_length
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError
 
@@ -197,7 +197,7 @@ def _announced(samples: Complex, found: Sync, samples_per_symbol: float) -> int 
     return read_length((symbols * np.exp(-1j * phase))[SYNC_SYMBOLS:].astype(np.complex64))
 
 
-def _read_frame(samples: Complex, found: Sync, where: Layout, count: int, samples_per_symbol: float) -> Reception:
+def _read_frame(samples: Complex, found: Sync, where: FrameLayout, count: int, samples_per_symbol: float) -> Reception:
     samples = _shifted(samples - samples.mean(), found.frequency / samples_per_symbol)
     total = min(where.total, int((len(samples) - found.time) / samples_per_symbol))  # the recording may end here
     quarters = found.time + samples_per_symbol / 4 * np.arange(4 * total)

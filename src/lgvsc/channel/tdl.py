@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lgvsc.channel.common import NOISE_BLOCK, Stream, branches, keeping_random_state
-from lgvsc.channel.fading import Frame
+from lgvsc.channel.fading import EstimationFrame
 from lgvsc.channel.rayleigh import Waves, clarke_correlation, turned
 from lgvsc.errors import ConfigError
 
@@ -128,7 +128,7 @@ class TdlFading:
         response = (scattered * turned(-lag_hz[:, :, None] * delays_s)).sum(dim=2)
         return clarke_correlation(time) * response + direct
 
-    def frame(self, pilot_spacing: int) -> Frame:
+    def frame(self, pilot_spacing: int) -> EstimationFrame:
         if self.fft_size % pilot_spacing:
             raise ConfigError(
                 f"channel.fft_size is {self.fft_size}, no multiple of channel.pilot_spacing = {pilot_spacing}; make it "
@@ -140,7 +140,7 @@ class TdlFading:
                 f"a pilot on every {pilot_spacing}th subcarrier cannot follow paths of {1e6 * last_s:.3g} us; "
                 f"channel.pilot_spacing must be below {1 / (self.subcarrier_hz * last_s):.3g}"
             )
-        return Frame(self.fft_size, REACH)
+        return EstimationFrame(self.fft_size, REACH)
 
     def _subcarriers(self) -> Tensor:
         """Frequencies in Hz around the carrier, float64 ``(fft_size,)``."""

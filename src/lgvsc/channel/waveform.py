@@ -32,7 +32,7 @@ _CHECKS = 4  # values of the check in the length field
 _CLEAR = 1.15  # how much more the best code word must correlate than the second best
 
 
-class Layout(NamedTuple):
+class FrameLayout(NamedTuple):
     """Where things are in a frame.
 
     Attributes:
@@ -46,7 +46,7 @@ class Layout(NamedTuple):
     data: Indices
 
 
-def layout(data_symbols: int) -> Layout:
+def layout(data_symbols: int) -> FrameLayout:
     """The layout of a frame with so many data symbols."""
     count = -(-data_symbols // (PILOT_SPACING - 1)) + 1
     total = HEAD_SYMBOLS + data_symbols + count
@@ -54,7 +54,7 @@ def layout(data_symbols: int) -> Layout:
     is_data = np.ones(total, dtype=bool)
     is_data[:HEAD_SYMBOLS] = False
     is_data[pilots] = False
-    return Layout(total, pilots, np.flatnonzero(is_data))
+    return FrameLayout(total, pilots, np.flatnonzero(is_data))
 
 
 def added_symbols(data_symbols: int) -> int:

@@ -166,7 +166,9 @@ def embedding_cases(
             ),
         ],
         eta,
-        facts([*told(config, len(pairs)), ("embedding", chosen.name), *((words, str(n)) for words, n in counted)]),
+        facts(
+            [*list_settings(config, len(pairs)), ("embedding", chosen.name), *((words, str(n)) for words, n in counted)]
+        ),
     )
     typer.echo(table(["pairs", "n"], [[words, str(n)] for words, n in counted]))
     typer.echo(f"\n{len(found.type_1)} pairs of type 1 and {len(found.type_2)} of type 2 shown\n{output}")
@@ -207,7 +209,7 @@ def focus_cases(
             ("The background changes, the main object stays", "S_rel of background less that of main object.", back),
         ],
         eta,
-        facts(told(config, len(pairs))),
+        facts(list_settings(config, len(pairs))),
     )
     rows = []
     for focus in FOCUSES:
@@ -248,7 +250,7 @@ def pairs_of(
     return pairs
 
 
-def told(config: Config, pairs: int) -> list[tuple[str, str]]:
+def list_settings(config: Config, pairs: int) -> list[tuple[str, str]]:
     """What the scores depend on."""
     rows = [("pairs", str(pairs)), ("captioner", config.models.captioner), ("judge", config.models.judge)]
     return [*rows, ("mode", config.judge.mode), ("samples per second", f"{config.keyframes.sample_fps:g}")]

@@ -100,8 +100,8 @@ def compare(
     )
     if not seconds:
         read_through(videos, cells[0].config.link.max_side)
-    cells = [kept(cell, output, shown) for cell in cells]
-    rows = run_compare(cells, output / TABLE, jobs=jobs, on_row=None if quiet else said)
+    cells = [place_video(cell, output, shown) for cell in cells]
+    rows = run_compare(cells, output / TABLE, jobs=jobs, on_row=None if quiet else report_row)
     made = [output / TABLE]
     if write_parquet(output / "compare.parquet", rows):
         made.append(output / "compare.parquet")
@@ -147,7 +147,7 @@ def showing(text: str | None, snrs_db: list[float], cbrs: list[float]) -> tuple[
     return pair[0], pair[1]
 
 
-def kept(cell: Cell, output: Path, shown: tuple[float, float | None] | None) -> Cell:
+def place_video(cell: Cell, output: Path, shown: tuple[float, float | None] | None) -> Cell:
     """The cell, with a place for its video where that is to be shown."""
     from dataclasses import replace
 
@@ -263,7 +263,7 @@ def worst(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
     return [path]
 
 
-def said(row: Row, done: int, total: int) -> None:
+def report_row(row: Row, done: int, total: int) -> None:
     """A line for each row, on stderr."""
     budget = f" at CBR {row.cbr_target:g}" if row.cbr_target else ""
     got = row.error or f"CBR {row.cbr:.2e}, SSIM {row.ssim or 0:.3f}" + (f", lost {row.lost}" if row.lost else "")

@@ -52,11 +52,11 @@ def data(
     check_outputs(output, force=force, inputs=[listing])
     shares = shares_of(splits) if splits else {}
 
-    def said(count: int) -> None:
+    def report(count: int) -> None:
         if not quiet and count % 100 == 0:
             note(f"{count} clips")
 
-    found = read_set(folder, listing, min_seconds=min_seconds, on_clip=said)
+    found = read_set(folder, listing, min_seconds=min_seconds, on_clip=report)
     if shares:
         found = replace(found, entries=draw_splits(found.entries, shares, seed))
     with atomic_write(output) as file:

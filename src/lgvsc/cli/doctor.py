@@ -68,7 +68,7 @@ def doctor_report() -> list[Check]:
         try:
             found = look()
         except Exception as error:  # a doctor reports what it meets, whatever it is
-            found = Check(name, "failed", said(error), "reinstall: pip install --force-reinstall lgvsc")
+            found = Check(name, "failed", first_line(error), "reinstall: pip install --force-reinstall lgvsc")
         checks += found if isinstance(found, list) else [found]
     return checks
 
@@ -105,7 +105,7 @@ def check_torchvision() -> Check:
         return Check(
             "torchvision",
             "warn",
-            f"{installed('torchvision')} cannot be imported beside torch {installed('torch')}: {said(error)}",
+            f"{installed('torchvision')} cannot be imported beside torch {installed('torch')}: {first_line(error)}",
             "lgvsc does not need it: pip uninstall torchvision, or install the build made for your torch",
         )
     return Check("torchvision", "ok", f"{installed('torchvision')} works, and is not needed")
@@ -196,7 +196,7 @@ def check_weights() -> Check:
         try:
             load_asset(card)
         except OSError as error:
-            broken.append(said(error))
+            broken.append(first_line(error))
     if broken:
         return Check("weights", "failed", "; ".join(broken), "pip install --force-reinstall --no-deps lgvsc")
     size = sum(card.size_bytes for card in cards) / 1e6
@@ -247,7 +247,7 @@ def check_presets() -> list[Check]:
             build.decoder(config)
             checks.append(Check(f"preset {name}", "ok", "ready: transmitter and receiver were built"))
         except Exception as error:  # whatever stops a run is what the user has to hear
-            checks.append(Check(f"preset {name}", "failed", said(error)))
+            checks.append(Check(f"preset {name}", "failed", first_line(error)))
     return checks
 
 
@@ -361,7 +361,7 @@ def installed(package: str) -> str:
         return "of unknown version"
 
 
-def said(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of what an exception says, with its kind where it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

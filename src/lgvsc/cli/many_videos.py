@@ -26,7 +26,7 @@ def keyframes_of_many(
     from lgvsc.experiments.jobs.dispatch import run_jobs
     from lgvsc.experiments.jobs.job import Job
 
-    done = run_jobs([Job(video) for video in videos], config, workers, said(quiet))
+    done = run_jobs([Job(video) for video in videos], config, workers, reporter(quiet))
     found = [result for result in done if not result.error]
     if as_json:
         print_json([{"video": str(o.job.video), "error": o.error or None, **o.result} for o in done])
@@ -67,7 +67,7 @@ def send_many(
     suffixes = (".lgvsc", ".sigmf-data", ".sigmf-meta", ".lgvsc-n0")
     made = [Path(f"{job.target}{suffix}") for job in jobs for suffix in suffixes]
     check_outputs(*made, force=force, inputs=videos)
-    done = run_jobs(jobs, config, workers, said(quiet))
+    done = run_jobs(jobs, config, workers, reporter(quiet))
     found = [result for result in done if not result.error]
     rows = [
         [
@@ -88,7 +88,7 @@ def send_many(
     complain(done)
 
 
-def said(quiet: bool) -> Callable[[JobResult, int, int], None]:
+def reporter(quiet: bool) -> Callable[[JobResult, int, int], None]:
     """Lines on stderr for each video that is done: what was changed on reading it, and how long it took."""
 
     def line(result: JobResult, done: int, total: int) -> None:

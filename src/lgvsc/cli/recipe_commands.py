@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lgvsc.cli.compare_commands import said
+from lgvsc.cli.compare_commands import report_row
 from lgvsc.cli.options import METRICS, QuietOption, note
 from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import table
@@ -113,7 +113,7 @@ def follow(
         drawn = (BY_COLUMN[recipe.drawn].name,) if recipe.drawn in BY_COLUMN else ()
         asked = list(dict.fromkeys((*parse_metrics(metrics), *drawn)))
         recipe = replace(recipe, settings={**recipe.settings, "link.metrics": asked})
-    on_row = None if quiet else said
+    on_row = None if quiet else report_row
     done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=on_row, on_notes=say_notes)
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
     typer.echo(table(done.header, done.cells))

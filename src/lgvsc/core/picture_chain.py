@@ -46,7 +46,7 @@ WIDE = {  # primaries that look pale where a screen takes them for BT.709
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PictureKind:
     """All that a filter graph depends on; frames of one kind share a graph."""
 
     format: str
@@ -60,7 +60,7 @@ class Kind:
     display: tuple[int, ...]
 
     @classmethod
-    def of(cls, frame: av.VideoFrame, interlaced: bool) -> Kind:
+    def of(cls, frame: av.VideoFrame, interlaced: bool) -> PictureKind:
         """Args:
         interlaced: Whether frames of this stream have been interlaced; then all pass the filter, which looks at each.
         """
@@ -77,7 +77,7 @@ class Kind:
         )
 
 
-Recipe: TypeAlias = tuple[Kind, tuple[tuple[str, str], ...]]
+Recipe: TypeAlias = tuple[PictureKind, tuple[tuple[str, str], ...]]
 MAX_IDLE = 4
 _numbers = count()  # of frames in graphs, which want them to rise
 _idle: dict[Recipe | None, list[av.filter.Graph]] = {}  # graphs that hold no frame; those for HDR take seconds to make
@@ -100,7 +100,7 @@ class PictureChain:
     size: tuple[int, int] | None = None  # width, height of all that comes out, turned
     notes: list[str] = field(default_factory=list)
     _interlaced: bool = False
-    _kind: Kind | None = None
+    _kind: PictureKind | None = None
     _graph: av.filter.Graph | None = None
     _times: deque[float | None] = field(default_factory=deque)
     _stored: tuple[int, int] | None = None
@@ -112,7 +112,7 @@ class PictureChain:
         if frame.interlaced_frame and not self._interlaced:
             self._interlaced = True
             self.note("interlaced pictures are deinterlaced (FFmpeg's bwdif); others are left as they are")
-        kind = Kind.of(frame, self._interlaced)
+        kind = PictureKind.of(frame, self._interlaced)
         if kind != self._kind:
             yield from self.rest()
             self._start(kind, frame)
@@ -159,7 +159,7 @@ class PictureChain:
             time = self._times.popleft() if self._times else None
             yield time, np.ascontiguousarray(pixels)
 
-    def _start(self, kind: Kind, frame: av.VideoFrame) -> None:
+    def _start(self, kind: PictureKind, frame: av.VideoFrame) -> None:
         turn = turning(kind.display)
         if turn:
             self.note(f"the picture is {in_words(turn)}, as the file asks")
@@ -192,7 +192,7 @@ class PictureChain:
             raise InputError(f"pictures of {kind.width}x{kind.height} in {kind.format} cannot be shown") from error
         self._kind, self._graph = kind, graph
 
-    def _size(self, kind: Kind, turn: Filters) -> tuple[int, int]:
+    def _size(self, kind: PictureKind, turn: Filters) -> tuple[int, int]:
         """Width and height before turning."""
         if self.size is not None:  # a stream that changes its size: as players do, all like the first
             width, height = self.size[::-1] if swaps_sides(turn) else self.size
@@ -218,7 +218,7 @@ class PictureChain:
         self.size = (height, width) if swaps_sides(turn) else (width, height)
         return width, height
 
-    def _cut(self, kind: Kind) -> tuple[int, int]:
+    def _cut(self, kind: PictureKind) -> tuple[int, int]:
         width, height = self.true_size or (kind.width, kind.height)
         return (
             (width, height)
@@ -226,7 +226,7 @@ class PictureChain:
             else (kind.width, kind.height)
         )
 
-    def _colours(self, kind: Kind) -> str:
+    def _colours(self, kind: PictureKind) -> str:
         """Options of the scale filter, which also converts colours: all said, nothing left to guess."""
         untold = "bt709" if kind.height >= HD_LINES else "bt470bg"
         options = [f"in_color_matrix={MATRICES.get(kind.matrix, untold)}"]

@@ -145,14 +145,14 @@ def timeline(stream: av.VideoStream, times: np.ndarray, last_s: float, frames: i
     fps = carried(shortest_rate(steps, stated), notes)
     count = round((float(times[-1]) - first + (last_s or float(np.median(steps)))) * float(fps))
     if count > MAX_FILL * len(times) + 1000:
-        notes.append(f"its times cannot be true; frames are taken one after the other at {told(stated)} fps")
+        notes.append(f"its times cannot be true; frames are taken one after the other at {rate_text(stated)} fps")
         return Timeline(carried(stated, notes), max(1, frames), first, True, False, damage, tuple(notes))
     rate = carried(stated, [])
     if damage and on_grid(times, float(rate)):  # pictures are missing, the rate is not in doubt
         return Timeline(rate, max(1, frames), first, True, False, damage, tuple(notes))
     notes.append(
-        f"frames come at a variable rate ({told(1 / float(steps.max()))} to {told(1 / float(steps.min()))} fps); "
-        f"they are resampled to {told(fps)} fps, each shown at its time: {max(1, count)} of {len(times)}"
+        f"frames come at a variable rate ({rate_text(1 / float(steps.max()))} to {rate_text(1 / float(steps.min()))} "
+        f"fps); they are resampled to {rate_text(fps)} fps, each shown at its time: {max(1, count)} of {len(times)}"
     )
     return Timeline(fps, max(1, count), first, False, True, damage, tuple(notes))
 
@@ -189,10 +189,12 @@ def carried(fps: Fraction, notes: list[str]) -> Fraction:
         limit //= 2
     found = max(found, Fraction(1, MAX_DENOMINATOR))
     if abs(found - fps) > fps / 1000:
-        notes.append(f"{told(fps)} fps is not kept: the rate is {told(found)} fps, the limits being 1/1001 and 1000")
+        notes.append(
+            f"{rate_text(fps)} fps is not kept: the rate is {rate_text(found)} fps, the limits being 1/1001 and 1000"
+        )
     return found
 
 
-def told(fps: Fraction | float) -> str:
+def rate_text(fps: Fraction | float) -> str:
     """A rate for people."""
     return f"{float(fps):.6g}" if float(fps) >= 0.01 else f"1/{1 / float(fps):.6g}"

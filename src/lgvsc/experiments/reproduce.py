@@ -94,7 +94,7 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.kind == "sketch-loss":
         return sketch_loss(recipe, sources, folder)
-    clips, left_out = prepared(recipe.clips, sources, folder / "clips", on_notes)
+    clips, left_out = prepare_clips(recipe.clips, sources, folder / "clips", on_notes)
     made = rates(recipe, clips) if recipe.kind == "rates" else quality(recipe, clips, folder, jobs, on_row)
     made.notes.extend(left_out)
     return made
@@ -103,7 +103,7 @@ def reproduce(
 # Clips
 
 
-def prepared(
+def prepare_clips(
     plan: ClipPlan, sources: Sequence[Path], folder: Path, on_notes: OnClip = lambda *_: None
 ) -> tuple[list[Path], list[str]]:
     """The clips that are sent, as files of their own, and a sentence for each that is left out.

@@ -30,7 +30,7 @@ MAX_BYTES = 150_000_000  # of all videos in one page
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class VideoPair:
     """Two videos to choose between.
 
     Attributes:
@@ -61,7 +61,7 @@ class Key:
 
     study: str
     question: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[VideoPair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +109,14 @@ def pair_up(videos: Mapping[str, Mapping[str, str]], checks: Mapping[str, tuple[
         InputError: No clip is in two conditions.
     """
     pairs = [
-        Pair(videos[one][clip], videos[other][clip], clip, (one, other))
+        VideoPair(videos[one][clip], videos[other][clip], clip, (one, other))
         for one, other in combinations(videos, 2)
         for clip in videos[one]
         if clip in videos[other]
     ]
     if not pairs:
         raise InputError(f"no clip is in two of {', '.join(videos) or 'no folders'}; files are paired by name")
-    pairs += [Pair(good, ruin, clip, ("reference", "check")) for clip, (good, ruin) in checks.items()]
+    pairs += [VideoPair(good, ruin, clip, ("reference", "check")) for clip, (good, ruin) in checks.items()]
     digest = hashlib.sha256(json.dumps([question, [asdict(pair) for pair in pairs]]).encode()).hexdigest()
     return Key(digest[:16], question, tuple(pairs))
 
@@ -135,7 +135,8 @@ def read_key(path: Path) -> Key:
     found = read_json(path)
     try:
         pairs = tuple(
-            Pair(p["first"], p["second"], p["clip"], (p["conditions"][0], p["conditions"][1])) for p in found["pairs"]
+            VideoPair(p["first"], p["second"], p["clip"], (p["conditions"][0], p["conditions"][1]))
+            for p in found["pairs"]
         )
         if found["version"] != VERSION or not pairs:
             raise InputError(f"{path} is a key of version {found['version']}; this lgvsc reads {VERSION}")

@@ -38,11 +38,11 @@ class ClipScore:
 
     def __call__(self, source: Pixels, rebuilt: Pixels) -> float:
         with torch.inference_mode():
-            seen = self.model(pixel_values=torch.stack([self.prepared(source), self.prepared(rebuilt)]))
+            seen = self.model(pixel_values=torch.stack([self.prepare(source), self.prepare(rebuilt)]))
         one, other = torch.nn.functional.normalize(seen.image_embeds, dim=-1)
         return float(one @ other)
 
-    def prepared(self, pixels: Pixels) -> Tensor:
+    def prepare(self, pixels: Pixels) -> Tensor:
         """The middle square, at CLIP's size and with its mean and deviation taken out, ``(3, side, side)``."""
         height, width = pixels.shape[:2]
         edge = min(height, width)

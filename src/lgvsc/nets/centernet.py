@@ -23,7 +23,7 @@ SIXTH = 0.16662598  # 1/6 as the published graph rounds it; the true value moves
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class InvertedResidual:
     """One inverted residual: ``expand`` channels inside, ``squeeze`` channels in its gate (0: none)."""
 
     expand: int
@@ -43,22 +43,22 @@ class CenterNetConfig:
 
     kinds: int = 80
     stem: int = 16
-    stages: tuple[Stage, ...] = (
-        Stage(16, 16),
-        Stage(64, 24, stride=2),
-        Stage(72, 24),
-        Stage(72, 32, 5, stride=2, squeeze=24),
-        Stage(96, 32, 5, squeeze=24),
-        Stage(96, 32, 5, squeeze=24),
-        Stage(192, 64, stride=2, hard=True),
-        Stage(160, 64, hard=True),
-        Stage(144, 64, hard=True),
-        Stage(144, 64, hard=True),
-        Stage(384, 88, squeeze=96, hard=True),
-        Stage(528, 88, squeeze=136, hard=True),
-        Stage(528, 120, 5, stride=2, squeeze=136, hard=True),
-        Stage(720, 120, 5, squeeze=184, hard=True),
-        Stage(720, 120, 5, squeeze=184, hard=True),
+    stages: tuple[InvertedResidual, ...] = (
+        InvertedResidual(16, 16),
+        InvertedResidual(64, 24, stride=2),
+        InvertedResidual(72, 24),
+        InvertedResidual(72, 32, 5, stride=2, squeeze=24),
+        InvertedResidual(96, 32, 5, squeeze=24),
+        InvertedResidual(96, 32, 5, squeeze=24),
+        InvertedResidual(192, 64, stride=2, hard=True),
+        InvertedResidual(160, 64, hard=True),
+        InvertedResidual(144, 64, hard=True),
+        InvertedResidual(144, 64, hard=True),
+        InvertedResidual(384, 88, squeeze=96, hard=True),
+        InvertedResidual(528, 88, squeeze=136, hard=True),
+        InvertedResidual(528, 120, 5, stride=2, squeeze=136, hard=True),
+        InvertedResidual(720, 120, 5, squeeze=184, hard=True),
+        InvertedResidual(720, 120, 5, squeeze=184, hard=True),
     )
     last: int = 480
     taps: tuple[int, int, int] = (3, 5, 11)
@@ -96,11 +96,11 @@ class CenterNet(nn.Module):
     def tiny(cls, kinds: int = 5) -> Self:
         """Small enough for tests."""
         stages = (
-            Stage(8, 8),
-            Stage(12, 8, stride=2),
-            Stage(12, 8, 5, stride=2, squeeze=4),
-            Stage(12, 8, stride=2, hard=True),
-            Stage(12, 8, 5, stride=2, squeeze=4, hard=True),
+            InvertedResidual(8, 8),
+            InvertedResidual(12, 8, stride=2),
+            InvertedResidual(12, 8, 5, stride=2, squeeze=4),
+            InvertedResidual(12, 8, stride=2, hard=True),
+            InvertedResidual(12, 8, 5, stride=2, squeeze=4, hard=True),
         )
         small = (8, 8, 8)
         return cls(
@@ -207,7 +207,7 @@ class _Conv(nn.Module):
 class _Residual(nn.Module):
     """Expand, filter each channel, gate the channels, project; add what came in where shapes allow."""
 
-    def __init__(self, into: int, stage: Stage) -> None:
+    def __init__(self, into: int, stage: InvertedResidual) -> None:
         super().__init__()
         self.hard = stage.hard
         self.expand = _Conv(into, stage.expand, 1) if stage.expand != into else None

@@ -113,19 +113,19 @@ class Painter(nn.Module):
         self.situation = situation_embedding()
         self.enter = nn.Conv2d(4 * (3 * CANDIDATES + MAPS), half, 3, padding=1)
         self.to_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        self.quarter = Residual(quarter)
+        self.quarter = PainterResidual(quarter)
         self.to_eighth = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
-        self.eighth = Residual(eighth)
+        self.eighth = PainterResidual(eighth)
         self.to_sixteenth = nn.Conv2d(eighth, sixteenth, 3, stride=2, padding=1)
-        self.sixteenth = Residual(sixteenth)
+        self.sixteenth = PainterResidual(sixteenth)
         self.take_latent = nn.Conv2d(config.latent, sixteenth, 1, bias=False)
-        self.deep = Residual(sixteenth)
+        self.deep = PainterResidual(sixteenth)
         self.from_sixteenth = nn.Conv2d(sixteenth, 4 * eighth, 1)
-        self.late_eighth = Residual(eighth)
+        self.late_eighth = PainterResidual(eighth)
         self.from_eighth = nn.Conv2d(eighth, 4 * quarter, 1)
-        self.late_quarter = Residual(quarter)
+        self.late_quarter = PainterResidual(quarter)
         self.from_quarter = nn.Conv2d(quarter, 4 * half, 1)
-        self.late_half = Residual(half)
+        self.late_half = PainterResidual(half)
         self.leave = nn.Conv2d(half, 4 * (CANDIDATES + 3), 3, padding=1)
         assert self.leave.bias is not None
         with torch.no_grad():  # begins as the mixture
@@ -256,7 +256,7 @@ class SpaceTime(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.space = Residual(width)
+        self.space = PainterResidual(width)
         self.time = nn.Conv1d(width, width, 3, padding=1, bias=False)
         nn.init.zeros_(self.time.weight)
 
@@ -287,7 +287,7 @@ def situation_embedding() -> nn.Sequential:
     return nn.Sequential(nn.Linear(SITUATION, STATE), nn.LeakyReLU(0.1), nn.Linear(STATE, STATE), nn.LeakyReLU(0.1))
 
 
-class Residual(nn.Module):
+class PainterResidual(nn.Module):
     """Two convolutions beside the identity; the state scales and shifts what lies between."""
 
     def __init__(self, width: int) -> None:

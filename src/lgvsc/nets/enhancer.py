@@ -82,7 +82,7 @@ class Enhancer(nn.Module):
             nn.Linear(SITUATION, STATE), nn.LeakyReLU(0.1), nn.Linear(STATE, STATE), nn.LeakyReLU(0.1)
         )
         self.enter = nn.Conv2d(BLOCK**2 * SHOWN, config.width, 3, padding=1)
-        self.blocks = nn.ModuleList(Residual(config.width) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(EnhancerResidual(config.width) for _ in range(config.blocks))
         self.leave = nn.Conv2d(config.width, BLOCK**2 * 5, 3, padding=1)  # three colours and two shares
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.weight)
@@ -120,7 +120,7 @@ class Enhancer(nn.Module):
         return made + out[:, 4:5] * known.previous_trust * (known.previous - known.plain)
 
 
-class Residual(nn.Module):
+class EnhancerResidual(nn.Module):
     """Two convolutions beside the identity; the state scales and shifts what lies between."""
 
     def __init__(self, width: int) -> None:

@@ -125,15 +125,15 @@ def choose_scheme(snr_db: float, cbr: float, goal: Goal = "ms_ssim", known: Meas
     best = (fitting or sorted(known.schemes, key=lambda curves: known.at(curves.used, snr_db, cbr)))[0]
     name, digits = WORDS[goal]
 
-    def said(curves: Curves) -> str:
+    def describe(curves: Curves) -> str:
         return f"{known.at(curves.quality[goal], snr_db, cbr):{digits}} of {curves.name}"
 
-    reason = f"auto chose {best.name}: at {snr_db:g} dB and CBR {cbr:.1e} mean {name} is {said(best)}"
+    reason = f"auto chose {best.name}: at {snr_db:g} dB and CBR {cbr:.1e} mean {name} is {describe(best)}"
     others = [curves for curves in fitting if curves is not best]
     second = others[:1]
     other_family = [curves for curves in others if family(curves.name) != family(best.name)][:1]
     against = list(dict.fromkeys([*second, *other_family]))
-    reason += f" against {' and '.join(said(curves) for curves in against)}" if against else ""
+    reason += f" against {' and '.join(describe(curves) for curves in against)}" if against else ""
     reason += f" (n = {known.clips} clips, AWGN)"
     if not fitting:
         reason += "; no scheme kept to so small a budget, this one came nearest"

@@ -23,8 +23,8 @@ from lgvsc.coding.burst.framing import ControlRead
 from lgvsc.coding.frames.elementary import CODECS, CodecName
 from lgvsc.coding.frames.format_search import (
     STEPS,
-    Choice,
     Format,
+    FormatChoice,
     FormatSearch,
     Gop,
     Objective,
@@ -205,17 +205,17 @@ class _Sender:
         self._index += 1
         return control.segment(), Burst(self._index - 1, tuple(parts))
 
-    def _by_table(self, gop: Gop, row: PaperRow) -> tuple[Choice, Mcs]:
+    def _by_table(self, gop: Gop, row: PaperRow) -> tuple[FormatChoice, Mcs]:
         whole, quantiser = Format(8, 1), Quantiser(row.qp, constant_qp=True)
         coded = encode_gop(self._config.codec, gop.pictures(whole), quantiser)
         index = len(LADDER) + TABLE_1_LADDER.index((row.bits_per_symbol, row.code_rate))
-        return Choice(whole, quantiser, coded, 1), mcs_at(index, 8 * len(coded.payload))
+        return FormatChoice(whole, quantiser, coded, 1), mcs_at(index, 8 * len(coded.payload))
 
-    def _by_quantiser(self, gop: Gop) -> tuple[Choice, Mcs]:
+    def _by_quantiser(self, gop: Gop) -> tuple[FormatChoice, Mcs]:
         """All pictures at their own size with the finest constant QP that fits; the coarsest where none does."""
         index, whole = len(LADDER) + TABLE_1_LADDER.index(GVSC_SCHEME), Format(8, 1)
         low, high = 0, int(COARSEST[self._config.codec])
-        best: Choice | None = None
+        best: FormatChoice | None = None
         codings = 0
         while low < high or best is None:
             qp = (low + high) // 2
@@ -223,16 +223,16 @@ class _Sender:
             codings += 1
             bits = 8 * len(coded.payload)
             if symbol_count(bits, mcs_at(index, bits)) <= self._credit or qp == int(COARSEST[self._config.codec]):
-                best, high = Choice(whole, Quantiser(qp, constant_qp=True), coded, codings), qp
+                best, high = FormatChoice(whole, Quantiser(qp, constant_qp=True), coded, codings), qp
             else:
                 low = qp + 1
         return best, mcs_at(index, 8 * len(best.coded.payload))
 
-    def _adapted(self, gop: Gop) -> tuple[Choice, Mcs]:
+    def _adapted(self, gop: Gop) -> tuple[FormatChoice, Mcs]:
         room, index = most_bytes(int(self._credit), self._belief.esn0_db)
         choice = self._search.best(gop, room) if room else None
         if choice is None:
-            return Choice(Format(8, 1), Quantiser(0), CodedGop(b"", False, 0, 0), 0), mcs_at(0, 8)
+            return FormatChoice(Format(8, 1), Quantiser(0), CodedGop(b"", False, 0, 0), 0), mcs_at(0, 8)
         payload_bits = 8 * len(choice.coded.payload)
         mcs = self._belief.mcs(payload_bits, "video")
         if symbol_count(payload_bits, mcs) > self._credit:
@@ -251,7 +251,7 @@ def most_bytes(symbols: int, snr_db: float) -> tuple[int, int]:
     return best
 
 
-def _described(gop: Gop, choice: Choice, mcs: Mcs, codec: CodecName) -> str:
+def _described(gop: Gop, choice: FormatChoice, mcs: Mcs, codec: CodecName) -> str:
     height, width = gop.size(choice.format)
     quantiser = f"{'QP' if choice.quantiser.constant_qp or codec == 'vvc' else 'CRF'} {choice.quantiser.value:g}"
     modem = f"{2**mcs.bits_per_symbol}-QAM, {mcs.code.upper() if mcs.code == 'ldpc' else mcs.code} {mcs.code_rate:.2f}"

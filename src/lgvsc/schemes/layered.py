@@ -21,7 +21,7 @@ from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.schemes.conventional import group_length
 from lgvsc.schemes.generative import tap
 from lgvsc.schemes.layered_division import Divider
-from lgvsc.schemes.layered_groups import Group, Kept, groups_of
+from lgvsc.schemes.layered_groups import FrameGroup, Kept, groups_of
 from lgvsc.semantics.encoder import SemanticEncoder
 from lgvsc.world.decoder import SemanticDecoder
 
@@ -74,7 +74,7 @@ class LayeredScheme:
         return self.clock.during("world", self.decoder.videos(tap(segments, on_segment)))
 
 
-def _sent(groups: Iterable[Group], divider: Divider, video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+def _sent(groups: Iterable[FrameGroup], divider: Divider, video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
     budget = Budget.parse(divider.config.budget)
     per_frame = budget.symbols_per_frame(video, divider.belief.bits_per_symbol())
     credit, index = 0.0, 0

@@ -36,7 +36,7 @@ from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
-from lgvsc.schemes.layered_groups import Group, thinned
+from lgvsc.schemes.layered_groups import FrameGroup, thinned
 from lgvsc.world.backends.compact.interpolation import views
 from lgvsc.world.layered import MOST_PER_S, LayeredWorld, roughly_between
 from lgvsc.world.spans import Span, spans
@@ -87,7 +87,7 @@ class StructureConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class DivisionTrial:
     """A candidate as it would be sent, what arrives of it, and how good that looks; more is better."""
 
     sent: list[tuple[Segment, Burst]]
@@ -127,9 +127,9 @@ class Divider:
         else:
             self._search = FormatSearch(config.codec, between=roughly_between)
 
-    def divide(self, group: Group, symbols: int) -> list[tuple[Segment, Burst]]:
+    def divide(self, group: FrameGroup, symbols: int) -> list[tuple[Segment, Burst]]:
         """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
-        trials: list[Trial] = []
+        trials: list[DivisionTrial] = []
         for segments in self._candidates(group, symbols):
             trial = self._carried_out(segments, symbols)
             if self.config.effort == "live" and len(trial) <= symbols:
@@ -141,7 +141,7 @@ class Divider:
 
     # Candidates
 
-    def _candidates(self, group: Group, symbols: int) -> Iterator[list[Segment]]:
+    def _candidates(self, group: FrameGroup, symbols: int) -> Iterator[list[Segment]]:
         """Small frames alone; with a keyframe, on which so much is spent; keyframes and words alone, as SKEM has it."""
         fps, live = group.segments[0].video.fps, self.config.effort == "live"
         enhanced = max(1, -int(-fps // MOST_PER_S))  # of so many frames the receiver enhances one, and no more
@@ -158,7 +158,7 @@ class Divider:
                 yield [segment]
         yield self._keyframes_alone(group, symbols)
 
-    def _keyframes_alone(self, group: Group, symbols: int) -> list[Segment]:
+    def _keyframes_alone(self, group: FrameGroup, symbols: int) -> list[Segment]:
         """SKEM's segments, no more of them than can have a fair picture each."""
         video = group.segments[0].video
         with_words = group.whole().changed(caption=group.segments[0].caption, motion=group.segments[0].motion)
@@ -167,7 +167,7 @@ class Divider:
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
     def _with_structure(
-        self, group: Group, symbols: int, share: float, least_step: int, search: FormatSearch
+        self, group: FrameGroup, symbols: int, share: float, least_step: int, search: FormatSearch
     ) -> Segment | None:
         segment, snr_db = group.whole(), self.belief.esn0_db
         head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(snr_db)
@@ -183,7 +183,7 @@ class Divider:
         layer = structure_of(self.config.codec, choice)
         return segment.changed(structure=replace(layer, look=LOOKS_TRIED[self.objective][0]))
 
-    def _words(self, group: Group, symbols: int) -> tuple[str, int] | None:
+    def _words(self, group: FrameGroup, symbols: int) -> tuple[str, int] | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
         longest, snr_db = max(group.segments, key=len), self.belief.esn0_db
         if self.objective == "structure" or not longest.caption:
@@ -195,24 +195,24 @@ class Divider:
 
     # Trials
 
-    def _codec(self, symbols: int, group: Group | list[Segment]) -> MessageCodec:
+    def _codec(self, symbols: int, group: FrameGroup | list[Segment]) -> MessageCodec:
         """A codec with so many symbols for the frames of a group."""
-        segments = group.segments if isinstance(group, Group) else group
+        segments = group.segments if isinstance(group, FrameGroup) else group
         video, frames = segments[0].video, sum(map(len, segments))
         cbr = max(1, symbols) / (3 * video.height * video.width * frames)
         starts = tuple(segment.start - segments[0].start for segment in segments)
         plan = PicturePlan((starts,), frames, closing=segments[-1].closing_keyframe is not None)
         return MessageCodec(self._roads, self.belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
 
-    def _carried_out(self, segments: list[Segment], symbols: int) -> Trial:
+    def _carried_out(self, segments: list[Segment], symbols: int) -> DivisionTrial:
         codec = self._codec(symbols, segments)
         sent = list(codec.encode(segments))
         if self.config.effort == "live":
-            return Trial(sent, [], 0.0)
+            return DivisionTrial(sent, [], 0.0)
         channel = AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))
-        return Trial(sent, list(codec.decode(channel(burst.symbols) for _, burst in sent)), 0.0)
+        return DivisionTrial(sent, list(codec.decode(channel(burst.symbols) for _, burst in sent)), 0.0)
 
-    def _judged(self, trial: Trial, group: Group, symbols: int) -> Trial:
+    def _judged(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
         """The same under the best of the looks that are tried."""
         arrived = trial.arrived
         if not any(segment.structure for segment in arrived):
@@ -225,7 +225,7 @@ class Divider:
             trial = self._carried_out([_shown_as(segment, best) for segment, _ in trial.sent], symbols)
         return replace(trial, worth=worth[best])
 
-    def _worth(self, arrived: Sequence[Segment], group: Group) -> float:
+    def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:
         judged = group.pictures.judged
         places = sorted(judged)
         wanted = sorted({places[(2 * n + 1) * len(places) // (2 * GLIMPSES)] for n in range(GLIMPSES)})

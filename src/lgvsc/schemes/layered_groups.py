@@ -16,7 +16,7 @@ LEAST_FRAMES = 12  # of a group that a hard cut ends; below that, beginning anew
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class FrameGroup:
     """Some frames in a row and what SKEM says of them.
 
     Attributes:
@@ -70,7 +70,7 @@ class Kept:
         return taken
 
 
-def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator[Group]:
+def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator[FrameGroup]:
     """Groups in order, each as soon as its last frame is known to be in it.
 
     Args:
@@ -85,7 +85,7 @@ def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator
         whole = [segment] if cut is None or cut == segment.stop else divided(segment, cut, kept[cut])
         for rest in whole:
             if parts and (new_shot or rest.start == cut) and rest.start - parts[0].start >= LEAST_FRAMES:
-                yield Group(kept.take(rest.start), parts)
+                yield FrameGroup(kept.take(rest.start), parts)
                 parts = []
             new_shot = False
             while True:
@@ -95,12 +95,12 @@ def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator
                 if rest.start < end:
                     part, rest = divided(rest, end, kept[end])
                     parts.append(part)
-                yield Group(kept.take(end), parts)
+                yield FrameGroup(kept.take(end), parts)
                 parts = []
             parts.append(rest)
         new_shot = cut == segment.stop
     if parts:
-        yield Group(kept.take(parts[-1].stop), parts)
+        yield FrameGroup(kept.take(parts[-1].stop), parts)
 
 
 def thinned(segments: Sequence[Segment], most: int) -> list[Segment]:

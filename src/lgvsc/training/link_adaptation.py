@@ -45,7 +45,7 @@ FIRST_STEP_DB = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredCode:
     """A waterfall and the simulation behind it."""
 
     fall: Waterfall
@@ -54,7 +54,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CodeUnderTest:
     """One code to be measured.
 
     Attributes:
@@ -106,7 +106,7 @@ def measure_link_adaptation(path: Path, *, seed: int = 0, effort: float = 1.0) -
     ]
     lines = measured_before(part, head) or head
     known = {entry_key(table, entry): entry for table, entry in entries(lines)}
-    before: Point | None = None
+    before: CodeUnderTest | None = None
     start_db = 0.0
     for point in [*data_points(), *control_points()]:
         if before is None or point.table != before.table or point.payload_bits < before.payload_bits:
@@ -143,7 +143,7 @@ def entry_key(table: str, names: Mapping[str, Any]) -> tuple[Any, ...]:
     return table, names.get("index"), names.get("symbols"), names.get("code"), names["payload_bits"]
 
 
-def data_points() -> Iterator[Point]:
+def data_points() -> Iterator[CodeUnderTest]:
     """Everything that is measured of payloads: for each scheme and code its shortest and longest block too."""
     for index in range(MCS_COUNT):
         for length in data_lengths(index):
@@ -155,7 +155,7 @@ def data_points() -> Iterator[Point]:
                 "code_rate": round(mcs.code_rate, 4),
                 "payload_bits": length,
             }
-            yield Point("data", names, partial(block_code, length, mcs), mcs.bits_per_symbol, mcs.efficiency)
+            yield CodeUnderTest("data", names, partial(block_code, length, mcs), mcs.bits_per_symbol, mcs.efficiency)
 
 
 def data_lengths(index: int) -> list[int]:
@@ -170,16 +170,16 @@ def data_lengths(index: int) -> list[int]:
     return sorted(polar | {longest + 1, block, *(bits for bits in LDPC_LENGTHS if bits > 1.2 * longest)})
 
 
-def control_points() -> Iterator[Point]:
+def control_points() -> Iterator[CodeUnderTest]:
     """Everything that is measured of control blocks."""
     for symbols in CONTROL_FORMATS:
         for length in (bits for bits in CONTROL_LENGTHS if symbols in control_formats(bits)):
             names = {"symbols": symbols, "payload_bits": length}
             make = partial(control_code, symbols, length)
-            yield Point("control", names, make, 2, (length + POLAR_CRC_BITS) / symbols)
+            yield CodeUnderTest("control", names, make, 2, (length + POLAR_CRC_BITS) / symbols)
 
 
-def measure(code: Code, bits_per_symbol: int, start_db: float, key: tuple[int, ...], effort: float) -> Measured:
+def measure(code: Code, bits_per_symbol: int, start_db: float, key: tuple[int, ...], effort: float) -> MeasuredCode:
     """Fit the waterfall of one code. ``key`` seeds payloads and noise."""
     lose = simulation(code, bits_per_symbol, key)
     budget = round(effort * np.interp(log2(code.payload_bits), [3, 6, 8, 10, 13], [1500, 1000, 500, 250, 80]))
@@ -201,7 +201,7 @@ def measure(code: Code, bits_per_symbol: int, start_db: float, key: tuple[int, .
     for share, deviations in ((0.2, 0.0), (0.3, 1.0), (0.5, 2.0)):
         fall = fit(trials)
         try_at(fall.mean_db + deviations * fall.spread_db, max(8, round(share * budget)))
-    return Measured(fit(trials), sum(trial[1] for trial in trials), sum(trial[2] for trial in trials))
+    return MeasuredCode(fit(trials), sum(trial[1] for trial in trials), sum(trial[2] for trial in trials))
 
 
 def simulation(code: Code, bits_per_symbol: int, key: tuple[int, ...]) -> Callable[[float, int], int]:
@@ -233,7 +233,7 @@ def fit(trials: list[tuple[float, int, int]]) -> Waterfall:
     return Waterfall(round(float(mean_db[best[0], 0, 0]), 3), round(float(spread_db[0, best[1], 0]), 3))
 
 
-def row(measured: Measured) -> list[str]:
+def row(measured: MeasuredCode) -> list[str]:
     """The numbers of one TOML entry."""
     fall = measured.fall
     return [

@@ -123,9 +123,9 @@ def keyframe_pictures(
     pictures: dict[int, tuple[Pixels | None, Pixels | None]] = {}
     for segment in sent:
         got = received.get(segment.start)
-        pictures[segment.start] = kept(segment.keyframe), kept(got.keyframe if got else None)
+        pictures[segment.start] = shown_picture(segment.keyframe), shown_picture(got.keyframe if got else None)
         if segment.closing_keyframe is not None:
-            closing = kept(segment.closing_keyframe), kept(got.closing_keyframe if got else None)
+            closing = shown_picture(segment.closing_keyframe), shown_picture(got.closing_keyframe if got else None)
             pictures[segment.stop - 1] = closing
     return pictures
 
@@ -139,7 +139,7 @@ def sketch_pictures(
         segment_received = received.get(segment.start)
         got = dict(segment_received.sketches) if segment_received else {}
         for index, sketch in segment.sketches:
-            pictures[index] = kept(sketch), kept(got.get(index))
+            pictures[index] = shown_picture(sketch), shown_picture(got.get(index))
     return pictures
 
 
@@ -158,7 +158,7 @@ def structure_pictures(received: Mapping[int, Segment]) -> dict[int, list[tuple[
     return pictures
 
 
-def kept(picture: Pixels | None) -> Pixels | None:
+def shown_picture(picture: Pixels | None) -> Pixels | None:
     """The picture, unless only its presence was kept."""
     return picture if picture is not None and picture.shape[1] > 1 else None
 

@@ -13,7 +13,7 @@ from lgvsc.cli.main import app
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments import reproduce as work
 from lgvsc.experiments.recipe import shipped_recipe
-from lgvsc.experiments.reproduce import prepared, reproduce
+from lgvsc.experiments.reproduce import prepare_clips, reproduce
 
 pytest.importorskip("matplotlib")
 
@@ -37,7 +37,7 @@ def sent(monkeypatch, tmp_path):
             rows.append(replace(cell.empty(), cbr=1e-3, ssim=ssim, psnr_db=20 + ssim, ms_ssim=0.9 * ssim))
         return rows
 
-    monkeypatch.setattr(work, "prepared", lambda plan, sources, folder, on_notes: (clips, []))
+    monkeypatch.setattr(work, "prepare_clips", lambda plan, sources, folder, on_notes: (clips, []))
     monkeypatch.setattr(work, "compare", compare)
     monkeypatch.setattr(work, "unavailable", lambda line, recipe: "it is not here" if line.scheme == "dvst" else "")
     return asked
@@ -68,7 +68,7 @@ def test_recipes_that_lack_what_they_need_say_so(tmp_path):
     with pytest.raises(ConfigError, match="--clips FOLDER"):
         reproduce(shipped_recipe("gvsc-fig-7"), [], tmp_path)
     with pytest.raises(InputError, match="no video"):
-        prepared(shipped_recipe("gvsc-grid").clips, [tmp_path], tmp_path / "clips")
+        prepare_clips(shipped_recipe("gvsc-grid").clips, [tmp_path], tmp_path / "clips")
 
 
 def test_the_command_lists_recipes_and_names_near_misses():

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from lgvsc.errors import InputError
-from lgvsc.experiments.study import Pair, key_text, pair_up, preferences, read_answers, read_key
+from lgvsc.experiments.study import VideoPair, key_text, pair_up, preferences, read_answers, read_key
 
 VIDEOS = {"ours": {"a": "v1", "b": "v2"}, "theirs": {"a": "v3", "b": "v4", "c": "v5"}}
 KEY = pair_up(VIDEOS, {"a": ("v6", "v7")}, "Which?")
@@ -20,9 +20,9 @@ def answers_file(path, who, choices, study=KEY.study):
 
 def test_clips_that_both_have_are_paired_and_checks_come_with_them():
     assert KEY.pairs == (
-        Pair("v1", "v3", "a", ("ours", "theirs")),
-        Pair("v2", "v4", "b", ("ours", "theirs")),
-        Pair("v6", "v7", "a", ("reference", "check")),
+        VideoPair("v1", "v3", "a", ("ours", "theirs")),
+        VideoPair("v2", "v4", "b", ("ours", "theirs")),
+        VideoPair("v6", "v7", "a", ("reference", "check")),
     )
     with pytest.raises(InputError, match="paired by name"):
         pair_up({"ours": {"a": "v1"}, "theirs": {"b": "v2"}}, {}, "Which?")

@@ -22,7 +22,7 @@ from lgvsc.errors import ConfigError
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig
 from lgvsc.schemes import layered_division
 from lgvsc.schemes.layered_division import Divider, StructureConfig
-from lgvsc.schemes.layered_groups import Group, Kept, divided, groups_of, thinned
+from lgvsc.schemes.layered_groups import FrameGroup, Kept, divided, groups_of, thinned
 from lgvsc.world.layered import CompactEnhancer, LayeredWorld
 
 VIDEO = VideoFormat(96, 128, Fraction(24), 48)
@@ -42,7 +42,7 @@ def pan(count: int = 48) -> list[np.ndarray]:
 # Groups
 
 
-def gathered(segments: list[Segment], longest: int) -> list[Group]:
+def gathered(segments: list[Segment], longest: int) -> list[FrameGroup]:
     kept = Kept(Frame(index, np.full((96, 128, 3), index, np.uint8)) for index in range(segments[-1].stop))
     passed = list(kept)
     assert len(passed) == segments[-1].stop
@@ -110,9 +110,9 @@ def divider(objective: str, **config: object) -> Divider:
     return Divider(roads, CodingConfig(), Belief(10.0), StructureConfig(**config), objective, world)  # type: ignore[arg-type]
 
 
-def group(frames: list[np.ndarray]) -> Group:
+def group(frames: list[np.ndarray]) -> FrameGroup:
     whole = Segment(video=VIDEO, start=0, stop=len(frames), keyframe=frames[0], caption="a pan", last=True)
-    return Group(frames, [whole.changed(closing_keyframe=frames[-1])])
+    return FrameGroup(frames, [whole.changed(closing_keyframe=frames[-1])])
 
 
 def test_a_motion_goes_into_small_frames_and_a_still_picture_into_a_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -267,13 +267,13 @@ def test_drawn_sketches_are_kept_for_the_next_run(tmp_path):
         return sketches(2), sketches(1)
 
     for _ in range(2):
-        trained, held_back = deepjscc.kept(path, make)
+        trained, held_back = deepjscc.load_or_make(path, make)
         assert all(np.array_equal(a, b) for a, b in zip(trained, sketches(2), strict=True)) and len(held_back) == 1
     assert len(made) == 1
     for wrong in (b"", b"PK\x03\x04 rubbish"):
         path.write_bytes(wrong)
         with pytest.raises(InputError, match="holds no sketches"):
-            deepjscc.kept(path, make)
+            deepjscc.load_or_make(path, make)
 
 
 class Terminal(io.StringIO):

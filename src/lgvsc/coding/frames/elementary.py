@@ -23,7 +23,7 @@ _VVC_END = 21
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class PictureUnits:
     """A group of pictures in units.
 
     Attributes:
@@ -35,7 +35,7 @@ class Stream:
     pictures: tuple[bytes, ...]
 
 
-def take_apart(codec: CodecName, stream: bytes) -> Stream:
+def take_apart(codec: CodecName, stream: bytes) -> PictureUnits:
     """Sort the units of an encoder's output; delimiters and remarks (SEI) are left out."""
     headers, pictures = [], []
     for unit in _obus(stream) if codec == "av1" else _nal_units(stream):
@@ -44,7 +44,7 @@ def take_apart(codec: CodecName, stream: bytes) -> Stream:
             headers.append(unit)
         elif kind == "picture":
             pictures.append(unit)
-    return Stream(_framed(codec, headers), tuple(pictures))
+    return PictureUnits(_framed(codec, headers), tuple(pictures))
 
 
 def payload_of(codec: CodecName, pictures: tuple[bytes, ...]) -> bytes:

@@ -20,7 +20,7 @@ from lgvsc.coding.frames.standard_codec import (
     ANALYSIS_PRESETS,
     COARSEST,
     CodedGop,
-    CodedPicture,
+    DecodedPicture,
     Quantiser,
     coded_size,
     decode_gop,
@@ -76,7 +76,7 @@ USUAL = Effort()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class FormatChoice:
     """What the search settled on."""
 
     format: Format
@@ -151,10 +151,10 @@ class FormatSearch:
         self._objective = objective
         self._between = between
         self._effort = effort
-        self._previous: Choice | None = None
+        self._previous: FormatChoice | None = None
         self._groups = 0
 
-    def best(self, gop: Gop, max_bytes: int, least_step: int = 1) -> Choice | None:
+    def best(self, gop: Gop, max_bytes: int, least_step: int = 1) -> FormatChoice | None:
         """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small.
 
         Args:
@@ -180,13 +180,13 @@ class FormatSearch:
             self._previous = choice
         return choice
 
-    def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> Choice | None:
+    def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> FormatChoice | None:
         """Code at the usual preset, with the finest quantiser that fits: secant steps, kept within what is known."""
         pictures = gop.pictures(trial.format)
         grain = VVC_GRAIN if self._codec == "vvc" else GRAIN
         too_fine, fits = FINEST - grain, COARSEST[self._codec] + grain  # both yet to be coded
         sizes: dict[float, int] = {}
-        best: Choice | None = None
+        best: FormatChoice | None = None
         crf = trial.crf
         for _ in range(self._effort.fits):
             crf = min(max(round(crf / grain) * grain, too_fine + grain), fits - grain)
@@ -198,7 +198,7 @@ class FormatSearch:
             if sizes[crf] > max_bytes:
                 too_fine = crf
             else:
-                best, fits = Choice(trial.format, Quantiser(crf), coded, trials.codings), crf
+                best, fits = FormatChoice(trial.format, Quantiser(crf), coded, trials.codings), crf
                 if sizes[crf] >= FILLED * max_bytes:
                     break
             crf = _next_crf(sizes, aim=max_bytes * (1 + FILLED) / 2)
@@ -291,7 +291,7 @@ class _Trials:
         scores = [self._score(gop.judged[frame], picture) for frame, picture in shown]
         return log2(max(1, coded.picture_bytes) / self._max_bytes), float(np.mean(scores)) if scores else 0.0
 
-    def _held(self, decoded: Iterator[CodedPicture], format: Format, pictures: int) -> Iterator[tuple[int, Pixels]]:
+    def _held(self, decoded: Iterator[DecodedPicture], format: Format, pictures: int) -> Iterator[tuple[int, Pixels]]:
         """The frames to judge by, each as the picture that stands for it."""
         wanted: dict[int, list[int]] = {}
         for frame in self._gop.judged:
@@ -301,12 +301,12 @@ class _Trials:
                 shown = to_rgb(picture.frame, self._gop.height, self._gop.width)
                 yield from ((frame, shown) for frame in wanted[picture.position])
 
-    def _moved(self, decoded: Iterator[CodedPicture], format: Format) -> Iterator[tuple[int, Pixels]]:
+    def _moved(self, decoded: Iterator[DecodedPicture], format: Format) -> Iterator[tuple[int, Pixels]]:
         """The frames to judge by, each as it lies between two pictures; before the first and after the last, these."""
         assert self._between is not None
         height, width = self._gop.height, self._gop.width
         waiting = sorted(self._gop.judged)
-        before: tuple[int, CodedPicture] | None = None
+        before: tuple[int, DecodedPicture] | None = None
         for picture in decoded:
             place = middle_of_step(format.step, len(self._gop)) + picture.position * format.step
             due = [frame for frame in waiting if frame <= place]

@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 from lgvsc.coding.frames.elementary import (
     CodecName,
-    Stream,
+    PictureUnits,
     decodable,
     display_positions,
     payload_of,
@@ -97,7 +97,7 @@ class CodedGop:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CodedPicture:
+class DecodedPicture:
     """A decoded picture, 4:2:0, and its place among the coded ones of its group."""
 
     position: int
@@ -165,7 +165,7 @@ def encode_gop(
     return CodedGop(payload, header_qp is None, header_qp or 0, _sum_of(stream.headers))
 
 
-def decode_gop(codec: CodecName, coded: CodedGop, size: tuple[int, int], constant_qp: bool) -> Iterator[CodedPicture]:
+def decode_gop(codec: CodecName, coded: CodedGop, size: tuple[int, int], constant_qp: bool) -> Iterator[DecodedPicture]:
     """Decode what is left of a payload. Never raises; ends early where nothing more can be had.
 
     Args:
@@ -185,7 +185,7 @@ def decode_gop(codec: CodecName, coded: CodedGop, size: tuple[int, int], constan
         index = frame.pts if frame.pts is not None and 0 <= frame.pts < len(units) else 0
         position = count if codec == "av1" else positions[index]
         if position > shown and (frame.height, frame.width) == size:
-            yield CodedPicture(position, frame)
+            yield DecodedPicture(position, frame)
             shown = position
 
 
@@ -196,7 +196,7 @@ def _usual_preset(codec: CodecName, constant_qp: bool) -> str:
     return PAPER_PRESET if constant_qp else PRESETS[codec]
 
 
-def _encode(codec: CodecName, frames: Sequence[av.VideoFrame], quantiser: Quantiser, preset: str) -> Stream:
+def _encode(codec: CodecName, frames: Sequence[av.VideoFrame], quantiser: Quantiser, preset: str) -> PictureUnits:
     if codec == "vvc":
         return take_apart(codec, vvc_stream(frames, round(quantiser.value), preset))
     if codec == "av1":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from lgvsc.coding.frames.elementary import CODECS, CodecName
-from lgvsc.coding.frames.format_search import Choice, middle_of_step, picture_count
+from lgvsc.coding.frames.format_search import FormatChoice, middle_of_step, picture_count
 from lgvsc.coding.frames.standard_codec import CodedGop, coded_size, decode_gop, to_rgb
 from lgvsc.core.message import StructureLayer
 from lgvsc.core.video import Pixels
 
 
-def structure_of(codec: CodecName, choice: Choice) -> StructureLayer:
+def structure_of(codec: CodecName, choice: FormatChoice) -> StructureLayer:
     """What a search chose, as the part of a message."""
     coded = choice.coded
     return StructureLayer(

@@ -11,12 +11,12 @@ from lgvsc.coding.parts.part import MessagePart
 from lgvsc.coding.parts.pictures import ClosingKeyframe, Keyframe
 from lgvsc.coding.parts.side_information import SideInformation
 from lgvsc.coding.parts.sketches import Sketches
-from lgvsc.coding.parts.structure import Structure
+from lgvsc.coding.parts.structure import StructurePart
 
 PARTS: tuple[type[MessagePart], ...] = (
     Captions,
     SideInformation,
-    Structure,
+    StructurePart,
     Keyframe,
     ClosingKeyframe,
     Sketches,

@@ -95,7 +95,7 @@ StructureControl.shorter = (*_LAYOUTS, *_LOOK_LAYOUTS)
 MOST_BYTES = StructureControl.most("structure_bytes")
 
 
-class Structure(MessagePart):
+class StructurePart(MessagePart):
     """Sends and reads structure layers. What arrives in part is kept up to the first block that was lost."""
 
     control = StructureControl

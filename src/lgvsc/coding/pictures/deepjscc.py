@@ -143,7 +143,7 @@ class DeepJsccSketchCodec:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class HeardReals:
     """The reals of a picture as they arrived, and N0 of the symbol that each was part of; ``(n,)`` each."""
 
     reals: Tensor
@@ -163,7 +163,7 @@ class Heard:
         return np.asarray((rebuilt[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8).numpy())
 
 
-def hear(received: Reception, count: int) -> Heard | None:
+def hear(received: Reception, count: int) -> HeardReals | None:
     """The first ``count`` symbols as reals; missing and bad ones are erasures. ``None`` where all of them are."""
     if count == 0:
         return None
@@ -174,7 +174,7 @@ def hear(received: Reception, count: int) -> Heard | None:
         return None
     reals = torch.zeros(2 * count)
     reals[: 2 * len(received)] = unpair(received.symbols.to(torch.complex64))
-    return Heard(reals, noise.repeat_interleave(2))
+    return HeardReals(reals, noise.repeat_interleave(2))
 
 
 def to_symbols(reals: Tensor) -> Tensor:

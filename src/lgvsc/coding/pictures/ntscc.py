@@ -20,7 +20,7 @@ from torch import Tensor
 from lgvsc.channel.common import erase_bad, pair_reals, unpair
 from lgvsc.coding.modem.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.modem.link_adaptation import choose_mcs
-from lgvsc.coding.pictures.ntscc_refine import Trial
+from lgvsc.coding.pictures.ntscc_refine import RefinementTrial
 from lgvsc.coding.pictures.rate_map import PARTS, RateMap, decode_map, encode_map
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
@@ -162,7 +162,7 @@ class NtsccPictureCodec:
             indices = to_blocks(plan.indices)
             reals = self._net.encode(latent, indices, sender)
             if self._refine_steps:
-                trial = Trial(self._net, batch, height, width, snr_db)
+                trial = RefinementTrial(self._net, batch, height, width, snr_db)
                 plans = [plan, *self._other_plans(bits, layout, max_symbols, snr_db)]
                 maps = [to_blocks(other.indices) for other in plans]
                 tried = [(self._net.encode(latent, rates, sender), rates) for rates in maps]

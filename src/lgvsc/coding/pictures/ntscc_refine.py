@@ -26,7 +26,7 @@ STEP = 0.07  # of the first step, against the root mean square of the reals; fal
 DECAY = (0.8, 0.95)  # of the averages of the gradient and of its square (Kingma and Ba 2015)
 
 
-class Trial:
+class RefinementTrial:
     """Both directions of one picture's way, as its transmitter imagines them.
 
     Args:

@@ -25,7 +25,7 @@ from lgvsc.errors import ConfigError
 TRIAL_SEED = 0  # of the noise behind which the transmitter looks at its own key sketch
 
 
-class CodedDifferences(Protocol):
+class CodedSketchDifferences(Protocol):
     """Sketches after the first, as :class:`lgvsc.coding.frames.dvst.DvstCodec` codes them."""
 
     @property
@@ -46,7 +46,7 @@ class DifferenceCodec(Protocol):
 
     def encode(
         self, frames: Sequence[Pixels], reference: Pixels, *, max_symbols: int, snr_db: float, eta: float | None = None
-    ) -> CodedDifferences: ...
+    ) -> CodedSketchDifferences: ...
 
     def decode(
         self, received: Reception, header: Bits | None, reference: Pixels, count: int, height: int, width: int
@@ -63,7 +63,7 @@ class CodedSketches:
     """
 
     key: Tensor
-    others: CodedDifferences | None
+    others: CodedSketchDifferences | None
 
 
 class SketchRoad:

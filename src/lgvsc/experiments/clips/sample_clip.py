@@ -73,7 +73,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ClipScene:
     """A photograph, a camera move over it, and who walks through."""
 
     what: str
@@ -147,13 +147,13 @@ def photograph(folder: Path, name: str) -> Pixels:
         ) from error
 
 
-def programme(folder: Path) -> list[Scene]:
+def programme(folder: Path) -> list[ClipScene]:
     """The four scenes: one object passes, one person comes and goes, one object comes to stay, nothing but camera."""
     silver = coin(photograph(folder, "coins.png"))
     person = astronaut(photograph(folder, "astronaut.png"))
     coffee = photograph(folder, "coffee.png")
     return [
-        Scene(
+        ClipScene(
             "a cup of coffee on a table",
             coffee,
             2.75,
@@ -175,7 +175,7 @@ def programme(folder: Path) -> list[Scene]:
                 ),
             ),
         ),
-        Scene(
+        ClipScene(
             "a rocket at dusk",
             photograph(folder, "rocket.jpg"),
             2.75,
@@ -196,7 +196,7 @@ def programme(folder: Path) -> list[Scene]:
                 ),
             ),
         ),
-        Scene(
+        ClipScene(
             "a cat",
             photograph(folder, "chelsea.png"),
             2.0,
@@ -211,7 +211,7 @@ def programme(folder: Path) -> list[Scene]:
                 ),
             ),
         ),
-        Scene(
+        ClipScene(
             "a motorcycle in a garage",
             photograph(folder, "motorcycle_left.png"),
             2.5,
@@ -221,7 +221,7 @@ def programme(folder: Path) -> list[Scene]:
     ]
 
 
-def shots(scene: Scene, rng: np.random.Generator) -> Iterator[tuple[Pixels, dict[str, float]]]:
+def shots(scene: ClipScene, rng: np.random.Generator) -> Iterator[tuple[Pixels, dict[str, float]]]:
     """The frames of a scene and, for each actor in each, the share of the picture that it covers."""
     count = round(scene.duration_s * FPS)
     phases = rng.uniform(0, 2 * math.pi, (3, 3))
@@ -247,7 +247,7 @@ def shots(scene: Scene, rng: np.random.Generator) -> Iterator[tuple[Pixels, dict
         yield np.clip(small + noise + 0.5, 0, 255).astype(np.uint8), covered
 
 
-def camera_matrix(scene: Scene, share: float, time_s: float, phases: NDArray[np.float64]) -> Matrix:
+def camera_matrix(scene: ClipScene, share: float, time_s: float, phases: NDArray[np.float64]) -> Matrix:
     """From pixels of the photograph to pixels of the enlarged frame, hand shake included."""
     ease = share * share * (3 - 2 * share)
     x = scene.start.x + ease * (scene.end.x - scene.start.x)

@@ -16,7 +16,7 @@ from lgvsc.experiments.jobs.transmitter import Transmitter
 DEATHS = 3  # of actors; after so many in a row something is wrong with all of them
 
 
-class Actor:
+class TransmitterActor:
     """A transmitter in a process of its own, made when it is first needed."""
 
     def __init__(self, config: Config, whole_cpus: bool) -> None:
@@ -59,9 +59,9 @@ def on_actors(jobs: Sequence[Job], config: Config, workers: Workers) -> Iterator
     try:
         count = min(workers.count, len(jobs))
         affordable(ray.cluster_resources(), count, workers)
-        make = ray.remote(Actor).options(num_cpus=workers.cpus, num_gpus=workers.gpus)
+        make = ray.remote(TransmitterActor).options(num_cpus=workers.cpus, num_gpus=workers.gpus)
         idle = actors = [make.remote(config, workers.cpus > 1) for _ in range(count)]
-        prepared(ray, actors)
+        wait_until_prepared(ray, actors)
         waiting = list(reversed(list(enumerate(jobs))))
         running: dict[Any, tuple[int, Any]] = {}
         deaths = 0
@@ -122,7 +122,7 @@ def affordable(has: dict[str, float], count: int, workers: Workers) -> None:
             )
 
 
-def prepared(ray: Any, actors: Sequence[Any]) -> None:
+def wait_until_prepared(ray: Any, actors: Sequence[Any]) -> None:
     """Wait until every actor has its models.
 
     Raises:

@@ -244,7 +244,7 @@ def measure_averaged(run: DeepJsccRun, pictures: Sequence[Pixels]) -> list[dict[
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingMaterial:
     """What to train on and what to measure on: pictures ``(H, W, 3)`` or sketches ``(H, W, 1)``."""
 
     pool: PicturePool
@@ -253,7 +253,7 @@ class Material:
 
 def material(
     data: Path, config: DeepJsccTraining, extractor: SketchExtractor | None = None, sketches: Path | None = None
-) -> Material:
+) -> TrainingMaterial:
     """Stills and frames of clips under a folder; half of what is held back are BSDS test pictures, half frames.
 
     Args:
@@ -268,7 +268,7 @@ def material(
     held_back += [square(spread_frames(path, 1)[0], SIDE) for path in sources.held_out_clips[: HELD_BACK // 2]]
     pictures = training_pictures(sources, config.frames_per_clip)
     if extractor is None:
-        return Material(PicturePool(pictures, config.crop), held_back)
+        return TrainingMaterial(PicturePool(pictures, config.crop), held_back)
 
     def drawn(picture: Pixels) -> Pixels:
         return extractor.extract(square(picture, SIDE))[..., None]
@@ -276,11 +276,13 @@ def material(
     def both() -> tuple[list[Pixels], list[Pixels]]:
         return [drawn(picture) for picture in pictures], [drawn(picture) for picture in held_back]
 
-    trained, measured = kept(sketches, both) if sketches else both()
-    return Material(PicturePool(trained, config.crop, scales=(1.0,)), measured)
+    trained, measured = load_or_make(sketches, both) if sketches else both()
+    return TrainingMaterial(PicturePool(trained, config.crop, scales=(1.0,)), measured)
 
 
-def kept(path: Path, make: Callable[[], tuple[list[Pixels], list[Pixels]]]) -> tuple[list[Pixels], list[Pixels]]:
+def load_or_make(
+    path: Path, make: Callable[[], tuple[list[Pixels], list[Pixels]]]
+) -> tuple[list[Pixels], list[Pixels]]:
     """Sketches to train on and to measure on: as they were written to a file before, else made now and written.
 
     Raises:
@@ -325,7 +327,7 @@ def train_on_sketches(
 
 
 def train_or_ablate(
-    config: DeepJsccTraining, kind: Kind, found: Material, out: Path, resume: Path | None, ablate_k: bool
+    config: DeepJsccTraining, kind: Kind, found: TrainingMaterial, out: Path, resume: Path | None, ablate_k: bool
 ) -> None:
     """Train once; or once for each k, with the table on stdout."""
     if ablate_k:

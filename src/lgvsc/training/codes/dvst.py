@@ -122,7 +122,7 @@ def ask(config: DvstTraining, keyframe_snr_db: Tensor, choice: np.random.Generat
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coded:
+class CodedCrops:
     """A frame of each crop, coded.
 
     Attributes:
@@ -148,7 +148,7 @@ def code_frame(
     digital: int,
     noise: torch.Generator,
     device: str = "cpu",
-) -> Coded:
+) -> CodedCrops:
     """One frame of each crop, the first ``digital`` ones rounded, the others over the channel.
 
     Args:
@@ -205,7 +205,7 @@ def code_frame(
         clean = net.decode(reals, rest, at_sender[digital:], n0)
         own = net.synthesise(torch.cat([rounded.to(clean.dtype), clean]), context, at_sender).float().clamp(0, 1)
         own = torch.where(some[:, None, None, None], rebuilt.detach().clamp(0, 1), own)
-    return Coded(rebuilt, own, total_bits, counted)
+    return CodedCrops(rebuilt, own, total_bits, counted)
 
 
 def rates_of(motion_bits: Tensor, bits: Tensor, asked: Asked, digital: int, net: Dvst) -> tuple[Tensor, Tensor]:
@@ -274,7 +274,7 @@ class DvstRun(TrainingRun[DvstTraining]):
         asked: Asked,
         digital: int,
         noise: torch.Generator,
-    ) -> Coded:
+    ) -> CodedCrops:
         picture, flow = last(crops.frames[:, at]), crops.flows[:, at]
         return code_frame(self._codec, picture, flow, expected, received, asked, digital, noise, self.config.device)
 
@@ -283,7 +283,7 @@ class DvstRun(TrainingRun[DvstTraining]):
         return measure(self._codec, self._held_back, VALIDATED) if self._held_back is not None else None
 
 
-def frame_loss(coded: Coded, picture: Tensor, config: DvstTraining) -> tuple[Tensor, dict[str, float]]:
+def frame_loss(coded: CodedCrops, picture: Tensor, config: DvstTraining) -> tuple[Tensor, dict[str, float]]:
     """Loss of one frame of each crop, and figures for the log."""
     split = config.digital
     squared = 255**2 * (coded.received - picture).square().mean((1, 2, 3))

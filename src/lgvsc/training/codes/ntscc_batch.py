@@ -74,7 +74,7 @@ class NtsccTraining(LoopConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class CropConditions:
     """What each crop on the analogue path is asked to do; arrays of one value per crop.
 
     Attributes:
@@ -93,19 +93,19 @@ class Conditions:
     alone: Tensor
     spread: Tensor
 
-    def to(self, device: str) -> Conditions:
+    def to(self, device: str) -> CropConditions:
         """The same on another device."""
-        return Conditions(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return CropConditions(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
-def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> Conditions:
+def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> CropConditions:
     """Bandwidth log-uniform, SNR uniform with a share around 0 dB."""
     count, side = config.batch - config.digital_crops, config.crop // (2 * BLOCK)
     cbr = np.exp(generator.uniform(math.log(config.cbr[0]), math.log(config.cbr[1]), count))
     low = generator.random(count) < config.low_share
     snr_db = np.where(low, generator.uniform(*config.low_snr_db, count), generator.uniform(*config.snr_db, count))
     off = np.where(generator.random(count) < config.mismatched, generator.normal(0, 5, count), 0.0)
-    return Conditions(
+    return CropConditions(
         symbols=torch.from_numpy(cbr * BLOCK_VALUES).float(),
         snr_db=torch.from_numpy(snr_db).float(),
         believed_snr_db=torch.from_numpy(np.clip(snr_db + off, -5, 25)).float(),
@@ -116,7 +116,7 @@ def draw_conditions(config: NtsccTraining, generator: np.random.Generator) -> Co
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class BatchLosses:
     """Parts of a batch's loss, for the log."""
 
     bpp: float
@@ -126,8 +126,8 @@ class Losses:
 
 
 def batch_loss(
-    net: Ntscc, batch: Tensor, wanted: Conditions, config: NtsccTraining, noise: torch.Generator
-) -> tuple[Tensor, Losses]:
+    net: Ntscc, batch: Tensor, wanted: CropConditions, config: NtsccTraining, noise: torch.Generator
+) -> tuple[Tensor, BatchLosses]:
     """Both paths, one pass through analysis and one through synthesis."""
     split, device = config.digital_crops, batch.device
     ones = torch.ones(len(wanted.symbols), device=device)
@@ -157,12 +157,12 @@ def batch_loss(
         total = 0.5 * (bpp + config.rate_weight * squared[:split].mean() + (squared[split:] + 10).log().mean())
         total = total + config.similarity_weight * (1 - similarity).mean()
     psnr = 10 * (255**2 / squared.detach()).log10()
-    return total, Losses(
+    return total, BatchLosses(
         float(bpp.detach()), float(psnr[:split].mean()), float(psnr[split:].mean()), float(similarity.detach().mean())
     )
 
 
-def choose_rates(bits: Tensor, wanted: Conditions, rates: tuple[int, ...]) -> Tensor:
+def choose_rates(bits: Tensor, wanted: CropConditions, rates: tuple[int, ...]) -> Tensor:
     """Rate maps of the crops, ``(B, h / 2, w / 2)``, from the information of their entries."""
     own = bits.mean((1, 2), keepdim=True)
     share = bits / torch.where(wanted.alone[:, None, None], own, own.mean())

@@ -22,7 +22,7 @@ from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.nets.ntscc import Ntscc, pool, unpool
 from lgvsc.nets.ntscc_look import difference, is_of_look
-from lgvsc.training.codes.ntscc_batch import Conditions, NtsccTraining, choose_rates, through_channel
+from lgvsc.training.codes.ntscc_batch import CropConditions, NtsccTraining, choose_rates, through_channel
 
 
 def train_receiver_only(net: Ntscc) -> None:
@@ -32,7 +32,7 @@ def train_receiver_only(net: Ntscc) -> None:
 
 
 def vivid_loss(
-    net: Ntscc, batch: Tensor, wanted: Conditions, config: NtsccTraining, noise: torch.Generator
+    net: Ntscc, batch: Tensor, wanted: CropConditions, config: NtsccTraining, noise: torch.Generator
 ) -> tuple[Tensor, Mapping[str, float]]:
     """Loss of the analogue crops of a batch and its parts, for the log; the digital path has no part in this."""
     batch = batch[config.digital_crops :]

@@ -27,8 +27,8 @@ from lgvsc.training.loop import LoopConfig, TrainingRun
 from lgvsc.training.pictures import find_sources, read_still
 from lgvsc.training.world.windows import (
     FRAMES,
-    Tools,
     WindowPool,
+    WindowTools,
     load_windows,
     save_windows,
     window_of_still,
@@ -328,7 +328,7 @@ def train_on_folder(
 def pool_of(clips: Sequence[Path], stills: Sequence[Path], config: WorldTraining, folder: Path) -> WindowPool:
     """Windows of all clips and stills, the same for the same seed; those that the folder has are taken from there."""
     folder.mkdir(parents=True, exist_ok=True)
-    tools, windows = Tools.shipped(), []
+    tools, windows = WindowTools.shipped(), []
     for number, source in enumerate([*clips, *stills]):
         file = folder / f"{source.stem}-{config.seed}.npz"
         if not file.exists():

@@ -81,7 +81,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class WindowTools:
     """What the transmitter uses, and the codes on the way."""
 
     pictures: PictureCodec
@@ -97,7 +97,7 @@ class Tools:
         return cls(*codecs, load("compact-pidinet"), CompactCaptioner())
 
 
-def windows_of(clip: Path, count: int, tools: Tools, generator: np.random.Generator) -> Iterator[Window]:
+def windows_of(clip: Path, count: int, tools: WindowTools, generator: np.random.Generator) -> Iterator[Window]:
     """Windows of one clip that no hard cut falls into, fewer where it is too short."""
     cuts = CutDetector()
     with VideoReader(clip) as reader:
@@ -118,7 +118,7 @@ def windows_of(clip: Path, count: int, tools: Tools, generator: np.random.Genera
             yield window_of(run, slower, lost, tools, generator)
 
 
-def window_of_still(picture: Pixels, tools: Tools, generator: np.random.Generator) -> Window:
+def window_of_still(picture: Pixels, tools: WindowTools, generator: np.random.Generator) -> Window:
     """A slow camera move over a still picture, its short side scaled to 256 pixels; most often without a keyframe."""
     scale = 256 / min(picture.shape[:2])
     height, width = (max(256, round(side * scale)) for side in picture.shape[:2])
@@ -131,7 +131,7 @@ def window_of_still(picture: Pixels, tools: Tools, generator: np.random.Generato
     return window_of(run, VideoFormat(height, width, Fraction(24)), lost, tools, generator)
 
 
-def window_of(run: list[Frame], video: VideoFormat, lost: str, tools: Tools, rng: np.random.Generator) -> Window:
+def window_of(run: list[Frame], video: VideoFormat, lost: str, tools: WindowTools, rng: np.random.Generator) -> Window:
     """Frames from keyframe to keyframe, as the far end knows them."""
     gap = len(run) - 1
     motion = measured(run, video)
@@ -175,7 +175,7 @@ def window_of(run: list[Frame], video: VideoFormat, lost: str, tools: Tools, rng
 
 
 def sketches_sent(
-    run: list[Frame], places: NDArray[np.int64], way: str, tools: Tools, rng: np.random.Generator
+    run: list[Frame], places: NDArray[np.int64], way: str, tools: WindowTools, rng: np.random.Generator
 ) -> Iterator[tuple[int, Pixels]]:
     """Sketches as they arrive: of the places themselves, of a few frames, of one, or of none. All suffer alike."""
     last = len(run) - 1
@@ -208,7 +208,7 @@ def colours_sent(run: list[Frame]) -> Pixels:
     return decode_colours(encode_colours(np.rint(mean).astype(np.uint8)))
 
 
-def behind_a_channel(picture: Pixels, tools: Tools, rng: np.random.Generator, *, alone: bool = False) -> Pixels:
+def behind_a_channel(picture: Pixels, tools: WindowTools, rng: np.random.Generator, *, alone: bool = False) -> Pixels:
     """What a keyframe may look like at the far end: coded by us and noisy, coded by others, or untouched.
 
     One ``alone`` is more often sent as GVSC sends a first frame.

@@ -13,7 +13,7 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl, VideoControl
-from lgvsc.coding.frames.format_search import Choice, Format, Gop
+from lgvsc.coding.frames.format_search import Format, FormatChoice, Gop
 from lgvsc.coding.frames.standard_codec import Quantiser, encode_gop
 from lgvsc.coding.frames.structure import structure_frames, structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
@@ -54,7 +54,7 @@ def layer():
     for pixels in frames():
         gop.add(pixels)
     form, quantiser = Format(4, 3), Quantiser(36.0)
-    return structure_of("av1", Choice(form, quantiser, encode_gop("av1", gop.pictures(form), quantiser), 1))
+    return structure_of("av1", FormatChoice(form, quantiser, encode_gop("av1", gop.pictures(form), quantiser), 1))
 
 
 def segment(layer, **changes):

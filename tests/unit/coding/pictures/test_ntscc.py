@@ -35,7 +35,7 @@ from lgvsc.coding.pictures.ntscc import (
     to_blocks,
     typical_entry,
 )
-from lgvsc.coding.pictures.ntscc_refine import Trial
+from lgvsc.coding.pictures.ntscc_refine import RefinementTrial
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
@@ -416,7 +416,7 @@ def test_refining_changes_neither_the_networks_nor_the_receiver():
 
 def test_what_is_refined_is_never_seen_worse_and_sends_nothing_more():
     net = codec()._net
-    trial = Trial(net, to_batch(scene(64, 64)), 64, 64, 5.0)
+    trial = RefinementTrial(net, to_batch(scene(64, 64)), 64, 64, 5.0)
     indices = torch.full((1, 4, 4), 3)
     with torch.no_grad():
         reals = net.encode(torch.randn(1, 48, 4, 4, generator=seeded(0)), indices, net.state(*torch.ones(3, 1)))
@@ -430,7 +430,7 @@ def test_what_is_refined_is_never_seen_worse_and_sends_nothing_more():
 def test_a_step_that_only_harms_is_not_taken(monkeypatch):
     monkeypatch.setattr(ntscc_refine, "STEP", 100.0)
     net = codec()._net
-    trial = Trial(net, to_batch(scene(64, 64)), 64, 64, 5.0)
+    trial = RefinementTrial(net, to_batch(scene(64, 64)), 64, 64, 5.0)
     indices = torch.full((1, 4, 4), 3)
     with torch.no_grad():
         state = net.state(*torch.ones(3, 1))
@@ -440,7 +440,7 @@ def test_a_step_that_only_harms_is_not_taken(monkeypatch):
 
 def test_blocks_that_nobody_sees_are_silenced():
     """A picture 72 pixels wide is sent as one of 96: the last of its six blocks a row is all padding."""
-    trial = Trial(codec()._net, to_batch(scene(64, 72)), 64, 72, 5.0)
+    trial = RefinementTrial(codec()._net, to_batch(scene(64, 72)), 64, 72, 5.0)
     visible = trial._visible(torch.ones(1, 2, 4, 6))
     assert visible[..., :5].eq(1).all() and visible[..., 5].eq(0).all()
 
@@ -450,7 +450,7 @@ def test_of_several_rate_maps_the_best_seen_is_taken(seed):
     """Never a worse one than the plain transmitter's, in the trial by which it chooses."""
     road, picture, budget = codec(), scene(128, 128, seed), 983
     net, layout = road._net, Layout.of(128, 128, CONFIG)
-    trial = Trial(net, to_batch(picture), 128, 128, 8.0)
+    trial = RefinementTrial(net, to_batch(picture), 128, 128, 8.0)
     with torch.no_grad():
         sender = net.state(torch.tensor([8.0]), torch.tensor([budget / (4 * layout.entries)]), torch.ones(1))
         latent = net.analyse(to_batch(picture), sender)

@@ -19,9 +19,9 @@ from lgvsc.training.world.compact_world import WorldTraining, begin_with, gradie
 from lgvsc.training.world.windows import (
     FRAMES,
     SIDE,
-    Tools,
     Window,
     WindowPool,
+    WindowTools,
     load_windows,
     save_windows,
     sketches_sent,
@@ -105,7 +105,7 @@ class Columns:
 
 @pytest.fixture(scope="module")
 def tools():
-    return Tools(Untouched(), Untouched(), UntouchedSketches(), Columns(), CompactCaptioner())
+    return WindowTools(Untouched(), Untouched(), UntouchedSketches(), Columns(), CompactCaptioner())
 
 
 def still(seed):

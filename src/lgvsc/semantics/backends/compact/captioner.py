@@ -21,7 +21,7 @@ from lgvsc.core.interfaces import Answer, Focus
 from lgvsc.core.lexicon import PLACES, SIZES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
-from lgvsc.semantics.backends.compact.changes import Comparison
+from lgvsc.semantics.backends.compact.changes import LookComparison
 from lgvsc.semantics.backends.compact.gist import Telling
 from lgvsc.semantics.backends.compact.recognition import Recogniser
 from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
@@ -146,7 +146,7 @@ class CompactCaptioner:
         )
 
     def _together(self, a: Facts, b: Facts) -> tuple[Description, Description]:
-        compared = Comparison(a.look, b.look)
+        compared = LookComparison(a.look, b.look)
         aligned = _same_view(compared)
         alike = self._recogniser.alike(a.sight, b.sight) if self._recogniser and a.sight and b.sight else None
         if alike is not None and (alike < OTHER_SCENE or (alike < SAME_SCENE and not aligned)):
@@ -204,7 +204,7 @@ def _is_one(thing: Thing, main: Thing) -> bool:
     return (thing.kind, thing.size, thing.colour) == (main.kind, main.size, main.colour)
 
 
-def _same_view(compared: Comparison) -> bool:
+def _same_view(compared: LookComparison) -> bool:
     """Whether the second picture still shows the place of the first one."""
     if compared.overlap < 0.4 or compared.changed_share > 0.5:
         return False
@@ -222,7 +222,7 @@ def _backdrop(backdrop: Backdrop, a: Look, b: Look) -> Backdrop:
 # --- regions ---
 
 
-def _regions(a: Facts, b: Facts, compared: Comparison) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
+def _regions(a: Facts, b: Facts, compared: LookComparison) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
     here, there = [], []
     for patch, region in a.regions:
         here.append(region)
@@ -237,7 +237,7 @@ def _regions(a: Facts, b: Facts, compared: Comparison) -> tuple[tuple[Region, ..
     return tuple(here), tuple(there[: MAX_REGIONS + 1])
 
 
-def _revealed(mask: Mask, compared: Comparison) -> bool:
+def _revealed(mask: Mask, compared: LookComparison) -> bool:
     """Whether a patch of the second picture lies mostly where the first one had not looked."""
     rows, columns = np.nonzero(mask)
     back = cv2.invertAffineTransform(compared.matrix)

@@ -48,7 +48,7 @@ class Change:
     found_second: float
 
 
-class Comparison:
+class LookComparison:
     """The second of two looks laid over the first.
 
     Attributes:

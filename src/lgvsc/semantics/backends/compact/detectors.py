@@ -23,7 +23,7 @@ _CASCADES: tuple[tuple[Kind, str, float, int], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class DetectedThing:
     """Something that a detector knows.
 
     Attributes:
@@ -40,18 +40,18 @@ class Sighting:
         return (bottom - top) * (right - left)
 
 
-def sightings(pixels: Pixels) -> tuple[Sighting, ...]:
+def sightings(pixels: Pixels) -> tuple[DetectedThing, ...]:
     """Everything that the detectors find in an RGB picture, largest first, at most six, each place once."""
     found = _faces(pixels) + _walkers(pixels)
     found.sort(key=lambda sighting: -sighting.share)
-    kept: list[Sighting] = []
+    kept: list[DetectedThing] = []
     for sighting in found:
         if all(_overlap(sighting, other) < 0.35 for other in kept):
             kept.append(sighting)
     return tuple(kept[:6])
 
 
-def _faces(pixels: Pixels) -> list[Sighting]:
+def _faces(pixels: Pixels) -> list[DetectedThing]:
     """The first kind of face that is there at all: most pictures with one kind have no other, and each look costs."""
     small = _shrunk(pixels, _FACE_SIDE)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
@@ -64,7 +64,7 @@ def _faces(pixels: Pixels) -> list[Sighting]:
     return []
 
 
-def _walkers(pixels: Pixels) -> list[Sighting]:
+def _walkers(pixels: Pixels) -> list[DetectedThing]:
     """People on their feet, seen whole."""
     small = _shrunk(pixels, _PEOPLE_SIDE)
     if small.shape[0] < 128 or small.shape[1] < 64:  # the detector's window
@@ -95,13 +95,13 @@ def _people() -> cv2.HOGDescriptor:
     return hog
 
 
-def _sighting(kind: Kind, box: Iterable[int], size: tuple[int, int]) -> Sighting:
+def _sighting(kind: Kind, box: Iterable[int], size: tuple[int, int]) -> DetectedThing:
     x, y, w, h = (int(v) for v in box)
     left, top = max(0.0, x / size[0]), max(0.0, y / size[1])
-    return Sighting(kind, (top, left, min(1.0, (y + h) / size[1]), min(1.0, (x + w) / size[0])))
+    return DetectedThing(kind, (top, left, min(1.0, (y + h) / size[1]), min(1.0, (x + w) / size[0])))
 
 
-def _overlap(a: Sighting, b: Sighting) -> float:
+def _overlap(a: DetectedThing, b: DetectedThing) -> float:
     """Shared area over the smaller area."""
     height = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
     width = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])

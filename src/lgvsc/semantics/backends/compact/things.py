@@ -11,8 +11,8 @@ import numpy as np
 
 from lgvsc.core.lexicon import Region
 from lgvsc.core.video import Frame
-from lgvsc.semantics.backends.compact.changes import Change, Comparison
-from lgvsc.semantics.backends.compact.detectors import Sighting, sightings
+from lgvsc.semantics.backends.compact.changes import Change, LookComparison
+from lgvsc.semantics.backends.compact.detectors import DetectedThing, sightings
 from lgvsc.semantics.backends.compact.gist import PLACES_SAID
 from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
 from lgvsc.semantics.backends.compact.regions import Floats, Look, Mask, Patch, name_colour, name_place, name_size
@@ -46,19 +46,23 @@ class Facts:
         return None if self._recogniser is None else self._recogniser.see(self.frame.pixels)
 
     @cached_property
-    def sightings(self) -> tuple[Sighting, ...]:
+    def sightings(self) -> tuple[DetectedThing, ...]:
         """What stands in front, largest first."""
         if self.sight is None:
             return sightings(self.frame.pixels)
-        found = [Sighting(one.kind, one.box) for one in self.sight.named]
+        found = [DetectedThing(one.kind, one.box) for one in self.sight.named]
         return tuple(sorted(found, key=lambda one: -one.share)[:MOST_SEEN])
 
     @cached_property
-    def faint(self) -> tuple[Sighting, ...]:
+    def faint(self) -> tuple[DetectedThing, ...]:
         """The same with what is seen less clearly: enough to know again what was clear in another picture."""
-        return self.sightings if self.sight is None else tuple(Sighting(one.kind, one.box) for one in self.sight.found)
+        return (
+            self.sightings
+            if self.sight is None
+            else tuple(DetectedThing(one.kind, one.box) for one in self.sight.found)
+        )
 
-    def beyond_doubt(self, sighting: Sighting) -> bool:
+    def beyond_doubt(self, sighting: DetectedThing) -> bool:
         """Whether the recogniser is so sure of a sighting that its absence elsewhere means something."""
         found = () if self.sight is None else self.sight.found
         sure = any(one.score >= DOUBTLESS for one in found if (one.kind, one.box) == (sighting.kind, sighting.box))
@@ -107,7 +111,7 @@ class Facts:
         )
 
 
-def common_things(a: Facts, b: Facts, compared: Comparison) -> list[Pair]:
+def common_things(a: Facts, b: Facts, compared: LookComparison) -> list[Pair]:
     """Everything in the foreground, in either picture or both, largest first."""
     changes = list(compared.changes)
     pairs: list[tuple[float, Pair]] = []
@@ -152,7 +156,7 @@ def tagged(backdrop: Backdrop, said: frozenset[str]) -> Backdrop:
     return replace(backdrop, setting=setting, places=tuple(tag for tag in PLACES_SAID if tag in said)[:MOST_PLACES])
 
 
-def _recognised(a: Facts, b: Facts, compared: Comparison) -> tuple[list[tuple[float, Pair]], Mask]:
+def _recognised(a: Facts, b: Facts, compared: LookComparison) -> tuple[list[tuple[float, Pair]], Mask]:
     """Things that the recogniser names, in either picture or both, and where they are in the first.
 
     What is named in one picture is looked for among what is faint in the other, first where it was, then anywhere, so
@@ -187,7 +191,7 @@ def _recognised(a: Facts, b: Facts, compared: Comparison) -> tuple[list[tuple[fl
     return pairs, claimed
 
 
-def _paired(here: Sighting, there: Sighting, carried: Sighting) -> Pair:
+def _paired(here: DetectedThing, there: DetectedThing, carried: DetectedThing) -> Pair:
     """The same thing in both pictures; it has moved where it has moved far."""
     first = _seen(here)
     state = _STATE_OF.get(displaced(here.box, carried.box, 0.0, 0.0, 0.0, moved=FAR_MOVED, nearer=FAR_NEARER), "still")
@@ -212,7 +216,7 @@ def things_anywhere(a: Facts, b: Facts) -> list[Pair]:
     return [pair for _, pair in pairs[:MAX_THINGS]]
 
 
-def _carried_back(sighting: Sighting, compared: Comparison) -> Sighting:
+def _carried_back(sighting: DetectedThing, compared: LookComparison) -> DetectedThing:
     """A sighting of the second picture where it would be in the first."""
     height, width = compared.second.grey.shape
     top, left, bottom, right = sighting.box
@@ -220,14 +224,14 @@ def _carried_back(sighting: Sighting, compared: Comparison) -> Sighting:
     back = cv2.invertAffineTransform(compared.matrix)
     (x0, y0), (x1, y1) = corners @ back[:, :2].T + back[:, 2]
     rows, columns = compared.first.grey.shape
-    return Sighting(sighting.kind, (y0 / rows, x0 / columns, y1 / rows, x1 / columns))
+    return DetectedThing(sighting.kind, (y0 / rows, x0 / columns, y1 / rows, x1 / columns))
 
 
-def _same_thing(a: Sighting, b: Sighting) -> bool:
+def _same_thing(a: DetectedThing, b: DetectedThing) -> bool:
     return _apart(a, b) < (0.75 if a.kind == b.kind else 0.2)
 
 
-def _apart(a: Sighting, b: Sighting) -> float:
+def _apart(a: DetectedThing, b: DetectedThing) -> float:
     """How far two boxes are from each other, middles and sizes, in sides of the larger one."""
     sides = max(a.box[2] - a.box[0], b.box[2] - b.box[0], 1e-6), max(a.box[3] - a.box[1], b.box[3] - b.box[1], 1e-6)
     gaps = [abs(a.box[i] + a.box[i + 2] - b.box[i] - b.box[i + 2]) / 2 / sides[i] for i in (0, 1)]
@@ -306,21 +310,21 @@ def _thing(mask: Mask, lab: Floats) -> Thing:
     return Thing(kind="object", size=name_size(share), colour=name_colour(lab), place=name_place(mask))
 
 
-def _seen(sighting: Sighting) -> Thing:
+def _seen(sighting: DetectedThing) -> Thing:
     top, left, bottom, right = sighting.box
     mask = np.zeros((90, 90), dtype=bool)
     mask[int(top * 90) : int(np.ceil(bottom * 90)), int(left * 90) : int(np.ceil(right * 90))] = True
     return Thing(kind=sighting.kind, size=name_size(sighting.share), colour=None, place=name_place(mask))
 
 
-def _near(a: Sighting, b: Sighting) -> bool:
+def _near(a: DetectedThing, b: DetectedThing) -> bool:
     """Whether two sightings, one in each picture, may be the same being."""
     middle = [((s.box[0] + s.box[2]) / 2, (s.box[1] + s.box[3]) / 2) for s in (a, b)]
     far = max(abs(middle[0][0] - middle[1][0]), abs(middle[0][1] - middle[1][1]))
     return far < 0.6 * max(a.box[2] - a.box[0], b.box[2] - b.box[0])
 
 
-def _box(sighting: Sighting, look: Look) -> Mask:
+def _box(sighting: DetectedThing, look: Look) -> Mask:
     height, width = look.grey.shape
     top, left, bottom, right = sighting.box
     mask = np.zeros((height, width), dtype=bool)
@@ -328,7 +332,7 @@ def _box(sighting: Sighting, look: Look) -> Mask:
     return mask
 
 
-def _laid_back(mask: Mask, compared: Comparison) -> Mask:
+def _laid_back(mask: Mask, compared: LookComparison) -> Mask:
     """A mask of the second picture on the grid of the first."""
     height, width = compared.first.grey.shape
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP

@@ -54,7 +54,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
+class PromptCache:
     """What a model has read, as keys and values: ``prompts`` of one length, one for each sequence.
 
     Attributes:
@@ -74,18 +74,18 @@ class Known:
         same = mine.ids == prompt.ids[: self.length] and len(prompt.ids) > self.length
         return same and all(a is b for a, b in zip(mine.pictures[:1], prompt.pictures[:1], strict=True))
 
-    def spread(self, count: int) -> Known:
+    def spread(self, count: int) -> PromptCache:
         """The same for ``count`` sequences; nothing is copied."""
         spread = [(k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in self.layers]
-        return Known(self.prompts * count, tuple(spread))
+        return PromptCache(self.prompts * count, tuple(spread))
 
-    def row(self, row: int, prompt: Prompt, length: int) -> Known:
+    def row(self, row: int, prompt: Prompt, length: int) -> PromptCache:
         """One sequence, cut to what was read of a prompt."""
         cut = [(k[row : row + 1, :, :length], v[row : row + 1, :, :length]) for k, v in self.layers]
-        return Known((prompt.cut(length),), tuple(cut))
+        return PromptCache((prompt.cut(length),), tuple(cut))
 
     @classmethod
-    def together(cls, some: Sequence[Known]) -> Known:
+    def together(cls, some: Sequence[PromptCache]) -> PromptCache:
         """Sequences of one length as one batch."""
         if len(some) == 1:
             return some[0]
@@ -102,7 +102,7 @@ class Written:
 
     ids: list[int]
     margin: float
-    known: Known
+    known: PromptCache
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +136,7 @@ class Reader:
         self.head_flops = 2.0 * self.head.weight.numel()
 
     @torch.inference_mode()
-    def read(self, prompts: Sequence[Prompt], known: Known | None, cost: Cost) -> tuple[Known, Tensor]:
+    def read(self, prompts: Sequence[Prompt], known: PromptCache | None, cost: Cost) -> tuple[PromptCache, Tensor]:
         """Read what is not known yet of each prompt; give what is known then, and the logits of each prompt's end.
 
         Prompts of unequal length are padded on the right: no token sees what comes after it, so padding needs no mask
@@ -159,13 +159,13 @@ class Reader:
         logits = self.head(hidden[torch.arange(len(rows), device=device), ends])
         self._charge(cost, [(len(row), start) for row in rows], len(rows))
         cost.prefill_tokens += sum(len(row) for row in rows)
-        return Known(tuple(prompts), _layers(cache)), logits.float()
+        return PromptCache(tuple(prompts), _layers(cache)), logits.float()
 
     @torch.inference_mode()
     def write(
         self,
         prompts: Sequence[Prompt],
-        known: Known | None,
+        known: PromptCache | None,
         limit: int,
         cost: Cost,
         generator: torch.Generator | None = None,
@@ -209,11 +209,11 @@ class Reader:
         read = layers[0][0].shape[2]
         whole = [prompt.extended(ids) for prompt, ids in zip(prompts, tokens, strict=True)]
         return [
-            Written(tokens[row], margins[row], Known((), layers).row(row, prompt, min(read, len(prompt.ids))))
+            Written(tokens[row], margins[row], PromptCache((), layers).row(row, prompt, min(read, len(prompt.ids))))
             for row, prompt in enumerate(whole)
         ]
 
-    def _cache(self, known: Known | None) -> Any:
+    def _cache(self, known: PromptCache | None) -> Any:
         from transformers import DynamicCache
 
         return DynamicCache(known.layers if known else None)

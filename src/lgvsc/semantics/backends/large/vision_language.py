@@ -29,7 +29,7 @@ from lgvsc.core.interfaces import Answer, Comparison
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError, InputError, MissingResourceError
-from lgvsc.semantics.backends.large.conversation import Known, Picture, Prompt, Reader, common_length, same_length
+from lgvsc.semantics.backends.large.conversation import Picture, Prompt, PromptCache, Reader, common_length, same_length
 from lgvsc.semantics.caption_text import clean_caption, clean_description, clean_text, split_pair
 from lgvsc.semantics.labels import bare
 from lgvsc.semantics.prompts import DESCRIBE, DESCRIBE_PAIR, caption_request
@@ -154,7 +154,7 @@ class VisionLanguageModel:
         self._model = model.eval()
         self._tokenizer, self._image_processor = tokenizer, image_processor
         self._pictures: OrderedDict[tuple[int, int], tuple[Frame, Picture]] = OrderedDict()
-        self._opened: list[Known] = []  # what has been read of the latest keyframe, or of its description
+        self._opened: list[PromptCache] = []  # what has been read of the latest keyframe, or of its description
         self._reader = self.make_reader()
         vocabulary = tokenizer.get_vocab()
         self._yes, self._no = (label_ids(vocabulary, word, config.labels) for word in ("yes", "no"))
@@ -261,7 +261,7 @@ class VisionLanguageModel:
 
     def _describe_pairs(
         self, keyframe: Frame, candidates: Sequence[Frame]
-    ) -> tuple[list[Prompt], list[tuple[list[int], Known]]]:
+    ) -> tuple[list[Prompt], list[tuple[list[int], PromptCache]]]:
         prompts = self._pair_prompts(DESCRIBE_PAIR, keyframe, candidates)
         known = self._open(prompts, prompts[0].end_of_picture(0, self._reader.image_token))
         written = self._write(prompts, known, 2 * self.config.description_tokens)
@@ -269,21 +269,23 @@ class VisionLanguageModel:
         return prompts, written
 
     def _second_round(
-        self, question: str, prompts: Sequence[Prompt], written: Sequence[tuple[list[int], Known]]
+        self, question: str, prompts: Sequence[Prompt], written: Sequence[tuple[list[int], PromptCache]]
     ) -> list[Answer]:
         """The question after what was written. Conversations of one length share a pass; no text is tokenized again."""
         asked = self._ids(self.chat.following(question))
         longer = [prompt.extended(ids + asked) for prompt, (ids, _) in zip(prompts, written, strict=True)]
         answers: dict[int, Answer] = {}
         for places in same_length(longer):
-            known = Known.together([written[i][1] for i in places])
+            known = PromptCache.together([written[i][1] for i in places])
             _, logits = self._reader.read([longer[i] for i in places], known, self.cost)
             answers |= zip(places, self._answers(logits), strict=True)
         return [answers[i] for i in range(len(longer))]
 
-    def _write(self, prompts: Sequence[Prompt], known: Known | None, limit: int) -> list[tuple[list[int], Known]]:
+    def _write(
+        self, prompts: Sequence[Prompt], known: PromptCache | None, limit: int
+    ) -> list[tuple[list[int], PromptCache]]:
         """What the model says to each prompt, without the stop, and what it then knows."""
-        written: dict[int, tuple[list[int], Known]] = {}
+        written: dict[int, tuple[list[int], PromptCache]] = {}
         margin = self.config.tie_margin if self._model.dtype == torch.float32 else 0.0
         for group in same_length(prompts):
             for places in chunks(group, self.config.batch):
@@ -296,7 +298,7 @@ class VisionLanguageModel:
                     written[i] = (text.ids, text.known)
         return [written[i] for i in range(len(prompts))]
 
-    def _open(self, prompts: Sequence[Prompt], length: int) -> Known:
+    def _open(self, prompts: Sequence[Prompt], length: int) -> PromptCache:
         """What all the prompts begin with, read once and kept until another keyframe comes."""
         for known in self._opened:
             if all(known.begins(prompt) for prompt in prompts):

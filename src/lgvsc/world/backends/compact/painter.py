@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, read_regions
 from lgvsc.core.message import CAMERAS, Motion
 from lgvsc.core.video import Pixels, VideoFormat
-from lgvsc.world.backends.compact.staging import GRAIN, Patch, stage
+from lgvsc.world.backends.compact.staging import GRAIN, Blob, stage
 
 CANVAS = 96  # short side of what is painted, in pixels: a caption says nothing finer
 MARGIN = 0.25  # painted beyond each edge, in picture sizes, for the camera to move into
@@ -74,7 +74,7 @@ def paint(caption: str | None, motion: Motion | None, video: VideoFormat, frames
     return map(painting.at, range(frames))
 
 
-def read_patches(caption: str) -> list[Patch]:
+def read_patches(caption: str) -> list[Blob]:
     """What the caption says about colours and where they are, the largest first."""
     caption = caption.lower()
     regions = read_regions(caption)
@@ -90,11 +90,11 @@ def read_patches(caption: str) -> list[Patch]:
     return sorted(patches, key=lambda patch: -patch.share)
 
 
-def _patch(colour: str, size: str, place: str, grain: float) -> Patch:
-    return Patch(COLOURS[colour], *PLACES[place], SIZES[size], grain)
+def _patch(colour: str, size: str, place: str, grain: float) -> Blob:
+    return Blob(COLOURS[colour], *PLACES[place], SIZES[size], grain)
 
 
-def _canvas(patches: list[Patch], light: Field, video: VideoFormat, rng: np.random.Generator) -> Pixels:
+def _canvas(patches: list[Blob], light: Field, video: VideoFormat, rng: np.random.Generator) -> Pixels:
     """The picture with its margin. Between patches, colours blend by nearness; small ones lie over large ones."""
     scale = CANVAS / min(video.height, video.width)
     height, width = (max(2, round(side * scale * (1 + 2 * MARGIN))) for side in (video.height, video.width))
@@ -124,7 +124,7 @@ def _smooth(colours: Pixels, video: VideoFormat) -> Pixels:
     return np.clip(np.rint(framed), 0, 255).astype(np.uint8)
 
 
-def _nearness(patch: Patch, rows: Field, columns: Field, ragged: tuple[Field, Field]) -> Field:
+def _nearness(patch: Blob, rows: Field, columns: Field, ragged: tuple[Field, Field]) -> Field:
     """How much of a patch there is at each point: the same all over its inside, falling steeply outside."""
     radius = math.sqrt(patch.share / math.pi)
     stretch = math.sqrt(patch.aspect)

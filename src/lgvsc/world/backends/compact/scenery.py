@@ -38,7 +38,7 @@ _MONOCHROME = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class WordLook:
     """How a word looks.
 
     Attributes:
@@ -71,7 +71,7 @@ class Mention:
     """
 
     word: str
-    look: Look
+    look: WordLook
     colours: tuple[RGB, ...] = ()
     scale: float = 1.0
     relation: str = ""
@@ -100,16 +100,16 @@ def is_monochrome(caption: str) -> bool:
 
 
 @cache
-def vocabulary() -> dict[str, Look]:
+def vocabulary() -> dict[str, WordLook]:
     """Every word of ``scenery.toml`` but those that only name a light."""
     data = _data()
-    looks: dict[str, Look] = {}
+    looks: dict[str, WordLook] = {}
     for word in _split(data["people"]["words"]):
-        looks[word] = Look("person", (colour_of("fabric"),))
+        looks[word] = WordLook("person", (colour_of("fabric"),))
     for role in ("scene", "sky", "ground", "behind", "thing", "wear"):
         for entry in data[role]:
             names = entry.get("colours") or [entry["colour"]]
-            look = Look(
+            look = WordLook(
                 role,
                 tuple(colour_of(name) for name in names),
                 entry.get("texture", "textured"),
@@ -122,11 +122,11 @@ def vocabulary() -> dict[str, Look]:
 
 
 @cache
-def setting_of(word: str) -> Look | None:
+def setting_of(word: str) -> WordLook | None:
     """Where people of this name are usually seen: a golfer on a golf course."""
     for entry in _data()["scene"]:
         if word in _split(entry["words"]):
-            return Look("scene", tuple(map(colour_of, entry["colours"])), entry.get("texture", "textured"))
+            return WordLook("scene", tuple(map(colour_of, entry["colours"])), entry.get("texture", "textured"))
     return None
 
 
@@ -213,7 +213,7 @@ class _Reader:
         self.relation = ""
         return length
 
-    def _modify(self, word: str, look: Look, head: Look) -> None:
+    def _modify(self, word: str, look: WordLook, head: WordLook) -> None:
         """A noun before another: a city street has a city; an apple pie has no apple, but something of its colour."""
         if look.role == "wear" and head.role == "person":
             self.found.append(Mention(word, self._lit(look), self._said(look), 1.0, "before its noun"))
@@ -260,19 +260,19 @@ class _Reader:
     def _close(self) -> None:
         """The phrase ends without a noun that is known: if it has a colour, that is the colour of something."""
         if self.colours and _clothes_alone(self):
-            clothes = Look("wear", (self.colours[0],), kind="body")
+            clothes = WordLook("wear", (self.colours[0],), kind="body")
             self.found.append(Mention("clothes", clothes, tuple(self.colours), 1.0, self.relation))
             self.relation = ""
         elif self.colours:
-            thing = Look("thing", (self.colours[0],), size=0.08, kind="object")
+            thing = WordLook("thing", (self.colours[0],), size=0.08, kind="object")
             self.found.append(Mention(UNKNOWN, thing, tuple(self.colours), self.scale, self.relation))
             self.relation = ""
         self._begin()
 
-    def _lit(self, look: Look) -> Look:
+    def _lit(self, look: WordLook) -> WordLook:
         return replace(look, colours=tuple(_toned(colour, self.tone) for colour in look.colours))
 
-    def _said(self, look: Look) -> tuple[RGB, ...]:
+    def _said(self, look: WordLook) -> tuple[RGB, ...]:
         if self.colours:
             return tuple(_toned(colour, self.tone) for colour in self.colours)
         return (mixed([*self.lent, look.colours[0]]),) if self.lent else ()

@@ -45,7 +45,7 @@ HELD = ("with", "of")  # ... beside or in the hands of it
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class Blob:
     """One soft patch.
 
     Attributes:
@@ -67,7 +67,7 @@ class Patch:
     weight: float = 1.0
 
 
-def stage(caption: str, things: Sequence[Patch] | None = None) -> list[Patch]:
+def stage(caption: str, things: Sequence[Blob] | None = None) -> list[Blob]:
     """What a caption in free English describes, as patches. None where no word of it is known.
 
     Args:
@@ -111,7 +111,7 @@ def _settings(mentions: Sequence[Mention]) -> list[Mention]:
     return [Mention(word, look) for word, look in looks.items() if look is not None]
 
 
-def _bands(mentions: Sequence[Mention], from_above: bool) -> list[Patch]:
+def _bands(mentions: Sequence[Mention], from_above: bool) -> list[Blob]:
     thirds = [_Third(), _Third(), _Third()]
     for mention in mentions:
         if mention.look.role == "scene":
@@ -127,7 +127,7 @@ def _bands(mentions: Sequence[Mention], from_above: bool) -> list[Patch]:
     _fill(thirds, mentions, from_above)
     down, across = BAND
     share, aspect = math.pi * down * across, across / down
-    return [Patch(t.colour(), row, 0.5, share, t.grain, aspect) for t, row in zip(thirds, ROWS, strict=True)]
+    return [Blob(t.colour(), row, 0.5, share, t.grain, aspect) for t, row in zip(thirds, ROWS, strict=True)]
 
 
 def _reach(mention: Mention, from_above: bool) -> tuple[int, ...]:
@@ -181,7 +181,7 @@ def _subject(mentions: Sequence[Mention]) -> str:
 # --- people ---
 
 
-def _people(mentions: Sequence[Mention], near: bool, from_above: bool) -> list[Patch]:
+def _people(mentions: Sequence[Mention], near: bool, from_above: bool) -> list[Blob]:
     """Everybody with their clothes, from left to right in the caption's order."""
     groups: list[tuple[Mention | None, list[Mention]]] = []
     before: list[Mention] = []  # a "dark-haired woman" has her hair before she is there
@@ -210,7 +210,7 @@ def _people(mentions: Sequence[Mention], near: bool, from_above: bool) -> list[P
     return patches
 
 
-def _person(person: Mention | None, worn: Sequence[Mention], column: float, scale: float, near: bool) -> list[Patch]:
+def _person(person: Mention | None, worn: Sequence[Mention], column: float, scale: float, near: bool) -> list[Blob]:
     skin, hair, clothes = colour_of("skin"), colour_of("brunette"), colour_of("fabric")
     legs: RGB | None = None
     if person is not None and person.colours:
@@ -233,27 +233,27 @@ def _person(person: Mention | None, worn: Sequence[Mention], column: float, scal
             clothes = _blend(clothes, _colour(mention), 0.25)
     if near:
         return [
-            Patch(clothes, 0.88, column, 0.26 * scale, 6.0, 1.3),
-            Patch(hair, 0.36, column, 0.14 * scale, 6.0, 0.8),
-            Patch(skin, 0.42, column, 0.09 * scale, 4.0, 0.7, FACE),
+            Blob(clothes, 0.88, column, 0.26 * scale, 6.0, 1.3),
+            Blob(hair, 0.36, column, 0.14 * scale, 6.0, 0.8),
+            Blob(skin, 0.42, column, 0.09 * scale, 4.0, 0.7, FACE),
         ]
     tall = 0.24 * math.sqrt(scale)
     patches = [
-        Patch(clothes, 0.55, column, 0.07 * scale, 6.0, 0.5),
-        Patch(skin, 0.55 - tall, column, 0.012 * scale, 4.0, 0.6),
+        Blob(clothes, 0.55, column, 0.07 * scale, 6.0, 0.5),
+        Blob(skin, 0.55 - tall, column, 0.012 * scale, 4.0, 0.6),
     ]
-    return patches if legs is None else [*patches, Patch(legs, 0.55 + tall, column, 0.04 * scale, 6.0, 0.4)]
+    return patches if legs is None else [*patches, Blob(legs, 0.55 + tall, column, 0.04 * scale, 6.0, 0.4)]
 
 
 # --- things ---
 
 
-def _things(mentions: Sequence[Mention]) -> list[Patch]:
+def _things(mentions: Sequence[Mention]) -> list[Blob]:
     """Things, the ones that the sentence is about side by side."""
     things = [m for m in mentions if m.look.role == "thing" and m.relation not in BEHIND]
     beside = [m for m in things if m.relation not in (*CARRYING, *HOLDING, *BELOW, *HELD)]
     people = any(mention.look.role == "person" for mention in mentions)
-    patches: list[Patch] = []
+    patches: list[Blob] = []
     for nth, thing in enumerate(things):
         row, column, size = 0.55, 0.5, thing.look.size * thing.scale
         row = ROW.get(thing.look.kind, row)
@@ -279,7 +279,7 @@ def _things(mentions: Sequence[Mention]) -> list[Patch]:
         columns = (column - 0.22, column, column + 0.22) if thing.many and size < 0.2 else (column,)
         size, aspect = min(0.45, size / math.sqrt(len(columns))), 1.8 if thing.look.kind == "vehicle" else 1.0
         grain = GRAIN[thing.look.texture]
-        patches += [Patch(_colour(thing), row, place, size, grain, aspect) for place in columns]
+        patches += [Blob(_colour(thing), row, place, size, grain, aspect) for place in columns]
     return patches
 
 
@@ -300,7 +300,7 @@ def _blend(a: RGB, b: RGB, share: float) -> RGB:
     return red, green, blue
 
 
-def _in_light(patches: Sequence[Patch], caption: str) -> list[Patch]:
+def _in_light(patches: Sequence[Blob], caption: str) -> list[Blob]:
     """As the caption's light shows them; what glows is as bright at night."""
     level, tone = read_light(caption)
     glowing = [colour_of(name) for name in ("flame", "bulb", "darkness")]
@@ -316,7 +316,7 @@ def _in_light(patches: Sequence[Patch], caption: str) -> list[Patch]:
     return lit
 
 
-def _contrasted(patches: Sequence[Patch]) -> list[Patch]:
+def _contrasted(patches: Sequence[Blob]) -> list[Blob]:
     """Light ones lighter and dark ones darker, about their mean."""
     areas = [min(1 / 3, patch.share) for patch in patches]
     mean = sum(_luma(patch.colour) * area for patch, area in zip(patches, areas, strict=True)) / sum(areas)

@@ -18,7 +18,7 @@ from lgvsc.world.backends.diffusers.weights import quietly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Clip:
+class PlannedClip:
     """A clip to be made.
 
     Attributes:
@@ -69,12 +69,12 @@ class ClipMaker(Protocol):
     @property
     def multiple(self) -> int: ...
 
-    def make(self, clip: Clip) -> list[NDArray[np.float32]]:
+    def make(self, clip: PlannedClip) -> list[NDArray[np.float32]]:
         """Frames of the clip's ``places``, each ``(height, width, 3)`` in [0, 1]."""
         ...
 
 
-def made_by(pipeline: Any, clip: Clip, **settings: Any) -> list[NDArray[np.float32]]:
+def made_by(pipeline: Any, clip: PlannedClip, **settings: Any) -> list[NDArray[np.float32]]:
     """All frames that a pipeline makes of a clip.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lgvsc.world.backends.diffusers.clip import Clip, made_by
+from lgvsc.world.backends.diffusers.clip import PlannedClip, made_by
 from lgvsc.world.backends.diffusers.video import DiffusersConfig, DiffusersWorld
 from lgvsc.world.backends.diffusers.weights import check_folder, open_pipeline, placed, precision_of
 
@@ -36,7 +36,7 @@ class Ltx:
     def multiple(self) -> int:
         return int(self.pipeline.vae_spatial_compression_ratio * self.pipeline.transformer_spatial_patch_size)
 
-    def make(self, clip: Clip) -> list[NDArray[np.float32]]:
+    def make(self, clip: PlannedClip) -> list[NDArray[np.float32]]:
         made = made_by(
             self.pipeline,
             clip,
@@ -51,7 +51,7 @@ class Ltx:
     def _schedule(self) -> dict[str, Any]:
         return {"num_inference_steps": self.config.steps}
 
-    def _conditions(self, clip: Clip) -> list[Any]:
+    def _conditions(self, clip: PlannedClip) -> list[Any]:
         """Known pictures, each for itself but for those that begin a round, which are one piece of video."""
         from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 

@@ -13,7 +13,7 @@ from lgvsc.core.video import VideoFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class PipelineRound:
     """One call of a pipeline.
 
     Attributes:
@@ -33,7 +33,7 @@ class Round:
         return self.stop - self.start
 
 
-def rounds(frames: int, step: int, overlap: int, max_frames: int) -> list[Round]:
+def rounds(frames: int, step: int, overlap: int, max_frames: int) -> list[PipelineRound]:
     """The calls that make a segment of ``frames`` frames and the keyframe behind it, which is theirs to end on.
 
     The plan depends on the length alone: where there is no such keyframe, or where it is the video's last frame, the
@@ -49,12 +49,12 @@ def rounds(frames: int, step: int, overlap: int, max_frames: int) -> list[Round]
     places = frames + 1
     count = max(1, math.ceil((places - overlap) / (longest - overlap)))
     each, longer = divmod(places + overlap * (count - 1), count)
-    plan: list[Round] = []
+    plan: list[PipelineRound] = []
     start = 0
     for index in range(count):
         stop = start + each + (index < longer)
         made = whole_length(stop - start, step)
-        plan.append(Round(start=start, context=overlap if index else 0, stop=stop, made=made))
+        plan.append(PipelineRound(start=start, context=overlap if index else 0, stop=stop, made=made))
         start = stop - overlap
     return plan
 

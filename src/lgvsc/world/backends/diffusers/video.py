@@ -18,8 +18,8 @@ from PIL import Image
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, ShapeError
-from lgvsc.world.backends.diffusers.clip import Clip, ClipMaker, made_image, prompt_of, to_image, to_pixels
-from lgvsc.world.backends.diffusers.plan import Round, internal_size, latent_length, rounds
+from lgvsc.world.backends.diffusers.clip import ClipMaker, PlannedClip, made_image, prompt_of, to_image, to_pixels
+from lgvsc.world.backends.diffusers.plan import PipelineRound, internal_size, latent_length, rounds
 from lgvsc.world.backends.opensora.opensora import AREAS, Resolution
 from lgvsc.world.backends.opensora.plan import Shot, shots
 
@@ -177,7 +177,7 @@ class DiffusersWorld:
             within = range(part.start, min(part.stop, end))
             given = {at - part.start: to_image(known[at], height, width) for at in within if at in known}
             drawn = {at - part.start: to_image(sketches[at], height, width) for at in within if at in sketches}
-            clip = Clip(
+            clip = PlannedClip(
                 made=part.made,
                 places=len(within),
                 height=height,
@@ -192,5 +192,5 @@ class DiffusersWorld:
             yield from (to_pixels(frame, c.video) for frame in made[part.context :])
             before = [made_image(frame) for frame in made[-self.kind.overlap :]]
 
-    def _rounds(self, frames: int) -> list[Round]:
+    def _rounds(self, frames: int) -> list[PipelineRound]:
         return rounds(frames, self.kind.step, self.kind.overlap, self.config.max_frames or self.kind.max_frames)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from lgvsc.errors import MissingResourceError
-from lgvsc.world.backends.diffusers.clip import Clip, made_by
+from lgvsc.world.backends.diffusers.clip import PlannedClip, made_by
 from lgvsc.world.backends.diffusers.plan import stretched
 from lgvsc.world.backends.diffusers.video import GREY, DiffusersConfig, DiffusersWorld
 from lgvsc.world.backends.diffusers.weights import check_folder, open_pipeline, placed, precision_of, read_json
@@ -41,7 +41,7 @@ class WanVace:
     def multiple(self) -> int:
         return multiple_of(self.pipeline)
 
-    def make(self, clip: Clip) -> list[NDArray[np.float32]]:
+    def make(self, clip: PlannedClip) -> list[NDArray[np.float32]]:
         grey = Image.new("RGB", clip.size, (GREY,) * 3)
         keep, free = Image.new("L", clip.size, 0), Image.new("L", clip.size, 255)
         video = [clip.known.get(place) or self._drawn(clip, place) or grey for place in range(clip.places)]
@@ -59,7 +59,7 @@ class WanVace:
         )
         return made[: clip.places]
 
-    def _drawn(self, clip: Clip, place: int) -> Image.Image | None:
+    def _drawn(self, clip: PlannedClip, place: int) -> Image.Image | None:
         sketch = clip.sketches.get(place)
         return ImageOps.invert(sketch) if sketch and self.config.contours == "dark" else sketch
 
@@ -93,7 +93,7 @@ class WanImages:
     def multiple(self) -> int:
         return multiple_of(self.pipeline)
 
-    def make(self, clip: Clip) -> list[NDArray[np.float32]]:
+    def make(self, clip: PlannedClip) -> list[NDArray[np.float32]]:
         last = clip.known.get(clip.places - 1) if self.knows_last and clip.places > 1 else None
         made = made_by(
             self.pipeline,
