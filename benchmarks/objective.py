@@ -92,7 +92,7 @@ def show(rows: dict[str, list[dict[str, float]]]) -> None:
         skim = [way for way in rows if way.startswith("skim")]
         pick = max if key == "ms_ssim" else min
         best = pick(skim, key=lambda way: fmean(row[key] for row in rows[way]))
-        for way in set(rows) - set(skim):
+        for way in (way for way in rows if way not in skim):
             gains = [a[key] - b[key] for a, b in zip(rows[way], rows[best], strict=True)]
             print(f"{name:<10}{way:<20}against {best:<14}{interval(gains, 4)}")
 
