@@ -87,8 +87,7 @@ def choose_rung(
     """
     config = config or LadderConfig()
     if config.threshold_db is not None:
-        scheme = WORDS if snr_db < config.threshold_db else config.visuals
-        side = "below" if scheme == WORDS else "not below"
+        scheme, side = (WORDS, "below") if snr_db < config.threshold_db else (config.visuals, "not below")
         return scheme, f"gvsc-adaptive chose {scheme}: {snr_db:g} dB is {side} ladder.threshold_db"
     ladder = ladder or shipped_ladder()
     scheme = ladder.at(snr_db)
