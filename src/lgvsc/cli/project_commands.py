@@ -27,6 +27,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Configuration.")
 
 TRAINERS = {  # name: module with ``main``, and what comes of it
     "ntscc": ("lgvsc.training.codes.ntscc", "the keyframe code"),
+    "ntscc-swin": ("lgvsc.training.codes.ntscc_swin", "NTSCC at the size of its paper, for comparison"),
     "deepjscc": ("lgvsc.training.codes.deepjscc", "the keyframe code of GVSC"),
     "sketch": ("lgvsc.training.codes.sketch", "the same for sketches"),
     "dvst": ("lgvsc.training.codes.dvst", "the code of frames between keyframes, and of sketches"),
