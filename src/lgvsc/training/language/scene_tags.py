@@ -51,8 +51,7 @@ class SceneTagsTraining:
         repeats: Divisions into parts; the log odds are averaged over them.
         precision: Share that must be right among what a word is said of.
         clip_precision: The same among clips alone.
-        evidence: How often a word must be said rightly before that share is believed.
-        few: Annotated examples below which photographs of known class count as well.
+        evidence: How often a word must be said rightly, of what was annotated, before that share is believed.
         seed: Of the first division.
     """
 
@@ -63,8 +62,7 @@ class SceneTagsTraining:
     repeats: int = 2
     precision: float = 0.8
     clip_precision: float = 0.75
-    evidence: int = 4
-    few: int = 8
+    evidence: int = 5
     seed: int = 0
 
 
@@ -201,9 +199,7 @@ def least_probability(
         clips: Which of them are clips.
         listed: Which of them were annotated, rather than known by their class.
     """
-    counted = ~np.isnan(true)
-    if true[listed].sum() >= config.few:
-        counted &= listed
+    counted = listed & ~np.isnan(true)
     order = np.argsort(-probability[counted], kind="stable")
     right = np.cumsum(true[counted][order])
     fine = np.flatnonzero((right >= config.precision * np.arange(1, len(order) + 1)) & (right >= config.evidence))
@@ -212,7 +208,7 @@ def least_probability(
     for least in np.sort(probability[counted][order][: fine[-1] + 1]):
         said = counted & (probability >= least)
         if not (said & clips).any() or true[said & clips].mean() >= config.clip_precision:
-            return float(least) if true[said].sum() >= config.evidence - 1 else None
+            return float(least) if true[said].sum() >= config.evidence else None
     return None
 
 

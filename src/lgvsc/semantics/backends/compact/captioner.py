@@ -35,6 +35,7 @@ _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps i
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
 SAME_SCENE, OTHER_SCENE = 0.4, 0.25  # likeness of scenes: from here on one, below here another
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
+_PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
 _SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
 
 
@@ -135,8 +136,10 @@ class CompactCaptioner:
         first, last = looks[0], looks[-1]
         light, later = first.backdrop.light, _backdrop(first.backdrop, first, last).light
         free = [patch for patch in first.patches if not (patch.mask & facts[0].boxes).sum() > 0.6 * patch.mask.sum()]
+        tags = self._recogniser.said_of(sights)
+        faint = sum(any(one.kind == "person" for one in sight.found) for sight in sights)
         return Telling(
-            tags=self._recogniser.said_of(sights),
+            tags=tags if 2 * faint >= len(sights) else tags - _PEOPLE,
             groups=tuple(groups([sight.found for sight in sights], looks, motion)),
             light="" if light == "even" else light,
             later_light=later if later != light else "",

@@ -204,6 +204,16 @@ def test_captions_name_what_is_recognised(coffee):
     assert "car at left." in text and "Camera static, slow." in text
 
 
+def test_nobody_is_named_whom_the_detector_sees_nothing_of(coffee):
+    frames = [Frame(i, coffee) for i in range(2)]
+    words = ("in", "person", "kitchen")
+    assert CompactCaptioner(Names([], words)).caption(frames, None, 400).startswith("A kitchen indoors.")
+    faint = Detection("person", 0.2, (0.2, 0.2, 0.8, 0.8))
+    assert (
+        CompactCaptioner(Names([faint], words)).caption(frames, None, 400).startswith("A person indoors in a kitchen.")
+    )
+
+
 def test_where_nothing_is_recognised_regions_come_first(coffee):
     frames = [Frame(i, coffee) for i in range(2)]
     text = CompactCaptioner(Names([])).caption(frames, None, 400)

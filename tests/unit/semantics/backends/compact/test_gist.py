@@ -18,7 +18,7 @@ def group(kind="person", count=1, **other):
         ("animal cat in", [], "a cat indoors"),
         ("animal", [group("dog")], "a dog"),
         ("sea sky water out", [], "the sea and the sky outdoors"),
-        ("ballgame out", [group(count=9)], "many people in a ball game outdoors"),
+        ("ballgame out", [group(count=9)], "many people doing sport outdoors"),
         ("aerial city", [], "a city, seen from the air"),
         ("food closeup", [], "food, in close-up"),
         ("", [], "a view"),
