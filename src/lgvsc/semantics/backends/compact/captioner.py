@@ -33,7 +33,9 @@ DESCRIBES_AS_OF = 2  # raise it when the same frame gets other words, or kept de
 REMEMBERED_FRAMES = 6
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
-SAME_SCENE, OTHER_SCENE = 0.4, 0.25  # likeness of scenes: from here on one, below here another
+SAME_SCENE = (
+    0.45  # likeness of scenes from which two pictures show one; set on the `tune` part of benchmarks/events.toml
+)
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
 _SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
@@ -152,9 +154,7 @@ class CompactCaptioner:
         compared = LookComparison(a.look, b.look)
         aligned = _same_view(compared)
         alike = self._recogniser.alike(a.sight, b.sight) if self._recogniser and a.sight and b.sight else None
-        if alike is not None and (alike < OTHER_SCENE or (alike < SAME_SCENE and not aligned)):
-            return a.alone, b.alone
-        if alike is None and not aligned:
+        if alike < SAME_SCENE if alike is not None else not aligned:
             return a.alone, b.alone
         if not aligned:  # the same scene from elsewhere: nothing can be said of single spots
             regions_a = regions_b = tuple(region for _, region in a.regions)
