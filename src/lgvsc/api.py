@@ -52,8 +52,8 @@ def run(
     """
     source = require_file(Path(video), "a video")
     target = Path(output) if output is not None else rebuilt_path(source)
-    check_outputs(target, sidecar_of(target), force=force, inputs=(source,))
     check_suffix(target)
+    check_outputs(target, sidecar_of(target), force=force, inputs=(source,))
     named: dict[str, Any] = {"channel.snr_db": snr_db, "channel.kind": channel, "coding.budget": budget}
     named |= {"seed": seed} if seed is not None else {}
     return link.run(source, load_config(preset, scheme, named | parse_settings(settings)), output=target)
@@ -159,8 +159,8 @@ def receive(
     source, target = SigmfPaths.of(recording), Path(output)
     named = {"seed": seed} if seed is not None else {}
     config = load_config(preset, scheme, named | parse_settings(settings))
-    check_outputs(target, sidecar_of(target), force=force, inputs=(source.data, source.meta))
     check_suffix(target)
+    check_outputs(target, sidecar_of(target), force=force, inputs=(source.data, source.meta))
     return link.receive(Path(recording), config, output=target, samples_per_symbol=samples_per_symbol)
 
 

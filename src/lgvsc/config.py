@@ -52,7 +52,10 @@ def load_config(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+        if first["type"] == "missing":
+            raise ConfigError(f"{where} is missing in preset {preset}; lgvsc config show prints a whole one") from error
+        words = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(words if words.startswith(f"{where}.") else f"{where}: {words}") from error
     check_combination(config.keyframes.method, config.world.adapter)
     kinds.check(config)
     return config

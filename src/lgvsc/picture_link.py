@@ -111,6 +111,9 @@ def send_picture(
     """
     if not 0 < cbr <= 1:
         raise ConfigError(f"the CBR is {cbr:g}, but it lies in (0, 1]; 0.02 is usual")
+    for value in (snr_db, snr_db if believed_snr_db is None else believed_snr_db):
+        if not -40 <= value <= 100:
+            raise ConfigError(f"the SNR is {value:g}; a channel has -40 to 100 dB")
     height, width = picture.shape[:2]
     believed = snr_db if believed_snr_db is None else believed_snr_db
     coded = codec.encode(picture, max_symbols=int(cbr * picture.size), snr_db=believed)

@@ -96,7 +96,7 @@ def test_the_judge_can_be_asked_in_other_words(tmp_path):
     assert (
         build.psss(load_config()).question != build.psss(load_config(settings=["keyframes.focus=background"])).question
     )
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not a file"):
         build.psss(load_config(settings={"judge.questions": str(tmp_path / "absent.toml")}))
 
 

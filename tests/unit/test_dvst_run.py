@@ -46,7 +46,8 @@ def test_what_it_goes_by_is_said_in_words():
         format = clip().format
 
     for settings, words in (
-        ({}, "budget 0.004cbr, a keyframe every 12 frames"),
+        ({}, "budget 0.004cbr, a keyframe every 12 frames, 0.2 reals"),
+        ({"dvst.eta": 0}, "budget 0.004cbr, a keyframe every 12 frames"),
         ({"coding.budget": "5kbps", "dvst.gop_frames": 0, "dvst.eta": 0.2}, "budget 5kbps, one keyframe, 0.2 reals"),
     ):
         _, choices = kinds.fit_to_budget(Source(), load_config(scheme="dvst", settings=settings))

@@ -274,7 +274,8 @@ class SigmfReader:
         passed_over = sum(length for _, length in self._headers) + trailing
         self.symbols, rest = _count(self.paths.data, size, passed_over)
         if rest:
-            self.notes.append(f"{self.paths.data} ends inside a sample; its last {rest} bytes are dropped")
+            dropped = "1 byte is" if rest == 1 else f"{rest} bytes are"
+            self.notes.append(f"{self.paths.data} ends inside a sample; {dropped} dropped there")
         if passed_over:
             self.notes.append(f"{passed_over} bytes of headers and trailers in {self.paths.data} are passed over")
         if not self.symbols:

@@ -10,6 +10,7 @@ import typer
 from lgvsc.cli.options import (
     METRICS,
     ChannelOption,
+    MaxSideOption,
     ObjectiveOption,
     PresetOption,
     QuietOption,
@@ -43,7 +44,8 @@ def compare(
     snr_db: Annotated[str, typer.Option("--snr-db", help="SNRs in dB with commas.")] = "0,5,10",
     cbr: Annotated[str, typer.Option("--cbr", help='Budgets with commas; "" for none.')] = "6e-4",
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="Only the beginning of each clip.", show_default="all of it")
+        float | None,
+        typer.Option("--seconds", min=0.001, help="Only the beginning of each clip.", show_default="all of it"),
     ] = None,
     trials: Annotated[int, typer.Option("--trials", help="Draws of the noise for each cell.")] = 1,
     show: Annotated[
@@ -56,10 +58,11 @@ def compare(
         str | None,
         typer.Option("--anchor", help="Scheme that the others are held against.", show_default="the last codec named"),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
     preset: PresetOption = "compact",
     channel: ChannelOption = None,
     seed: SeedOption = None,
+    max_side: MaxSideOption = None,
     objective: ObjectiveOption = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help=METRICS, show_default=COMPARED)] = None,
     settings: SetOption = None,
@@ -87,6 +90,7 @@ def compare(
     own: dict[str, int | str] = {} if seed is None else {"seed": seed}
     own |= {"channel.kind": channel} if channel else {}
     own |= {"objective": objective} if objective else {}
+    own |= {"link.max_side": max_side} if max_side else {}
     own |= {"link.metrics": metrics or COMPARED}
     clips = [excerpt(v, seconds, output / "clips", Sayer(v)) if seconds else v for v in videos]
     cells = plan(

@@ -16,6 +16,7 @@ from lgvsc.cli.options import (
     GpusOption,
     JobsOption,
     JsonOption,
+    MaxSideOption,
     PresetOption,
     QuietOption,
     SetOption,
@@ -98,6 +99,7 @@ def message_lines(view: dict[str, Any]) -> Iterator[str]:
 def keyframes(
     videos: VideosArgument,
     preset: PresetOption = "compact",
+    max_side: MaxSideOption = None,
     settings: SetOption = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Divergence curve as SVG.", show_default="none")] = None,
     cost: Annotated[bool, typer.Option("--cost", help="What captioner and judge did for it.")] = False,
@@ -121,7 +123,7 @@ def keyframes(
     check_outputs(plot, force=force, inputs=videos)
     if len(videos) > 1 and (plot or agreement):
         raise typer.BadParameter("--plot and --agreement take one video")
-    config = resolve(preset, "skem-dsa", settings)
+    config = resolve(preset, "skem-dsa", settings, max_side=max_side)
     if len(videos) > 1 or engine != "local":
         from lgvsc.cli.many_videos import keyframes_of_many
         from lgvsc.experiments.jobs.job import Workers

@@ -103,8 +103,8 @@ def run(
     )
     require_file(video, "a video")
     output = output or rebuilt_path(video)
-    check_outputs(output, sidecar_of(output), report, html, force=force, inputs=(video, Path(preset)))
     check_suffix(output)
+    check_outputs(output, sidecar_of(output), report, html, force=force, inputs=(video, Path(preset)))
 
     from lgvsc import link
     from lgvsc.cli.tables import run_table
@@ -324,8 +324,8 @@ def receive(
     if recording is not None:
         refuse_message(recording)
     sources = () if recording is None else (recording, *recording_files(recording), noise_of(recording))
-    check_outputs(output, sidecar_of(output), force=force, inputs=(*sources, Path(preset)))
     check_suffix(output)
+    check_outputs(output, sidecar_of(output), force=force, inputs=(*sources, Path(preset)))
     config = resolve(preset, scheme, settings, seed=seed)
 
     from lgvsc import link, live

@@ -38,7 +38,8 @@ def measure(
         say_notes(video, notes)
     lengths = found["frames_of"]
     if lengths["source"] != lengths["rebuilt"]:
-        note(f"{lengths['source']} frames against {lengths['rebuilt']}; the first {found['frames']} were compared")
+        compared = f"the first {found['frames']} were" if found["frames"] > 1 else "the first was"
+        note(f"{lengths['source']} frames against {lengths['rebuilt']}; {compared} compared")
     if as_json:
         print_json(found)
         return

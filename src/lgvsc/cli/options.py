@@ -75,7 +75,9 @@ MaxSideOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 EngineOption = Annotated[str, typer.Option("--engine", help="For several videos: local (processes) or ray (actors).")]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Processes or actors at once, for several videos.")]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, help="Processes or actors at once, for several videos.")
+]
 GpusOption = Annotated[
     float, typer.Option("--gpus-per-actor", help="GPUs that an actor reserves; 0.5 lets two share one.")
 ]

@@ -50,6 +50,9 @@ def picture(
     Example: lgvsc picture photo.jpg --codec ntscc,digital --cbr 0.01,0.02 --snr-db 0,5,10
     """
     cbrs, snrs_db, codecs = numbers(cbr, "--cbr"), numbers(snr_db, "--snr-db"), codec.split(",")
+    for values, option in ((cbrs, "--cbr"), (snrs_db, "--snr-db")):
+        if not values:
+            raise typer.BadParameter("give one number, or several with commas", param_hint=option)
 
     from lgvsc.metrics.registry import parse_metrics
     from lgvsc.picture_link import send_pictures

@@ -34,7 +34,7 @@ MoreOption = Annotated[
     str | None,
     typer.Option("--metrics", help=f"Besides what is drawn. {METRICS}", show_default="psnr,ssim,ms_ssim,vmaf,lpips"),
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", help="Processes.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 
 
 def register(app: typer.Typer) -> None:

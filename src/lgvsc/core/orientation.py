@@ -11,16 +11,36 @@ import numpy as np
 
 from lgvsc.errors import InputError
 
+EXIF = {  # upper left two by two of a display matrix, by orientation
+    2: (-1, 0, 0, 1),
+    3: (-1, 0, 0, -1),
+    4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0),
+    7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
+}
 Filters = list[tuple[str, str]]  # names of FFmpeg's filters and their options
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
     """The nine numbers that came with a decoded frame; empty where there are none."""
-    found: Any = frame.side_data  # a mapping to PyAV, and yet it iterates over its values
+    try:
+        found: Any = frame.side_data  # a mapping to PyAV, and yet it iterates over its values
+    except ValueError:  # a kind that PyAV does not know, as the EXIF data of a JPEG picture
+        return ()
     for data in found:
         if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
             return tuple(int(number) for number in np.frombuffer(bytes(data)[:36], "=i4"))
     return ()
+
+
+def exif_matrix(orientation: int) -> tuple[int, ...]:
+    """The nine numbers that do what an EXIF orientation of 2 to 8 asks for; empty for any other."""
+    if orientation not in EXIF:
+        return ()
+    a, b, c, d = (number << 16 for number in EXIF[orientation])
+    return a, b, 0, c, d, 0, 0, 0, 1 << 30
 
 
 def turning(matrix: Sequence[int]) -> Filters:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count, pairwise
 from typing import Any, TypeAlias
@@ -98,6 +98,7 @@ class PictureChain:
     max_side: int = 0
     true_size: tuple[int, int] | None = None
     size: tuple[int, int] | None = None  # width, height of all that comes out, turned
+    display: tuple[int, ...] = ()  # in place of the frames' own
     notes: list[str] = field(default_factory=list)
     _interlaced: bool = False
     _kind: PictureKind | None = None
@@ -113,6 +114,8 @@ class PictureChain:
             self._interlaced = True
             self.note("interlaced pictures are deinterlaced (FFmpeg's bwdif); others are left as they are")
         kind = PictureKind.of(frame, self._interlaced)
+        if self.display:
+            kind = replace(kind, display=self.display)
         if kind != self._kind:
             yield from self.rest()
             self._start(kind, frame)

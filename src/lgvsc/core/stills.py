@@ -42,6 +42,8 @@ def read_picture(path: Path, on_note: Callable[[str], None] = lambda _: None) ->
         with catch_warnings(action="ignore"), Image.open(path, formats=PICTURE_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{path} is {image.width}x{image.height}; above {MAX_PIXELS // 10**6} megapixels")
+            if getattr(image, "n_frames", 1) > 1:
+                on_note(f"{path.name}: of its {getattr(image, 'n_frames', 1)} pictures the first is taken")
             turned = image.getexif().get(ORIENTATION, 1)
             if turned in WORDS:
                 on_note(f"{path.name}: the picture is {WORDS[turned]}, as its EXIF data ask")
@@ -52,6 +54,15 @@ def read_picture(path: Path, on_note: Callable[[str], None] = lambda _: None) ->
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # Pillow's readers answer damage with ValueError and SyntaxError as well.
         raise InputError(f"{path} cannot be read as a picture ({', '.join(PICTURE_FORMATS)})") from error
+
+
+def exif_orientation(path: Path) -> int:
+    """What a picture's EXIF data say of its orientation; 1, upright, where they or the picture are none."""
+    try:
+        with catch_warnings(action="ignore"), Image.open(path, formats=PICTURE_FORMATS) as image:
+            return int(image.getexif().get(ORIENTATION, 1))
+    except (UnidentifiedImageError, OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError):
+        return 1
 
 
 def rgb(image: Image.Image, on_note: Callable[[str], None]) -> Pixels:

@@ -152,7 +152,7 @@ def timeline(stream: av.VideoStream, times: np.ndarray, last_s: float, frames: i
         return Timeline(rate, max(1, frames), first, True, False, damage, tuple(notes))
     notes.append(
         f"frames come at a variable rate ({rate_text(1 / float(steps.max()))} to {rate_text(1 / float(steps.min()))} "
-        f"fps); they are resampled to {rate_text(fps)} fps, each shown at its time: {max(1, count)} of {len(times)}"
+        f"fps); the {len(times)} are resampled to {max(1, count)} at {rate_text(fps)} fps, each shown at its time"
     )
     return Timeline(fps, max(1, count), first, False, True, damage, tuple(notes))
 

@@ -14,7 +14,9 @@ from av.error import FFmpegError
 
 from lgvsc.core.files import require_file
 from lgvsc.core.frames import Frame, Video, VideoFormat
+from lgvsc.core.orientation import exif_matrix
 from lgvsc.core.picture_chain import MAX_PIXELS, PictureChain, Pixels, refuse_strip
+from lgvsc.core.stills import exif_orientation
 from lgvsc.core.timeline import COVERS, scan, video_stream
 from lgvsc.errors import InputError
 
@@ -22,6 +24,9 @@ SIZE_TAG = "lgvsc_size"  # of files of ours whose coded picture is larger than t
 
 
 OnNotes = Callable[[list[str]], None]  # called with what was changed on reading, at the beginning and at the end
+
+
+STILLS = ("mjpeg", "png", "webp", "tiff")  # codecs whose files may be pictures with EXIF data
 
 
 class VideoReader:
@@ -177,6 +182,8 @@ class VideoReader:
         size = true_size(self._container, *coded)
         self._true_size = None if size == coded else size
         self._chain = PictureChain(Fraction(stream.sample_aspect_ratio or 1), self.max_side, self._true_size)
+        if context.name in STILLS:
+            self._chain.display = exif_matrix(exif_orientation(self.path))
         first = next(self._decode(), None)
         if first is None:
             raise InputError(f"{self.path} holds no frame that can be decoded")

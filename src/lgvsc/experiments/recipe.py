@@ -14,6 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from pydantic import TypeAdapter, ValidationError
+
+from lgvsc.config import SCHEMES
 from lgvsc.core.files import require_file
 from lgvsc.errors import ConfigError
 from lgvsc.experiments.compare_table import QUALITIES
@@ -130,10 +133,10 @@ def read_recipe(path: Path) -> Recipe:
     """
     require_file(path, "a recipe", f"give a recipe, or take one of {', '.join(recipes())} with lgvsc reproduce")
     try:
-        text = path.read_text(encoding="utf-8")
-        return _recipe(path.stem, tomllib.loads(text))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return _recipe(path.stem, found)
 
 
 def _folder() -> Any:
@@ -153,18 +156,19 @@ def _recipe(name: str, own: dict[str, Any]) -> Recipe:
     clips = data.pop("clips", {})
     known = {f.name for f in fields(Recipe)} - {"name", "lines", "clips"}
     _check(data, [*sorted(known), "base", "clips", "line"], f"recipe {name}")
+    if not isinstance(clips, dict):
+        raise ConfigError(f"recipe {name}: clips is a table; write [clips] and its keys below")
+    if not (isinstance(lines, list) and all(isinstance(line, dict) for line in lines)):
+        raise ConfigError(f"recipe {name}: line is a table for each curve; write [[line]] and its keys below")
     _check(clips, [f.name for f in fields(ClipPlan)], f"recipe {name}, clips")
     for line in lines:
         _check(line, [f.name for f in fields(Line)], f"recipe {name}, line")
     try:
-        made = Recipe(
-            name=name,
-            clips=ClipPlan(**clips),
-            lines=tuple(Line(**line) for line in lines),
-            **data | {key: tuple(data[key]) for key in ("snr_db", "order") if key in data},
-        )
-    except TypeError as error:
-        raise ConfigError(f"recipe {name}: {error}") from error
+        made = TypeAdapter(Recipe).validate_python(data | {"name": name, "clips": clips, "lines": lines})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]).replace("lines", "line")
+        raise ConfigError(f"recipe {name}, {where}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
     _check_values(made)
     return made
 
@@ -190,6 +194,11 @@ def _check_values(recipe: Recipe) -> None:
             f"metric is {recipe.metric!r}; there are {', '.join((*MEASURED, *ABSENT))}",
         ),
         (recipe.instead not in ("", *MEASURED), f"instead is {recipe.instead!r}; there are {', '.join(MEASURED)}"),
+        (
+            not {line.scheme for line in recipe.lines} <= set(SCHEMES),
+            f"a line has the scheme {next((x.scheme for x in recipe.lines if x.scheme not in SCHEMES), '')!r}; there "
+            f"are {', '.join(SCHEMES)}",
+        ),
         (any(line.mode not in get_args(Mode) for line in recipe.lines), "mode is '', 'paper' or 'gvsc'"),
         (min(plan.frames, plan.fps) < 1 or plan.side < 16 or plan.count < 0, "clips have frames, fps and 16 pixels"),
         (recipe.trials < 1, "trials is below 1"),

@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from lgvsc import kinds
-from lgvsc.config import SCHEMES, Config, load_config
+from lgvsc.config import Config, load_config
 from lgvsc.core.files import refuse_doubles
 from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import VideoReader
@@ -94,6 +94,8 @@ def reproduce(
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.kind == "sketch-loss":
         return sketch_loss(recipe, sources, folder)
+    for line in recipe.lines:  # a setting that is none is said before any work
+        configured(recipe, line, recipe.snr_db[0])
     clips, left_out = prepare_clips(recipe.clips, sources, folder / "clips", on_notes)
     made = rates(recipe, clips) if recipe.kind == "rates" else quality(recipe, clips, folder, jobs, on_row)
     made.notes.extend(left_out)
@@ -132,7 +134,7 @@ def prepare_clips(
             on_notes(file, [f"left out: {error}"])
             left_out.append(f"left out: {error}")
     if not clips:
-        raise InputError(f"none of the {len(files)} clips can be taken; {left_out[0].removeprefix('left out: ')}")
+        raise InputError(f"no clip can be taken: {left_out[0].removeprefix('left out: ')}")
     return clips, left_out
 
 
@@ -221,10 +223,9 @@ def digest(clip: Path) -> str:
 
 def unavailable(line: Line, recipe: Recipe) -> str:
     """Why a line cannot be sent here; empty where it can."""
-    if line.scheme not in SCHEMES:
-        return f"there is no scheme {line.scheme} yet"
+    config = configured(recipe, line, recipe.snr_db[0])
     try:
-        kinds.kind_of(line.scheme).probe(configured(recipe, line, recipe.snr_db[0]))
+        kinds.kind_of(line.scheme).probe(config)
     except LgvscError as error:
         return str(error)
     return ""

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from lgvsc.core.files import require_file
 from lgvsc.core.interfaces import FOCUSES, Focus
 from lgvsc.core.message import Motion
 from lgvsc.errors import ConfigError
@@ -19,8 +20,8 @@ QUESTIONS: dict[Focus, str] = {
         "Is it one and the same scene? Answer yes or no."
     ),
     "main_object": (
-        "Weigh only the foreground: who or what is there, how it is posed, how it moves, not the surroundings. "
-        "Is the same thing going on? Answer yes or no."
+        "Weigh only the actions and movements: what people or animals do, their poses and gestures, not the "
+        "surroundings. Is the same thing going on? Answer yes or no."
     ),
     "background": (
         "Weigh only the background: the kind of place, its light, all that stands still, not people or objects. "
@@ -69,11 +70,13 @@ def load_questions(path: str | os.PathLike[str]) -> dict[Focus, str]:
     """Other wordings from a TOML file: up to three keys, each a focus, each a string.
 
     Raises:
-        ConfigError: The file cannot be read, names something that is not a focus, or leaves a wording empty.
+        InputError: There is no such file.
+        ConfigError: It cannot be read, names something that is not a focus, or leaves a wording empty.
 
     Example file:
         background = "Compare the two texts. Are the surroundings the same? Answer yes or no."
     """
+    require_file(Path(path), "questions, a TOML file")
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # not there, not UTF-8, not TOML

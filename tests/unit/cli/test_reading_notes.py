@@ -103,4 +103,4 @@ def test_a_short_clip_is_left_out_of_a_sweep_and_the_others_are_sent(tmp_path, m
     assert "left out: short.mp4 has 2 of 4 frames" in shown.out and "±" not in shown.out
     monkeypatch.setattr(sys, "argv", command[:-2])
     main_ends(3)
-    assert "none of the 1 clips can be taken; short.mp4 has 2 of 4 frames" in capsys.readouterr().err
+    assert "no clip can be taken: short.mp4 has 2 of 4 frames" in capsys.readouterr().err

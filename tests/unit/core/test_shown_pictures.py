@@ -5,8 +5,10 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from lgvsc.core.orientation import turning
+from lgvsc.core.stills import read_picture
 from lgvsc.core.video import VideoReader, read_video
 from lgvsc.errors import InputError
 
@@ -69,6 +71,21 @@ def test_display_matrices_are_followed_as_players_do(tmp_path, name):
         assert shown.shape == wanted.shape == (reader.format.height, reader.format.width, 3)
         assert np.abs(corners(shown) - corners(wanted)).max() < 5
         assert bool(reader.notes) == (name not in ("zeros", "broken"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_a_video_of_one_upright_frame(tmp_path, orientation):
+    """PyAV knows no EXIF data beside a frame, and fails on them; the orientation is read from the file."""
+    scene = Image.fromarray(quarters())
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    scene.save(tmp_path / "p.jpg", exif=exif, quality=95)
+    with VideoReader(tmp_path / "p.jpg") as reader:
+        shown = next(iter(reader)).pixels
+        wanted = read_picture(tmp_path / "p.jpg")
+        assert shown.shape == wanted.shape == (reader.format.height, reader.format.width, 3)
+        assert np.abs(corners(shown) - corners(wanted)).max() < 5
+        assert bool(reader.notes) == (orientation != 1)
 
 
 def test_a_matrix_by_any_other_angle_turns_within_the_frame():

@@ -39,6 +39,14 @@ def test_sixteen_bits_are_scaled_not_cut(tmp_path):
     assert "8 bits" in notes[0]
 
 
+def test_of_an_animation_the_first_picture_is_taken_and_it_is_said(tmp_path):
+    first, second = Image.new("RGB", (8, 8), (200, 20, 30)), Image.new("RGB", (8, 8), (0, 0, 90))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    notes = []
+    assert np.abs(read_picture(tmp_path / "a.gif", notes.append)[4, 4].astype(int) - (200, 20, 30)).max() < 4
+    assert notes == ["a.gif: of its 2 pictures the first is taken"]
+
+
 def test_every_kind_of_picture_comes_out_as_seen(tmp_path):
     red = Image.new("RGB", (8, 8), (200, 20, 30))
     half = Image.new("RGBA", (8, 8), (200, 20, 30, 0))

@@ -59,6 +59,12 @@ PLAIN = 'title = "mine"\nmetric = "ssim"\nsnr_db = [0]\n[[line]]\nlabel = "a"\ns
         (PLAIN.replace("title", 'base = "nothing"\ntitle'), "based on 'nothing'"),
         (PLAIN.replace("title", 'order = ["b"]\ntitle'), "order"),
         ("title = [", "not valid TOML"),
+        ("line = 3\n" + PLAIN.split("[[")[0], "line is a table"),
+        ("clips = 3\n" + PLAIN, "clips is a table"),
+        (PLAIN.replace("[0]", '"x"'), "mine, snr_db"),
+        (PLAIN.replace("title", 'trials = "many"\ntitle'), "mine, trials"),
+        (PLAIN.replace('"a"', "[1]"), "mine, line.0.label"),
+        (PLAIN.replace("text-only", "text-alone"), "scheme 'text-alone'"),
         ("snr_db = [0]\nmetric = 'ssim'\n", "title"),
     ],
 )
