@@ -163,6 +163,11 @@ def send(
         ConfigError: The scheme has no message to put into packets, or packets are too small for a seal.
         LgvscError: The network refuses.
     """
+    if config.coding.budget:
+        raise ConfigError(
+            "a budget counts channel symbols, and packets have none; make keyframes smaller or fewer with "
+            "--set coding.keyframe_cbr=0.01 or --set keyframes.threshold=0.5"
+        )
     packets = packets or PacketConfig()
     if key is not None and packets.mtu < MIN_MTU + SEAL_BYTES:
         raise ConfigError(f"mtu is {packets.mtu}; packets under a key have {MIN_MTU + SEAL_BYTES} bytes at least")

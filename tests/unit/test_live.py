@@ -357,6 +357,7 @@ def test_malformed_addresses_are_refused(text):
         (["send", "clip.mp4", "--to", "127.0.0.1:5004", "--mtu", "50"], "mtu is 50"),
         (["send", "clip.mp4", "--to", "127.0.0.1:5004", "--pace", "slow"], "--pace"),
         (["send", "clip.mp4", "--to", "127.0.0.1:5004", "-s", "h265-ldpc"], "no pilots"),
+        (["send", "clip.mp4", "--to", "127.0.0.1:5004", "--budget", "5kbps"], "packets have none"),
         (["receive", "-o", "out.mp4"], "either the name"),
         (["send", "clip.mp4", "-o", "tx", "--key", "k"], "--key"),
         (["receive", "rx", "-o", "out.mp4", "--key", "k"], "--key"),

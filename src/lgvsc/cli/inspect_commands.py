@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -240,6 +241,8 @@ def calibrate(
         make_folder(cache_folder() / "thresholds")
     if (target_cbr is None) == (target_keyframes is None):
         raise typer.BadParameter("give one of --target-cbr and --target-keyframes")
+    if not 0 < (target_cbr or target_keyframes or 0.0) < math.inf:
+        raise typer.BadParameter("the target is a number above 0")
     config = resolve(preset, "skem-dsa", settings)
 
     from lgvsc import inspection

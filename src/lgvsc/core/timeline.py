@@ -93,7 +93,7 @@ def scan(
                 durations.append(float((packet.duration or 0) * packet.time_base))
     except FFmpegError:
         damage = "it ends in the middle"
-    damage = damage or cut_short(container, stream, packets, max(times, default=0.0) - min(times, default=0.0))
+    damage = damage or cut_short(container, stream, packets, end_of(times, durations))
     if not doubtful and not damage and packets:
         return timeline(stream, np.asarray(times), durations[int(np.argmax(times))], packets, damage)
     shown = [frame.time for frame in decode()]
@@ -102,8 +102,16 @@ def scan(
     return timeline(stream, usable, 0.0, len(shown), damage)
 
 
+def end_of(times: list[float], durations: list[float]) -> float:
+    """When the last frame has been shown, in seconds from the beginning of the file, where frames may begin late."""
+    if not times:
+        return 0.0
+    last = int(np.argmax(times))
+    return times[last] + (durations[last] or (times[last] - min(times)) / max(1, len(times) - 1))
+
+
 def cut_short(container: av.container.InputContainer, stream: av.VideoStream, packets: int, seconds: float) -> str:
-    """Whether a file says that it holds more than it does."""
+    """Whether a file says that it holds more than it does, which ends after so many seconds."""
     if packets < stream.frames:
         return f"it holds {packets} of the {stream.frames} frames that it announces"
     told = stream.metadata.get("DURATION", "")
@@ -197,4 +205,4 @@ def carried(fps: Fraction, notes: list[str]) -> Fraction:
 
 def rate_text(fps: Fraction | float) -> str:
     """A rate for people."""
-    return f"{float(fps):.6g}" if float(fps) >= 0.01 else f"1/{1 / float(fps):.6g}"
+    return f"{float(fps):.5g}" if float(fps) >= 0.01 else f"1/{1 / float(fps):.5g}"

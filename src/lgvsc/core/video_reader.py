@@ -26,6 +26,7 @@ SIZE_TAG = "lgvsc_size"  # of files of ours whose coded picture is larger than t
 OnNotes = Callable[[list[str]], None]  # called with what was changed on reading, at the beginning and at the end
 
 
+PLAYLISTS = ("concat", "hls", "dash", "imf", "sdp", "rtsp", "vapoursynth")  # which name other files, or run them
 STILLS = ("mjpeg", "png", "webp", "tiff")  # codecs whose files may be pictures with EXIF data
 
 
@@ -109,9 +110,13 @@ class VideoReader:
             # a name that holds a colon from being read as a protocol. The limit is for what FFmpeg decodes while it
             # finds out what it has before it.
             options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
-            return av.open(f"file:{self.path}", options=options)
+            opened = av.open(f"file:{self.path}", options=options)
         except (FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{self.path} cannot be read as video: {reason(error)}") from error
+        if opened.format.name.split(",")[0] in PLAYLISTS:
+            opened.close()
+            raise InputError(f"{self.path} is a list of other files, not a video; give the video itself")
+        return opened
 
     def _shown(self) -> Iterator[tuple[float | None, Pixels]]:
         """Times and pictures, all of one size."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from lgvsc import link
 from lgvsc.config import load_config
-from lgvsc.core.files import atomic_write, refuse_existing
+from lgvsc.core.files import atomic_write, make_folder, refuse_existing
 from lgvsc.experiments.clips.sample_clip import make_sample_clip
 
 DEMO_SNRS_DB = (10.0, 0.0)
@@ -43,7 +43,7 @@ def demo(folder: Path, *, force: bool = False, on_progress: link.Progress | None
     runs = [(snr_db, compared) for compared in (False, True) for snr_db in DEMO_SNRS_DB]
     stems = [folder / f"{'digital' if compared else 'rebuilt'}-{snr_db:g}dB" for snr_db, compared in runs]
     refuse_existing(clip, *(stem.with_suffix(".mp4") for stem in stems), force=force)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     make_sample_clip(clip)
     for (snr_db, compared), stem in zip(runs, stems, strict=True):
         video, html, report = (stem.with_name(stem.name + suffix) for suffix in (".mp4", ".html", ".json"))

@@ -35,7 +35,7 @@ READS_A_FILE = {  # every command that reads a file or a folder, X in its place
     "keyframes, several": ["keyframes", "there.mp4", "X"],
     "keyframes --agreement": ["keyframes", "X", "--agreement"],
     "keyframes, threshold": ["keyframes", "there.mp4", "--set", "judge.threshold_file=X"],
-    "score, questions": ["score", "there.png", "there.png", "--set", "judge.questions=X"],
+    "keyframes, questions": ["keyframes", "there.mp4", "--set", "judge.questions=X"],
     "score": ["score", "there.png", "X"],
     "calibrate": ["calibrate", "X", "--target-cbr", "6e-4"],
     "measure": ["measure", "there.mp4", "X"],

@@ -107,3 +107,10 @@ def test_a_place_where_nothing_can_be_written_is_refused(name, place, monkeypatc
     complaint = refused(CANNOT_BE_WRITTEN[name], place, monkeypatch, capsys)
     assert "walk.mp4" in complaint and len(complaint.strip().splitlines()) == 1
     assert "is not a folder" in complaint or "cannot be" in complaint or "folder for outputs" in complaint
+
+
+def test_a_target_that_is_none_and_a_demo_in_a_file_are_refused_before_any_work(place, monkeypatch, capsys):
+    monkeypatch.setenv("LGVSC_CACHE", str(place / "sent"))
+    for target in ("nan", "-1", "0"):
+        assert "above 0" in refused(["calibrate", "sent", "--target-cbr", target], place, monkeypatch, capsys)
+    assert "cannot be a folder for outputs" in refused(["demo", "-o", "walk.mp4"], place, monkeypatch, capsys)

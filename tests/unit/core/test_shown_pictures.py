@@ -250,3 +250,25 @@ def test_sound_that_is_not_sent_is_said_and_sound_alone_is_no_video(tmp_path):
         sound(container, container.add_stream("aac", rate=44100, layout="mono"))
     with pytest.raises(InputError, match="no video in it"):
         VideoReader(tmp_path / "s.m4a")
+
+
+@pytest.mark.parametrize(("rate", "begins"), [(Fraction(1, 2), 0), (12, 1000)], ids=["slow", "late"])
+def test_a_sound_file_is_not_called_damaged(tmp_path, rate, begins):
+    """Frames of two seconds each, and frames that begin a minute after the file does."""
+    with av.open(str(tmp_path / "v.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 80, 48, "yuv420p"
+        for index in range(12):
+            frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24")
+            frame.pts, frame.time_base = begins + index, 1 / Fraction(rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with VideoReader(tmp_path / "v.mkv") as reader:
+        assert (reader.format.frames, reader.format.fps, reader.damage, reader.notes) == (12, rate, None, [])
+
+
+def test_a_list_of_other_files_is_refused(tmp_path):
+    encode(tmp_path / "secret.mp4", [quarters()] * 2)
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
+    with pytest.raises(InputError, match="list of other files"):
+        VideoReader(tmp_path / "list.mp4")
