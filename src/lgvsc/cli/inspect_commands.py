@@ -30,7 +30,7 @@ from lgvsc.cli.options import (
 )
 from lgvsc.cli.reading import on_open, say_notes
 from lgvsc.cli.tables import cost_table, table
-from lgvsc.core.files import atomic_write, check_outputs, make_folder, require_files
+from lgvsc.core.files import atomic_write, check_outputs, make_folder, require_files, require_folder
 from lgvsc.errors import InputError
 
 if TYPE_CHECKING:
@@ -235,6 +235,7 @@ def calibrate(
 
     Example: lgvsc calibrate clips/ --target-cbr 6e-4
     """
+    require_folder(folder, "clips")
     if output:
         check_outputs(output, force=force)
     else:
