@@ -41,6 +41,7 @@ PIPELINES = {
 }
 # Networks of this project in a folder, which need no library and no settings: role and loader, by model_type.
 OWN = {"centernet": ("detector", "lgvsc.semantics.backends.compact.detector:CompactDetector.load_folder")}
+CAUSAL = "ForCausalLM"  # how the names of language models end that continue a text, and see nothing
 HEADER = (
     "# Every model. Sizes and digests are written by `python -m lgvsc.models.catalog`; the rest is written by hand.\n"
 )
@@ -87,7 +88,8 @@ def card_of_folder(folder: Path) -> ModelCard:
         return card_of_pipeline(folder)
     path = folder / "config.json"
     try:
-        kind = str(json.loads(path.read_text("utf-8"))["model_type"])
+        found = json.loads(path.read_text("utf-8"))
+        kind = str(found["model_type"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnknownModelError(f"{folder} holds no model: {path.name} cannot be read ({error})") from error
     if kind in OWN:
@@ -101,9 +103,20 @@ def card_of_folder(folder: Path) -> ModelCard:
             summary=f"A {kind} from a folder.",
             folder=str(folder),
         )
+    if any(str(name).endswith(CAUSAL) for name in found.get("architectures") or ()):
+        return ModelCard(
+            name=folder.name,
+            role="judge",
+            loader="lgvsc.semantics.backends.large.text_judges:load_folder",
+            licence="see the folder",
+            source=str(folder),
+            summary=f"A {kind} from a folder, asked yes or no about two descriptions.",
+            folder=str(folder),
+            extra="judges",
+            settings=True,
+        )
     if kind not in LOADERS:
-        note = "; a language model without eyes can be a judge: models.judge=text-judge, text_judge.weights=FOLDER"
-        note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else note
+        note = "; convert it first: lgvsc models convert" if kind == "internvl_chat" else ""
         raise UnknownModelError(f"{folder} holds a {kind!r}; lgvsc reads {', '.join((*LOADERS, *OWN))}{note}")
     return ModelCard(
         name=folder.name,

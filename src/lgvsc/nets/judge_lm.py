@@ -2,7 +2,8 @@
 
 It reads two descriptions and a question and is asked for the next word. Decoder only, with two things that make a
 small one good at comparing texts: each position starts as a mix of the last few words, since what is compared are
-phrases, and attention starts out looking for the same phrase further back.
+phrases, and attention starts out looking for the same phrase further back. Before it answers it is also told how
+alike the two texts are by the senses of their words (``word_senses.py``), for words that it does not know itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from lgvsc.nets.word_senses import MEASURES, STEPS, WordSenses, spread
 
 SPECIALS = ("<pad>", "<question>", "<first>", "<second>", "<answer>")
 UNKNOWN_BUCKETS = 128  # unknown words are hashed, so that the same unknown word stays the same token
@@ -103,6 +106,8 @@ class JudgeLMConfig:
     heads: int = 4
     phrase: int = 4  # words that are mixed into each position at the start, itself included
     max_tokens: int = 768
+    sense_size: int = 0  # of the vectors of word senses by which it is told how alike the texts are; 0: it is not
+    head: int = 96  # width of the layer that weighs them against what it has read
 
     def __post_init__(self) -> None:
         if self.width % (4 * self.heads):
@@ -115,13 +120,17 @@ class JudgeLM(nn.Module):
     Input ``(B, T)`` int64, output ``(B, T, vocabulary)`` float32. Padding goes to the right: no position sees it.
     """
 
-    def __init__(self, config: JudgeLMConfig) -> None:
+    def __init__(self, config: JudgeLMConfig, senses: WordSenses | None = None) -> None:
         super().__init__()
+        if (0 if senses is None else senses.vectors.shape[1]) != config.sense_size:
+            raise ValueError(f"the model wants vectors of word senses of size {config.sense_size}")
         self.config = config
+        self.senses = senses
         self.embedding = nn.Embedding(config.vocabulary, config.width)
         self.phrase = nn.Parameter(torch.empty(config.phrase, config.width))
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width)
+        self.head = _Head(config) if config.sense_size else None
         nn.init.normal_(self.embedding.weight, std=0.05)
         nn.init.normal_(self.phrase, std=0.6)
         nn.init.ones_(self.phrase[0])
@@ -166,14 +175,46 @@ class JudgeLM(nn.Module):
         """Logits over the whole vocabulary, from any states of :meth:`hidden`."""
         return F.linear(hidden, self.embedding.weight).float()
 
-    def answer_probabilities(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """Softmax over the whole vocabulary at the end of each prompt, ``(B, vocabulary)``. One forward pass."""
+    def informed(self, states: Tensor, likeness: Tensor | None) -> Tensor:
+        """States of :meth:`hidden` at marks after which an answer is due, once the likeness is known.
+
+        Args:
+            states: ``(..., width)``.
+            likeness: ``(..., MEASURES * STEPS)``; ``None`` leaves them as they are.
+        """
+        return states if likeness is None or self.head is None else states + self.head(states, likeness)
+
+    def likeness(self, pairs: Sequence[tuple[str, str]]) -> Tensor | None:
+        """How alike pairs of texts are, ``(len(pairs), MEASURES * STEPS)``; ``None`` for a model without senses."""
+        return None if self.senses is None else spread([self.senses.likeness(*pair) for pair in pairs])
+
+    def answer_probabilities(self, prompts: Sequence[Sequence[int]], likeness: Tensor | None = None) -> Tensor:
+        """Softmax over the whole vocabulary at the end of each prompt, ``(B, vocabulary)``. One forward pass.
+
+        Args:
+            prompts: Token ids.
+            likeness: As for :meth:`informed`.
+        """
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         tokens = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long)
         for row, prompt in zip(tokens, prompts, strict=True):
             row[: len(prompt)] = torch.tensor(prompt)
         last = self.hidden(tokens)[torch.arange(len(prompts)), lengths - 1]
-        return torch.softmax(self.logits(last), dim=-1)
+        return torch.softmax(self.logits(self.informed(last, likeness)), dim=-1)
+
+
+class _Head(nn.Module):
+    """What the likeness changes in a state; nothing at the start."""
+
+    def __init__(self, config: JudgeLMConfig) -> None:
+        super().__init__()
+        self.inside = nn.Linear(config.width + MEASURES * STEPS, config.head)
+        self.outside = nn.Linear(config.head, config.width, bias=False)
+        nn.init.zeros_(self.outside.weight)
+
+    def forward(self, states: Tensor, likeness: Tensor) -> Tensor:
+        changed: Tensor = self.outside(F.silu(self.inside(torch.cat((states, likeness), dim=-1))))
+        return changed
 
 
 class _Block(nn.Module):

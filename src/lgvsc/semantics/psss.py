@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from lgvsc.semantics.prompts import question
 Rule = Literal["relative", "absolute"]
 Mode = Literal["joint", "cached", "direct"]
 MODES: tuple[Mode, ...] = ("joint", "cached", "direct")
+LEAST_MASS = 0.25  # of yes and no together, in an answer
 
 
 def semantic_similarity(p_yes: float) -> float:
@@ -69,6 +71,10 @@ class Score:
     focus: Focus
     question: str
     mode: Mode
+
+
+class CoveredMassWarning(UserWarning):
+    """A judge gave most of the probability to neither yes nor no."""
 
 
 class Psss:
@@ -125,6 +131,7 @@ class Psss:
                 "asked about a part; use the focus general, or a judge that reads the question"
             )
         self._descriptions = cache or DescribeCache()
+        self._told_of_mass = False
 
     def divergence(self, first: Frame, second: Frame) -> Score:
         """Score one pair."""
@@ -135,7 +142,17 @@ class Psss:
         if not candidates:
             return []
         self.cost.pairs += len(candidates)
-        return [self._score(c.answer, c.texts) for c in self._compared(keyframe, candidates)]
+        scores = [self._score(c.answer, c.texts) for c in self._compared(keyframe, candidates)]
+        masses = [score.covered_mass for score in scores if score.covered_mass]  # none where there was nothing to judge
+        if masses and min(masses) < LEAST_MASS and not self._told_of_mass:
+            self._told_of_mass = True
+            warnings.warn(
+                f"the judge {self.judge.name} gives yes and no together {min(masses):.3f} of the probability: it was "
+                "not answering, and S_rel says little",
+                CoveredMassWarning,
+                stacklevel=2,
+            )
+        return scores
 
     @property
     def cost(self) -> Cost:

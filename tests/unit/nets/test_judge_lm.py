@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lgvsc.nets.judge_lm import SPECIALS, UNKNOWN_BUCKETS, JudgeLM, JudgeLMConfig, WordTokenizer, label_ids
+from lgvsc.nets.word_senses import WordSenses
 
 WORDS = ["a", "red", "ball", "yes", "no", "Yes", "No", ".", "?", "same"]
 
@@ -102,3 +103,24 @@ def test_sizes_that_cannot_be_split_are_refused():
 def test_too_long_an_input_is_refused(model):
     with pytest.raises(ValueError, match="128"):
         model(torch.zeros(1, 129, dtype=torch.long))
+
+
+def test_likeness_changes_the_answer_and_nothing_before_it_is_learned():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = JudgeLMConfig(vocabulary=200, width=32, layers=2, heads=2, max_tokens=128, sense_size=8)
+        model = JudgeLM(config, WordSenses.tiny()).eval()
+    prompts = [[5, 6, 7, 4], [8, 9, 4]]
+    alike = model.likeness([("a red dog", "a puppy"), ("a car", "a car")])
+    with torch.no_grad():
+        plain = model.answer_probabilities(prompts)
+        assert torch.equal(plain, model.answer_probabilities(prompts, alike))
+        model.head.outside.weight.normal_(generator=torch.Generator().manual_seed(2))
+        told = model.answer_probabilities(prompts, alike)
+        assert (told - plain).abs().max() > 1e-4
+        assert torch.equal(plain, model.answer_probabilities(prompts))
+        alone = torch.cat([model.answer_probabilities([p], alike[i : i + 1]) for i, p in enumerate(prompts)])
+    torch.testing.assert_close(told, alone)
+    assert JudgeLM.tiny().head is None and JudgeLM.tiny().likeness([("a", "b")]) is None
+    with pytest.raises(ValueError, match="size 8"):
+        JudgeLM(config)

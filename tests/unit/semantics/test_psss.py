@@ -1,5 +1,6 @@
 """Equations (1) and (2), and how the score is put together."""
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.describe_cache import DescribeCache
 from lgvsc.semantics.prompts import QUESTIONS
-from lgvsc.semantics.psss import Psss, semantic_divergence, semantic_similarity
+from lgvsc.semantics.psss import CoveredMassWarning, Psss, semantic_divergence, semantic_similarity
 
 
 class NumberedCaptioner:
@@ -201,3 +202,17 @@ def test_a_text_that_nobody_wrote_is_not_judged():
     (score,) = Psss(Silent(), judge).scores(frame(0), [frame(4)])
     assert (score.p_yes, score.p_no, score.s_rel, score.covered_mass) == (0.0, 0.0, 0.0, 0.0)
     assert judge.asked == []
+
+
+def test_a_judge_that_was_not_answering_is_told_of_once():
+    class Mumbling(CountingJudge):
+        def answer(self, question, pairs):
+            return [Answer(0.02, 0.01) for _ in pairs]
+
+    psss = Psss(NumberedCaptioner(), Mumbling())
+    with pytest.warns(CoveredMassWarning, match=r"counting gives yes and no together 0\.030"):
+        psss.scores(frame(0), [frame(1)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        psss.scores(frame(0), [frame(2)])
+        Psss(NumberedCaptioner(), CountingJudge()).scores(frame(0), [frame(2)])

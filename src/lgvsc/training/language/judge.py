@@ -24,16 +24,22 @@ from torch import Tensor
 from lgvsc.core.interfaces import FOCUSES
 from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, Region
 from lgvsc.errors import ConfigError
-from lgvsc.models.weights import read_tensors
+from lgvsc.models.catalog import find
+from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, find_words
+from lgvsc.nets.word_senses import WordSenses
 from lgvsc.semantics.backends.compact import words as compact_words
 from lgvsc.semantics.prompts import question
 from lgvsc.training.arguments import OutFolder, Trainer
-from lgvsc.training.language.judge_questions import draw_question, question_words
-from lgvsc.training.language.judge_scenes import CHANGES, COMMON_WORDS, Example, draw
+from lgvsc.training.language.judge_batches import UNDECIDED, Batch, excess, pool_of, schedule
+from lgvsc.training.language.judge_english import COMMON_WORDS, EnglishPairs
+from lgvsc.training.language.judge_head import train_head
+from lgvsc.training.language.judge_questions import question_words
+from lgvsc.training.language.judge_scenes import CHANGES, NAMED, TAGS, draw
+from lgvsc.training.language.word_senses import distil
 
-_POOL = 8  # batches drawn together
-_UNDECIDED = "unclear"  # where the rest of the probability goes: an answer that is neither yes nor no
+HELD_BACK = 40  # examples of each kind and focus at the end
+SENSES = "senses.vectors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,10 @@ class JudgeTraining:
         log_every: Steps between lines of the log.
         save_every: Steps between checkpoints.
         start: Weights of an earlier run to go on from; words keep what they learned.
+        head_only: Train nothing but the head that weighs the likeness of the words, on so many pairs; ``start`` gives
+            the rest. The language model reads each pair once, so this takes minutes.
+        sentences: Folder of a sentence encoder to take the senses of words from; by default those of ``start``, or of
+            the shipped judge, are kept.
         answer_weight: Share of the answers' loss beside that of the next words of the second description.
     """
 
@@ -63,6 +73,8 @@ class JudgeTraining:
     answer_weight: float = 4.0
     seed: int = 0
     start: Path | None = None
+    head_only: int = 0
+    sentences: Path | None = None
     log_every: int = 50
     save_every: int = 250
 
@@ -83,11 +95,20 @@ def train(config: JudgeTraining, out: Path) -> Path:
     """
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = WordTokenizer(vocabulary())
+    senses = _senses(config, out)
+    english = EnglishPairs(senses)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        model = JudgeLM(JudgeLMConfig(vocabulary=len(tokenizer)))
+        size = senses.vectors.shape[1]
+        model = JudgeLM(JudgeLMConfig(vocabulary=len(tokenizer), sense_size=size), senses)
     if config.start is not None:
         _start_from(model, tokenizer, config.start)
+    if config.head_only:
+        with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+            train_head(model, tokenizer, english, pairs=config.head_only, batch=config.batch, seed=config.seed, log=log)
+            figures = evaluate(model, tokenizer, english, examples=HELD_BACK)
+            log.write(json.dumps({"head_pairs": config.head_only, "held_back": figures}) + "\n")
+        return save_judge(model, tokenizer, out / "compact-judge.safetensors")
     optimisers = _optimisers(model, config)
     rates = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
     checkpoint = out / "checkpoint.pt"
@@ -98,11 +119,11 @@ def train(config: JudgeTraining, out: Path) -> Path:
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
         while (progress := _progress(config, step, time.monotonic() - started)) < 1.0:
             if not pool:
-                pool = _pool(tokenizer, config, step)
+                pool = pool_of(tokenizer, english, config.batch, f"{config.seed}:{step}")
             batch = pool.pop()
             groups = [group for optimiser in optimisers for group in optimiser.param_groups]
             for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate * _schedule(progress, step, config.warmup)
+                group["lr"] = rate * schedule(progress, step, config.warmup)
             losses = _losses(model, batch)
             loss = config.answer_weight * losses["answer"] + losses["second"]
             model.zero_grad(set_to_none=True)
@@ -116,7 +137,7 @@ def train(config: JudgeTraining, out: Path) -> Path:
             spent_s = time.monotonic() - started
             row = {"step": step, "seconds": round(spent_s, 1), **running}
             if step % config.save_every == 0:
-                row["error"] = evaluate(model, tokenizer, examples=10)["mean_error"]
+                row["error"] = evaluate(model, tokenizer, english, examples=10)["mean_error"]
             if step % config.log_every == 0:
                 log.write(json.dumps({k: round(v, 4) for k, v in row.items()}) + "\n")
                 log.flush()
@@ -124,20 +145,24 @@ def train(config: JudgeTraining, out: Path) -> Path:
                 states = [optimiser.state_dict() for optimiser in optimisers]
                 state = {"model": model.state_dict(), "optimisers": states, "step": step, "seconds": spent_s}
                 torch.save(state, checkpoint)
-        held_back = evaluate(model, tokenizer, examples=100)
+        held_back = evaluate(model, tokenizer, english, examples=HELD_BACK)
         spent = round(time.monotonic() - started, 1)
         log.write(json.dumps({"step": step, "seconds": spent, **running, "held_back": held_back}) + "\n")
     return save_judge(model, tokenizer, out / "compact-judge.safetensors")
 
 
 def save_judge(model: JudgeLM, tokenizer: WordTokenizer, path: Path) -> Path:
-    """Weights as float16; vocabulary and sizes as metadata."""
-    weights = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
+    """Weights as float16, senses of words as int8; vocabularies and sizes as metadata."""
+    weights = {
+        name: (value.detach().half() if value.is_floating_point() else value).contiguous()
+        for name, value in model.state_dict().items()
+    }
     metadata = {
         "config": json.dumps(asdict(model.config)),
         "words": json.dumps(tokenizer.words, ensure_ascii=False),
+        "pieces": "\n".join(model.senses.pieces if model.senses else ()),
         "licence": "Apache-2.0",
-        "source": "trained on generated scene descriptions only, python -m lgvsc.training.language.judge",
+        "source": "trained on generated texts, lgvsc train judge; senses of words from all-MiniLM-L6-v2 (Apache-2.0)",
     }
     save_file(weights, str(path), metadata=metadata)
     return path
@@ -149,60 +174,13 @@ def vocabulary() -> list[str]:
     for group in ("SETTINGS", "LIGHTS", "TONES", "LINES", "KINDS", "STATES", "COUNTS"):
         texts += getattr(compact_words, group)
     texts += [compact_words.NOTHING_SEEN, compact_words.NOTHING_THERE]
-    texts += [str(compact_words.Description()), _UNDECIDED, *COMMON_WORDS]
+    texts += [str(compact_words.Description()), UNDECIDED, *COMMON_WORDS, *NAMED, *TAGS]
     words = {word if word in ("Yes", "No") else word.lower() for text in texts for word in find_words(text)}
     return sorted(words | {"yes", "no", "Yes", "No"})
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Padded prompts and what should follow. Each row asks all focuses about one pair, in threads of their own.
-
-    Attributes:
-        tokens: ``(B, T)``.
-        threads: ``(B, T)``, see :meth:`JudgeLM.hidden`; padding is a thread nobody else sees.
-        second: ``(B, T)``: where the next word belongs to the second description.
-        ends: Positions of the answers, ``(B, focuses)``.
-        targets: Probabilities of the answers, ``(B, focuses, vocabulary)``.
-    """
-
-    tokens: Tensor
-    threads: Tensor
-    second: Tensor
-    ends: Tensor
-    targets: Tensor
-
-
-def pack(tokenizer: WordTokenizer, drawn: list[tuple[Example, list[tuple[str, float, float]]]]) -> Batch:
-    """Examples and their questions, each with P(yes) and P(no), as tensors padded to the right."""
-    ids = tokenizer.get_vocab()
-    rows = []
-    for example, asked in drawn:
-        told = tokenizer.told(example.first, example.second, 512)
-        rows.append((told, [tokenizer.asked(text) for text, _, _ in asked]))
-    length = max(len(told) + sum(map(len, questions)) for told, questions in rows)
-    count = len(rows[0][1])
-    tokens = torch.zeros(len(rows), length, dtype=torch.long)
-    threads = torch.full_like(tokens, count + 1)
-    second = torch.zeros_like(tokens, dtype=torch.bool)
-    ends = torch.zeros(len(rows), count, dtype=torch.long)
-    targets = torch.zeros(len(rows), count, len(tokenizer))
-    for i, ((told, questions), (_, asked)) in enumerate(zip(rows, drawn, strict=True)):
-        at = len(told)
-        tokens[i, :at], threads[i, :at] = torch.tensor(told), 0
-        second[i, told.index(ids["<second>"]) : at - 1] = True
-        for j, (words, (text, p_yes, p_no)) in enumerate(zip(questions, asked, strict=True)):
-            tokens[i, at : at + len(words)], threads[i, at : at + len(words)] = torch.tensor(words), j + 1
-            at += len(words)
-            ends[i, j] = at - 1
-            yes, no = ("Yes", "No") if "Yes" in text else ("yes", "no")
-            targets[i, j, ids[yes]], targets[i, j, ids[no]] = p_yes, p_no
-            targets[i, j, ids[_UNDECIDED]] = 1.0 - p_yes - p_no
-    return Batch(tokens, threads, second, ends, targets)
-
-
 @torch.no_grad()
-def evaluate(model: JudgeLM, tokenizer: WordTokenizer, examples: int) -> dict[str, float]:
+def evaluate(model: JudgeLM, tokenizer: WordTokenizer, english: EnglishPairs, examples: int) -> dict[str, float]:
     """Held-back figures for each kind of change and focus, with the shipped questions.
 
     ``accuracy/...`` is the share of examples on the right side of a divergence of 0.35, ``error/...`` the mean
@@ -211,12 +189,12 @@ def evaluate(model: JudgeLM, tokenizer: WordTokenizer, examples: int) -> dict[st
     ids = tokenizer.get_vocab()
     figures: dict[str, float] = {}
     errors: dict[str, list[float]] = defaultdict(list)
-    for change in CHANGES:
+    for change in (*CHANGES, "free text"):
         for focus in FOCUSES:
             rng = random.Random(f"held back:{change}")
-            drawn = [draw(rng, change) for _ in range(examples)]
+            drawn = [english.draw(rng) if change == "free text" else draw(rng, change) for _ in range(examples)]
             prompts = [tokenizer.prompt(question(focus), e.first, e.second, 768) for e in drawn]
-            p = model.answer_probabilities(prompts)
+            p = model.answer_probabilities(prompts, model.likeness([(e.first, e.second) for e in drawn]))
             found = p[:, ids["no"]] + p[:, ids["No"]] - p[:, ids["yes"]] - p[:, ids["Yes"]]
             right = torch.tensor([e.answers[focus][1] - e.answers[focus][0] for e in drawn])
             key = f"{change}/{focus}"
@@ -228,36 +206,17 @@ def evaluate(model: JudgeLM, tokenizer: WordTokenizer, examples: int) -> dict[st
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def _pool(tokenizer: WordTokenizer, config: JudgeTraining, step: int) -> list[Batch]:
-    """Several batches at once, each of examples of about the same length, in random order."""
-    rng = random.Random(f"{config.seed}:{step}")
-    drawn = [(e, _ask_all(rng, e)) for e in (draw(rng) for _ in range(_POOL * config.batch))]
-    drawn.sort(key=lambda row: len(row[0].first + row[0].second) + sum(len(text) for text, _, _ in row[1]))
-    rows = [drawn[i : i + config.batch] for i in range(0, len(drawn), config.batch)]
-    rng.shuffle(rows)
-    return [pack(tokenizer, row) for row in rows]
-
-
-def _ask_all(rng: random.Random, example: Example) -> list[tuple[str, float, float]]:
-    focuses = rng.sample(FOCUSES, len(FOCUSES))
-    return [(draw_question(rng, focus), *example.answers[focus]) for focus in focuses]
-
-
 def _losses(model: JudgeLM, batch: Batch) -> dict[str, Tensor]:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden = model.hidden(batch.tokens, batch.threads)
-        answers = model.logits(hidden[torch.arange(len(hidden))[:, None], batch.ends])
+        states = hidden[torch.arange(len(hidden))[:, None], batch.ends]
+        answers = model.logits(model.informed(states, batch.likeness[:, None].expand(-1, states.shape[1], -1)))
         rows, columns = torch.nonzero(batch.second, as_tuple=True)
         second = model.logits(hidden[rows, columns])
-    # Cross-entropy less the targets' own entropy: what is left is how far the answers are off.
-    entropy = -torch.special.xlogy(batch.targets, batch.targets).sum(-1).mean()
-    answer = -(batch.targets * answers.log_softmax(-1)).sum(-1).mean() - entropy
-    return {"answer": answer, "second": F.cross_entropy(second, batch.tokens[rows, columns + 1])}
-
-
-def _schedule(progress: float, step: int, warmup: int) -> float:
-    """Linear warm-up, then linear decay to nothing."""
-    return min(1.0, (step + 1) / warmup) * (1.0 - progress)
+    return {
+        "answer": excess(answers, batch.targets),
+        "second": F.cross_entropy(second, batch.tokens[rows, columns + 1]),
+    }
 
 
 def _progress(config: JudgeTraining, step: int, spent_s: float) -> float:
@@ -275,14 +234,31 @@ def _optimisers(model: JudgeLM, config: JudgeTraining) -> list[torch.optim.Optim
 
 
 def _start_from(model: JudgeLM, tokenizer: WordTokenizer, path: Path) -> None:
-    """Take over weights of the same sizes; embeddings go by word, so the vocabularies may differ."""
-    weights, stated = read_tensors(path.read_bytes())
-    words = WordTokenizer(json.loads(stated["words"])).get_vocab()
+    """Take over weights of the same sizes; embeddings go by word, so the vocabularies may differ. A new word begins as
+    the unknown word that it was."""
+    tensors, stated = read_tensors(path.read_bytes())
+    weights = {name: value for name, value in tensors.items() if name != SENSES}
+    before = WordTokenizer(json.loads(stated["words"]))
     embedding = model.embedding.weight.detach().clone()
+    known = before.get_vocab()
     for word, i in tokenizer.get_vocab().items():
-        if word in words:
-            embedding[i] = weights["embedding.weight"][words[word]]
-    model.load_state_dict({**weights, "embedding.weight": embedding})
+        place = known[word] if word in known else before.encode(word)[0]
+        embedding[i] = weights["embedding.weight"][place]
+    own = {name: value for name, value in model.state_dict().items() if name.startswith(("head.", "senses."))}
+    model.load_state_dict({**own, **weights, "embedding.weight": embedding})  # earlier ones had no head
+
+
+def _senses(config: JudgeTraining, out: Path) -> WordSenses:
+    """Senses of words: made once for a folder, or as in earlier weights."""
+    kept = out / "senses.safetensors"
+    if config.sentences is not None and not kept.exists():
+        made = distil(config.sentences)
+        save_file({SENSES: made.vectors}, str(kept), metadata={"pieces": "\n".join(made.pieces)})
+    source = kept if kept.exists() else config.start
+    tensors, stated = read_tensors(load_asset(find("compact-judge")) if source is None else source.read_bytes())
+    if SENSES not in tensors:
+        raise ConfigError(f"{source} has no senses of words; give a sentence encoder's folder with --sentences")
+    return WordSenses(stated["pieces"].split("\n"), tensors[SENSES])
 
 
 def _resume(path: Path, model: JudgeLM, optimisers: list[torch.optim.Optimizer]) -> tuple[int, float]:

@@ -15,6 +15,7 @@ from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Answer
 from lgvsc.models.weights import read_network
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, label_ids
+from lgvsc.nets.word_senses import WordSenses
 
 MAX_BATCH = 16
 
@@ -23,7 +24,7 @@ class CompactJudge:
     """Answers yes/no questions about two descriptions with the softmax of one forward pass.
 
     Args:
-        model: The language model.
+        model: The language model, with senses of words by which it is told how alike texts are.
         tokenizer: Its vocabulary, which must hold both labels.
         revision: The beginning of the SHA-256 of its weights.
     """
@@ -50,7 +51,9 @@ class CompactJudge:
 
         def make(stated: Mapping[str, str]) -> JudgeLM:
             vocabulary.append(WordTokenizer(json.loads(stated["words"])))
-            return JudgeLM(JudgeLMConfig(**json.loads(stated["config"])))
+            config = JudgeLMConfig(**json.loads(stated["config"]))
+            pieces = stated["pieces"].split("\n")
+            return JudgeLM(config, WordSenses(pieces, torch.zeros(len(pieces), config.sense_size)))
 
         model = read_network(data, "a compact judge", make)
         (tokenizer,) = vocabulary
@@ -67,11 +70,16 @@ class CompactJudge:
             parts = [pairs[start : start + MAX_BATCH] for start in range(0, len(pairs), MAX_BATCH)]
             return [answer for some in parts for answer in self._answers(question, some)]
 
+    def measure(self, first: str, second: str) -> float:
+        """Likeness of the two texts by the senses of their words, 0 to 1: all it knows of texts in other words."""
+        assert self._model.senses is not None
+        return self._model.senses.likeness(first, second)[1]
+
     def _answers(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         limit = self._model.config.max_tokens
         prompts = [self._tokenizer.prompt(question, first, second, limit) for first, second in pairs]
         with torch.inference_mode():
-            p = self._model.answer_probabilities(prompts)
+            p = self._model.answer_probabilities(prompts, self._model.likeness(pairs))
         tokens = sum(len(prompt) for prompt in prompts)
         self.cost.model_calls += 1
         self.cost.prefill_tokens += tokens

@@ -25,6 +25,7 @@ class TextJudgeConfig:
             Eqs. (1) and (2); ``"all"`` sums over every spelling in the vocabulary.
         middle, slope: Of ``likelihood`` and ``embedding``: P(yes) is ``sigmoid(slope * (measure - middle))``. ``None``
             takes what was found for the default weights; other weights want values of their own.
+        min_mass: Of ``text-judge``: probability of yes and no together, at least. With less it was not answering.
         batch: Texts that share a forward pass, at most.
         self_test: Try the judge before its first use on texts that are equal and texts that have nothing in common.
     """
@@ -33,12 +34,15 @@ class TextJudgeConfig:
     labels: Literal["single", "all"] = "single"
     middle: float | None = None
     slope: float | None = None
+    min_mass: float = 0.25
     batch: int = 8
     self_test: bool = True
 
     def __post_init__(self) -> None:
         if self.labels not in ("single", "all"):
             raise ConfigError(f"text_judge.labels is {self.labels!r}; there are 'single' and 'all'")
+        if not 0 <= self.min_mass < 1:
+            raise ConfigError(f"text_judge.min_mass is {self.min_mass}; give a probability below 1")
         if self.batch < 1:
             raise ConfigError(f"text_judge.batch is {self.batch}; give at least 1")
         if self.slope is not None and not self.slope > 0:

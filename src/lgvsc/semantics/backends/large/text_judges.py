@@ -8,14 +8,16 @@ asks how much likelier each text becomes after the other one. That is another sc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Answer
-from lgvsc.errors import InputError
+from lgvsc.errors import InputError, MissingResourceError
 from lgvsc.semantics.backends.large.causal import SMOLLM2, CausalModel
 from lgvsc.semantics.backends.large.text_judge_config import TextJudgeConfig, opened
 from lgvsc.semantics.backends.large.vision_language import chunks, label_ids
@@ -60,12 +62,20 @@ class TextJudge:
         """P(yes) and P(no) of the next token, from the softmax over the whole vocabulary.
 
         Raises:
-            MissingResourceError: The model cannot tell equal texts from unrelated ones.
+            MissingResourceError: The model cannot tell equal texts from unrelated ones, or hardly says yes or no.
         """
         self._model.cost = self.cost
         with self.cost.timed():
             self._trial.of_question(question, lambda known: self._answers(question, known))
-            return self._answers(question, pairs)
+            found = self._answers(question, pairs)
+        mass = min((answer.p_yes + answer.p_no for answer in found), default=1.0)
+        if mass < self.config.min_mass:
+            raise MissingResourceError(
+                f"{self._model.name} gives yes and no together {mass:.3f} of the probability, less than "
+                f"text_judge.min_mass = {self.config.min_mass:g}: it is not answering. Take another model, or "
+                "text_judge.labels = 'all' where it writes yes and no in other ways"
+            )
+        return found
 
     def prompt(self, question: str, first: str, second: str) -> list[int]:
         """Token ids of the whole conversation up to where the model has to answer."""
@@ -142,6 +152,11 @@ class LikelihoodJudge:
         told, said = marks + self._model.ids(prompt.rstrip()), self._model.ids(f" {text}")
         logits = self._model.logits([told + said], last=len(said) + 1)[0, :-1]
         return float(logits.log_softmax(-1).gather(1, torch.tensor(said)[:, None]).mean())
+
+
+def load_folder(folder: Path, config: TextJudgeConfig | None = None) -> TextJudge:
+    """The causal language model in a folder, asked yes or no."""
+    return TextJudge(replace(config or TextJudgeConfig(), weights=str(folder)))
 
 
 def load_text_judge(config: TextJudgeConfig | None = None) -> TextJudge:

