@@ -49,6 +49,8 @@ def main():
     parser.add_argument("--cbr", default="3e-4,6e-4")
     parser.add_argument("--snr-db", default="0,10")
     parser.add_argument("--ways", default="av1-ldpc,structure,look")
+    parser.add_argument("--every", type=int, default=2, help="measure one frame in so many")
+    parser.add_argument("--look-every", type=int, default=15, help="the same for LPIPS and DISTS")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -61,12 +63,12 @@ def main():
             short = excerpt(clip, chosen.seconds, Path(folder))
             for (cbr, snr_db), way in product(cells, chosen.ways.split(",")):
                 if (clip.stem, cbr, f"{snr_db:g}", way) not in done:
-                    row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4")
+                    row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4", chosen)
                     write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
     table(read(chosen.out))
 
 
-def sent(clip, cbr, snr_db, way, output):
+def sent(clip, cbr, snr_db, way, output, chosen):
     objective = "look" if way.startswith("look") else "structure"
     layered = way.split("-")[0] in ("structure", "look", "wrong")
     settings = {
@@ -74,8 +76,8 @@ def sent(clip, cbr, snr_db, way, output):
         "coding.believed_snr_db": snr_db,
         "coding.budget": f"{cbr}cbr",
         "link.metrics": METRICS.split(","),
-        "link.metrics_every": 2,
-        "link.look_every": 15,
+        "link.metrics_every": chosen.every,
+        "link.look_every": chosen.look_every,
     }
     if layered:
         settings["objective"] = objective

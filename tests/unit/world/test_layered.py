@@ -13,6 +13,7 @@ from lgvsc.world.backends.compact.interpolation import MotionInterpolation
 from lgvsc.world.decoder import SemanticDecoder
 from lgvsc.world.enhancing import as_coarse, move_onto, texture_of
 from lgvsc.world.layered import CompactEnhancer, LayeredWorld, Structure, filled_in, load
+from lgvsc.world.spans import Span
 
 CODED = (48, 64)
 STRUCTURE = Structure(coded=CODED, quantiser=45.0, interval_s=0.2)
@@ -135,3 +136,51 @@ def test_frames_of_a_lost_burst_are_concealed_from_its_last_small_frame_on() -> 
     frames, origin = decoded([first, second.changed(start=18, keyframe=scene(18))])
     assert origin[:12] == ["generated"] * 12 and origin[12:18] == ["concealed"] * 6
     assert error(frames[17], scene(18)) < error(frames[11], scene(18))
+
+
+# What the transmitter advises
+
+
+def world(look: float | None = None) -> LayeredWorld:
+    """With a network whose faithful end darkens what it is given and whose vivid end makes it brighter."""
+    config = EnhancerConfig(width=4, blocks=1)
+    ends = [Enhancer(config).state_dict() for _ in range(2)]
+    for weights, change in zip(ends, (-0.1, 0.1), strict=True):
+        weights["leave.bias"][: 3 * 16] = change
+    return LayeredWorld(lambda: CompactEnhancer(config, *ends), read, lambda height, width, eighths: CODED, look)
+
+
+def brightness(layer: StructureLayer, look: float | None = None, fps: int = 12) -> float:
+    span = Span(
+        video=replace(VIDEO, fps=Fraction(fps)),
+        start=0,
+        stop=12,
+        announced=range(12),
+        last_index=12,
+        structure=layer,
+        segment_frames=12,
+    )
+    frames = list(world(look).frames(span))
+    assert len(frames) == 12
+    glimpses = world(look).glimpses(span, [2, 5, 10, 11])
+    assert all(error(frames[place], picture) < 3 for place, picture in glimpses.items()) and len(glimpses) == 4
+    return float(np.mean(frames) - np.mean([picture for _, picture in read(layer, 0, 0, 0)]))
+
+
+LAYER_3 = replace(LAYER, payload=b"small frames here")
+
+
+def test_the_look_that_is_advised_is_shown_unless_the_receiver_has_one_of_its_own() -> None:
+    faithful, plain, half, vivid = (brightness(replace(LAYER_3, look=look)) for look in range(4))
+    assert faithful < plain - 10 < plain + 10 < vivid and abs(half - plain) < 4
+    assert brightness(replace(LAYER_3, look=0), look=1.0) == pytest.approx(vivid, abs=0.5)
+
+
+def test_more_small_frames_than_can_be_enhanced_in_time_are_shown_as_they_are() -> None:
+    assert abs(brightness(replace(LAYER_3, look=3), fps=48)) < 4
+
+
+def test_near_pictures_are_filled_in_the_quick_way_and_move_as_well() -> None:
+    made = list(filled_in([scene(0), scene(8)], [0, 4], 5, quick_gap=4))
+    assert error(made[2], scene(4)) < 0.5 * error(scene(0), scene(4))
+    assert not np.array_equal(made[2], list(filled_in([scene(0), scene(8)], [0, 4], 5))[2])
