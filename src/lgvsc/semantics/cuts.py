@@ -25,8 +25,9 @@ class CutConfig:
     """When a difference is a hard cut.
 
     The threshold was chosen on 149 real clips of 40 to 240 frames whose cuts were marked by eye: of 43 it finds 39, and
-    12 frames beside them (a stream that stutters, a camera that jolts, a light that goes on). 0.5 finds 28 and 2 beside
-    them, 0.26 finds 40 and 15. Most of what lies between are cuts from one view of a scene to a nearer one.
+    names 13 frames beside them (a stream that stutters, a camera that jolts, a light that goes on). 0.5 finds 28 and
+    names 2, 0.25 finds 40 and names 16. Most of what lies between are cuts from one view of a scene to a nearer one.
+    ``benchmarks/cuts.py`` prints the table.
 
     Attributes:
         threshold: By how much more than usual a cut differs from the frame before it, on the scale of
