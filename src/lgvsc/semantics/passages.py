@@ -343,7 +343,7 @@ class Passages:
         share, _, levels = shares(on_the_way)
         off = np.abs(share - np.linspace(0, 1, len(share)))
         at = int(off.argmax())
-        if levels * off[at] > BENT and SHORT < at < len(share) - 1 - SHORT:
+        if levels * off[at] > BENT and len(share) > 2 * SHORT + 1:
             self._held[left + at].role, self._held[left + at].announces = "bend", not self._held[arrived].bare
 
     def _left(self, arrived: int) -> int:
