@@ -203,6 +203,12 @@ def test_no_module_imports_itself_by_way_of_others():
     assert not [module for module in graph if module in reachable(graph, module)]
 
 
+def test_a_room_of_more_than_fifteen_files_says_why():
+    for room in {path.parent for path in modules()}:
+        many = sum(path.parent == room for path in modules()) > 16  # with its __init__
+        assert not many or "More than fifteen files, as" in (room / "__init__.py").read_text(encoding="utf-8"), room
+
+
 def test_no_two_public_classes_have_one_name():
     homes: dict[str, list[str]] = {}
     for path in modules():

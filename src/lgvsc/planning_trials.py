@@ -362,4 +362,5 @@ def size_of(picture: Pixels, side: int) -> tuple[int, int]:
 
 
 def as_tensor(picture: Pixels) -> torch.Tensor:
+    """A picture as float ``(1, 3, H, W)`` in [0, 1]."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255

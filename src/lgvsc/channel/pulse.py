@@ -41,7 +41,8 @@ class PulseShaper:
 
     def shape(self, symbols: Complex) -> Complex:
         """The next ``samples_per_symbol`` samples for each symbol. The first symbol's pulse culminates
-        ``SPAN_SYMBOLS`` symbols later."""
+        ``SPAN_SYMBOLS`` symbols later.
+        """
         if not symbols.size:
             return np.empty(0, dtype=np.complex64)
         phases = [np.convolve(symbols, self._taps[phase :: self._rate]) for phase in range(self._rate)]

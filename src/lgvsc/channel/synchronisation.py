@@ -222,7 +222,8 @@ def _read_frame(samples: Complex, found: Sync, where: FrameLayout, count: int, s
 
 def _likeness(filtered: Complex) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Share of the energy that is like the sync, in [0, 1], and its frequency, for each of the instants half a symbol
-    apart at which it could begin."""
+    apart at which it could begin.
+    """
     places = len(filtered) - 2 * (SYNC_SYMBOLS - 1)
     power = np.abs(filtered).astype(np.float64) ** 2
     energy = np.zeros(places)

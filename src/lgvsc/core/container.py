@@ -1,10 +1,10 @@
-"""The byte form of a semantic message, ``.lgvsc``: for files, not for the air.
+r"""The byte form of a semantic message, ``.lgvsc``: for files, not for the air.
 
 A file is a header and one chunk per segment. Each chunk starts with a marker and carries its length and a CRC, so
 a reader that meets damage goes on at the next marker, loses that segment only, and says where::
 
-    file    = "LGVSC\\n" version:u8 chunk*
-    chunk   = "SEG\\x1a" length:u32 crc32:u32 payload            all integers big-endian
+    file    = "LGVSC\n" version:u8 chunk*
+    chunk   = "SEG\x1a" length:u32 crc32:u32 payload            all integers big-endian
     payload = JSON of the numbers and words:u32-prefixed, keyframe:u32-prefixed, closing keyframe:u32-prefixed,
               sketch:u32-prefixed for each frame that the JSON lists under "sketches",
               structure layer:u32-prefixed where the JSON has "structure": its bitstream, as it goes on the air

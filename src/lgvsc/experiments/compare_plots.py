@@ -161,18 +161,22 @@ def styled() -> Iterator[None]:
 
 
 def snr_of(mean: Mean) -> float:
+    """SNR in dB of a point."""
     return mean.point.snr_db
 
 
 def cbr_of(mean: Mean) -> float:
+    """Mean CBR of a point."""
     return mean.values["cbr"] or 0.0
 
 
 def counted(found: Sequence[Mean]) -> str:
+    """How many transmissions stand behind some points, for a caption."""
     counts = sorted({mean.n for mean in found})
     return f", n = {counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "")
 
 
 def scientific(value: float) -> str:
+    """A number with a power of ten, as TeX."""
     digits, exponent = f"{value:.1e}".split("e")
     return f"${digits.removesuffix('.0')} \\times 10^{{{int(exponent)}}}$"

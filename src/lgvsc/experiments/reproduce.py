@@ -218,6 +218,7 @@ def cells_of(recipe: Recipe, line: Line, clips: Sequence[Path]) -> list[Cell]:
 
 @cache
 def digest(clip: Path) -> str:
+    """What tells a clip from another of the same name."""
     return fingerprint(clip)
 
 
@@ -361,6 +362,7 @@ class SentRates:
 
 
 def configured_rate(scheme: str, preset: str, snr_db: float) -> Config:
+    """A scheme of GVSC's grid as its rates are counted: words and pictures every two seconds, nothing else."""
     plain = {
         "message.send_motion": False,
         "message.send_colours": False,

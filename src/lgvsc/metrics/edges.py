@@ -132,6 +132,7 @@ def ods_of(
 
 
 def added(counts: Sequence[EdgeCounts]) -> EdgeCounts:
+    """Counts of all pictures together; there is at least one."""
     return sum(counts[1:], counts[0])
 
 

@@ -59,4 +59,5 @@ def load_vgg16(data: bytes) -> Lpips:
 
 
 def frozen(data: bytes, make: Callable[[], Lpips]) -> Lpips:
+    """A network with weights that are never trained."""
     return read_network(data, "LPIPS", lambda _: make()).eval().requires_grad_(False)

@@ -225,30 +225,35 @@ def as_batch(pixels: Pixels) -> Tensor:
 
 
 def lpips_look() -> Look:
+    """LPIPS over AlexNet."""
     from lgvsc.metrics.lpips import lpips_distance
 
     return look_of(lpips_distance)
 
 
 def lpips_vgg_look() -> Look:
+    """LPIPS over VGG-16."""
     from lgvsc.metrics.lpips import lpips_vgg_distance
 
     return look_of(lpips_vgg_distance)
 
 
 def dists_look() -> Look:
+    """DISTS."""
     from lgvsc.metrics.dists import dists_distance
 
     return look_of(dists_distance)
 
 
 def clip_look() -> Look:
+    """Cosine similarity of CLIP."""
     from lgvsc.metrics.clip import clip_similarity
 
     return clip_similarity()
 
 
 def bert_look(describe: Describe | None) -> Look:
+    """BERT score of what is said of the frames; raises MissingResourceError where nothing describes them."""
     from lgvsc.metrics.bert import frame_words_similarity
 
     if describe is None:

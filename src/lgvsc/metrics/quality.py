@@ -127,4 +127,5 @@ class QualityMeter:
 
 
 def mean(values: list[float]) -> float | None:
+    """Mean of the values; ``None`` where there are none."""
     return sum(values) / len(values) if values else None

@@ -94,6 +94,7 @@ def halved(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check(first: Pixels, second: Pixels, side: int) -> None:
+    """Raises ShapeError unless both are RGB pictures of one size that the windows fit into."""
     if first.shape != second.shape or first.ndim != 3 or min(first.shape[:2]) < side:
         raise ShapeError(
             f"needs two RGB pictures of one size, at least {side} a side; got {first.shape}, {second.shape}"

@@ -126,6 +126,7 @@ def read_cards(text: str) -> dict[str, ModelCard]:
 
 
 def make_card(name: str, entry: Mapping[str, Any]) -> ModelCard:
+    """A model card from its table in the catalogue. Raises ConfigError on anything that is none."""
     known = {field.name for field in fields(ModelCard)} - {"name"}
     if not isinstance(entry, Mapping):
         raise ConfigError(f"model {name!r} is {str(entry)[:40]!r}, but a model is a table of its own")
@@ -157,6 +158,7 @@ def as_toml(card: ModelCard) -> str:
 
 
 def parsed(text: str) -> dict[str, dict[str, Any]]:
+    """The tables of a catalogue. Raises ConfigError where it is not TOML."""
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -164,4 +166,5 @@ def parsed(text: str) -> dict[str, dict[str, Any]]:
 
 
 def is_digest(value: str | None) -> bool:
+    """Whether it is a SHA-256 digest in hexadecimal."""
     return value is not None and len(value) == 64 and all(c in "0123456789abcdef" for c in value)

@@ -96,6 +96,7 @@ def convolutions(stored: Mapping[str, Any], names: list[str], kind: torch.dtype)
 
 
 def linear_layers(stored: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The five weights of channels of LPIPS, by the names that the network here has for them."""
     kernels = [stored[f"NetLinLayer_{number}"]["Conv_0"]["kernel"] for number in range(5)]
     return {f"weights.{number}": torch.from_numpy(kernel).flatten().float() for number, kernel in enumerate(kernels)}
 

@@ -2,4 +2,5 @@
 
 Nothing of ours outside ``nets`` is imported.
 No files, no downloads.
+More than fifteen files, as a network is a file.
 """

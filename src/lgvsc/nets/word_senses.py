@@ -86,7 +86,8 @@ class WordSenses(nn.Module):
 
 def spread(measures: Sequence[Sequence[float]]) -> Tensor:
     """Measures for a linear layer to read, ``(B, MEASURES)`` to ``(B, MEASURES * STEPS)``: how far each has passed
-    each of so many steps."""
+    each of so many steps.
+    """
     x = torch.tensor(measures, dtype=torch.float32)
     marks = torch.tensor(_MARKS)
     return ((x[..., None] - marks[:-1]) / marks.diff()).clamp(0.0, 1.0).flatten(1)

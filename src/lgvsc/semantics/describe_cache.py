@@ -78,4 +78,5 @@ def frame_hash(frame: Frame) -> str:
 
 
 def digest(identity: dict[str, Any]) -> str:
+    """SHA-256 of an identity, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

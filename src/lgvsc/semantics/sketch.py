@@ -73,6 +73,7 @@ def around(piece: slice, length: int) -> slice:
 
 
 def shifted(piece: slice, seen: slice) -> slice:
+    """Where a piece lies within what the network saw."""
     return slice(piece.start - seen.start, piece.stop - seen.start)
 
 

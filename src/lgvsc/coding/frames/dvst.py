@@ -294,11 +294,13 @@ def receive_frame(net: Dvst, reals: Tensor, n0: Tensor, rates: FrameRates, refer
 
 
 def receiver_state(net: Dvst, snr_db: Tensor, motion_map: Tensor, rest: Tensor, gain: Tensor) -> Tensor:
+    """State of the receiving networks: SNR, symbols for a block on average, and gain."""
     per_block = net.reals(motion_map, rest).float() / (rest[0].numel() * (ENTRY // BLOCK) ** 2)
     return net.state(snr_db, per_block, gain)
 
 
 def mean_power(reals: Tensor) -> float:
+    """Mean square of reals; 0 where there are none."""
     return float(reals.square().mean()) if len(reals) else 0.0
 
 
@@ -343,6 +345,7 @@ def motion_of(pictures: Sequence[Pixels], size: tuple[int, int]) -> tuple[list[T
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width, in pixels, up to whole entries."""
     return -(-height // ENTRY) * ENTRY, -(-width // ENTRY) * ENTRY
 
 

@@ -89,6 +89,7 @@ def decode_sequence(
 
 
 def same(first: Sequence[FrameRates] | None, second: Sequence[FrameRates]) -> bool:
+    """Whether two sequences of maps are equal; ``None`` equals nothing."""
     return first is not None and all(
         a.gain == b.gain and np.array_equal(a.motion, b.motion) and np.array_equal(a.rates, b.rates)
         for a, b in zip(first, second, strict=True)
@@ -100,7 +101,8 @@ Coded = Callable[[int, constriction.stream.model.Categorical], int]
 
 class Models:
     """The weights of each index, as they stand after what was coded so far: given the entry of the frame before, and
-    given the entries to the left and above. Both are multiplied."""
+    given the entries to the left and above. Both are multiplied.
+    """
 
     def __init__(self, motion_rates: int, rates: int) -> None:
         self._motion, self._rates = Weights.fresh(motion_rates), Weights.fresh(rates)

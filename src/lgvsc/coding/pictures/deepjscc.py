@@ -194,6 +194,7 @@ def to_batch(picture: Pixels) -> Tensor:
 
 
 def as_level(snr_db: float) -> Tensor:
+    """An SNR in dB as the network takes it, ``(1,)``, no higher than it was trained for."""
     return torch.tensor([min(snr_db, MAX_SNR_DB)])
 
 

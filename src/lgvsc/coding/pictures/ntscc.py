@@ -325,6 +325,7 @@ def typical_entry(symbols: int, layout: Layout, rates: tuple[int, ...]) -> int:
 
 
 def symbols_of(indices: RateMap, rates: tuple[int, ...]) -> int:
+    """Complex symbols that a rate map of groups of four blocks spends."""
     return 4 * int(np.array(rates)[indices].sum())
 
 

@@ -49,6 +49,7 @@ def to_bits(code: int, width: int) -> Bits:
 
 
 def from_bits(bits: Bits, signed: bool) -> int:
+    """The integer that some bits stand for."""
     code = int("".join("1" if bit else "0" for bit in bits), 2)
     if signed and bits[0]:
         return max(code - (1 << len(bits)), 1 - (1 << (len(bits) - 1)))  # the lowest code has no positive twin

@@ -282,10 +282,12 @@ def actor_matrix(actor: Actor, time_s: float) -> Matrix:
 
 
 def translation(x: float, y: float) -> Matrix:
+    """A shift by pixels as a matrix."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
 def similarity(scale: float, angle: float) -> Matrix:
+    """Scale and turn (radians) about the origin as a matrix."""
     c, s = scale * math.cos(angle), scale * math.sin(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 

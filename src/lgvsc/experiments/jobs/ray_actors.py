@@ -139,4 +139,5 @@ def wait_until_prepared(ray: Any, actors: Sequence[Any]) -> None:
 
 
 def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its name."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

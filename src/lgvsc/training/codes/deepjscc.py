@@ -237,6 +237,7 @@ def ablate(
 
 
 def measure_averaged(run: DeepJsccRun, pictures: Sequence[Pixels]) -> list[dict[str, float | None]]:
+    """Measure the averaged weights of a run."""
     from lgvsc.training.loop import averaged
 
     with averaged(run.net, run.average):

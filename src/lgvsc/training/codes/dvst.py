@@ -303,6 +303,7 @@ def frame_loss(coded: CodedCrops, picture: Tensor, config: DvstTraining) -> tupl
 
 
 def last(pictures: Tensor) -> Tensor:
+    """The same with channels last in memory."""
     return pictures.contiguous(memory_format=torch.channels_last)
 
 
@@ -371,6 +372,7 @@ def fresh(kind: Kind, config: DvstTraining, windows: Windows) -> Dvst:
 
 
 def start_from_windows(net: Dvst, windows: Windows, config: DvstTraining) -> None:
+    """Fit the linear paths to differences and motion of some windows."""
     crops = draw(windows, 400, 1, min(config.crop, 128), np.random.default_rng((config.seed, 1)))
     moved = warp(crops.received, crops.flows[:, 0])
     differences = F.pixel_unshuffle(crops.frames[:, 0] - moved, BLOCK).permute(0, 2, 3, 1).flatten(0, 2)

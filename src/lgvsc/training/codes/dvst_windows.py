@@ -199,6 +199,7 @@ def material(
 
 
 def write_windows(path: Path, trained: Windows, held_back: Windows) -> None:
+    """Keep both sets of windows in one file (.npz)."""
     names = [field.name for field in fields(Windows)]
     with atomic_write(path) as file:
         np.savez(

@@ -235,7 +235,8 @@ def _optimisers(model: JudgeLM, config: JudgeTraining) -> list[torch.optim.Optim
 
 def _start_from(model: JudgeLM, tokenizer: WordTokenizer, path: Path) -> None:
     """Take over weights of the same sizes; embeddings go by word, so the vocabularies may differ. A new word begins as
-    the unknown word that it was."""
+    the unknown word that it was.
+    """
     tensors, stated = read_tensors(path.read_bytes())
     weights = {name: value for name, value in tensors.items() if name != SENSES}
     before = WordTokenizer(json.loads(stated["words"]))

@@ -125,7 +125,8 @@ class WorldRun(TrainingRun[WorldTraining]):
 
     def measure(self) -> object:
         """Means over held-out windows: the mixture, the painter's guess, what it makes of the observer's latent and of
-        a dream; beside keyframes and where there are none."""
+        a dream; beside keyframes and where there are none.
+        """
         if self._held_out is None:
             return None
         rows: dict[str, list[dict[str, float]]] = {"keyframes": [], "no_keyframe": []}

@@ -196,6 +196,7 @@ def sketches_sent(
 
 
 def measured(run: list[Frame], video: VideoFormat) -> Motion:
+    """Motion of a run of frames."""
     meter = MotionMeter(video.fps)
     for frame in run:
         meter.add(frame)

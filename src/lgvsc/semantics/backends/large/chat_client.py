@@ -118,7 +118,8 @@ class ChatClient:
 
 class Deadline:
     """Ends an exchange when its time is over, whatever it is waiting for. A time-out of sockets begins anew with each
-    byte, so somebody from outside has to hang up."""
+    byte, so somebody from outside has to hang up.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.over = seconds, False
@@ -230,7 +231,8 @@ def read_reply(data: bytes, config: ServerConfig) -> dict[str, Any]:
 
 def same_model(asked: str, named: str) -> bool:
     """Whether a reply comes from the model that was asked for: its name, in any case, without the owner or a folder
-    in front, with a date behind."""
+    in front, with a date behind.
+    """
     wanted, got = (name.casefold().rstrip("/").rsplit("/", 1)[-1] for name in (asked, named))
     return got == wanted or (got.startswith(f"{wanted}-") and got[len(wanted) + 1 :].replace("-", "").isdigit())
 

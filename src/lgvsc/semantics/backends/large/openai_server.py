@@ -91,7 +91,6 @@ class OpenAIServer:
 
     def answer(self, question: str, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
         """P(yes) and P(no) for pairs of descriptions."""
-
         with self.cost.timed():
             self._try_judgement(question)
             return self._each(lambda pair: self._read_pair(question, pair), pairs)

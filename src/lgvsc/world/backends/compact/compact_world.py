@@ -205,6 +205,7 @@ def padded(picture: np.ndarray) -> np.ndarray:
 
 
 def to_tensor(pictures: Sequence[np.ndarray]) -> Tensor:
+    """Pictures of one size as a batch ``(n, channels, H, W)``, channels last in memory."""
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return batch.contiguous(memory_format=torch.channels_last)
 

@@ -75,6 +75,7 @@ class DistilledLtx(Ltx):
 
 
 def open_ltx(folder: Path, config: DiffusersConfig) -> Any:
+    """LTX-Video's pipeline on its device."""
     pipeline = open_pipeline(folder, "LTXConditionPipeline", {"default": precision_of(config.precision)})
     if config.vae_tiling:
         pipeline.vae.enable_tiling()
