@@ -10,6 +10,7 @@ import pytest
 
 import lgvsc
 from lgvsc import kinds, planning
+from lgvsc.cli.tables import run_table
 from lgvsc.config import load_config
 from lgvsc.core.video import Video, VideoFormat, VideoReader, write_video
 from lgvsc.errors import ConfigError
@@ -68,6 +69,7 @@ def test_a_codec_that_cannot_keep_a_budget_is_told_on_first(tmp_path):
     write_video(path, Video(np.full((4, 96, 128, 3), 80, np.uint8), Fraction(25)))
     run = lgvsc.run(path, scheme="h264-ldpc", output=tmp_path / "b.mp4", settings={"coding.budget": "1symbols"})
     assert run.report()["choices"][0].startswith("the budget was passed: ")
+    assert run_table([run.report()]).startswith("at 10 dB the budget was passed: ")
 
 
 @pytest.mark.parametrize("objective", ["look", "structure"])

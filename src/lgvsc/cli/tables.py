@@ -38,7 +38,8 @@ def run_table(reports: Sequence[dict[str, Any]]) -> str:
     stages = list(reports[0]["timing_s"])
     seconds = [[f"{r['channel']['snr_db']:g}", *(f"{r['timing_s'].get(s, 0.0):.2f}" for s in stages)] for r in reports]
     return "\n\n".join(
-        [
+        [f"at {r['channel']['snr_db']:g} dB {r['choices'][0]}" for r in reports if budget_is_first(r)]
+        + [
             runs_alone(reports),
             "symbols by purpose\n" + table(["SNR dB", *parts], spent),
             "seconds by stage\n" + table(["SNR dB", *stages], seconds),
@@ -52,6 +53,11 @@ def run_table(reports: Sequence[dict[str, Any]]) -> str:
         ]
         + [f"choices at {r['channel']['snr_db']:g} dB: " + "; ".join(r["choices"]) for r in reports if r["choices"]]
     )
+
+
+def budget_is_first(report: dict[str, Any]) -> bool:
+    """Whether the first that is to be said of a run is that its budget was not kept, or may not be."""
+    return bool(report["choices"]) and report["choices"][0].startswith("the budget ")
 
 
 def runs_alone(reports: Sequence[dict[str, Any]]) -> str:
