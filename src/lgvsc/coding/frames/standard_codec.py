@@ -45,6 +45,7 @@ COARSEST = {
     "vvc": 63.0,
 }  # of CRF (VVC: QP); 6 or so halve the rate
 
+LONG = 255  # in the place of a length: that of parameter sets follows in two bytes
 _RATE = Fraction(25)  # what encoders are told always; none of their decisions should hang on it
 PRESETS = {"h264": "veryslow", "h265": "slow", "av1": "3", "vvc": "medium"}
 ANALYSIS_PRESETS = {"h264": "medium", "h265": "fast", "av1": "6", "vvc": "faster"}
@@ -161,7 +162,7 @@ def encode_gop(
     header_qp = next(matching, None)
     payload = payload_of(codec, stream.pictures)
     if header_qp is None:
-        payload = bytes([len(stream.headers)]) + stream.headers + payload
+        payload = with_headers(stream.headers, payload)
     return CodedGop(payload, header_qp is None, header_qp or 0, _sum_of(stream.headers))
 
 
@@ -254,13 +255,24 @@ def _for_size(height: int, width: int) -> str:
 # Decoder
 
 
+def with_headers(headers: bytes, payload: bytes) -> bytes:
+    """Parameter sets before a payload: their length in one byte, or in two behind a byte of 255."""
+    length = bytes([len(headers)]) if len(headers) < LONG else bytes([LONG]) + len(headers).to_bytes(2, "big")
+    return length + headers + payload
+
+
+def split_headers(payload: bytes) -> tuple[bytes, bytes]:
+    """What :func:`with_headers` joined; of a payload that was cut, as much as is there."""
+    start, length = (3, int.from_bytes(payload[1:3], "big")) if payload[:1] == bytes([LONG]) else (1, sum(payload[:1]))
+    return payload[start : start + length], payload[start + length :]
+
+
 def _headers_and_rest(
     codec: CodecName, coded: CodedGop, size: tuple[int, int], constant_qp: bool
 ) -> tuple[bytes, bytes]:
     """Parameter sets and coded pictures; both empty where this receiver cannot write the former."""
     if coded.headers_sent:
-        length = coded.payload[0] if coded.payload else 0
-        headers, rest = coded.payload[1 : 1 + length], coded.payload[1 + length :]
+        headers, rest = split_headers(coded.payload)
     else:
         headers, rest = _headers(codec, *size, coded.header_qp, constant_qp), coded.payload
     return (headers, rest) if _sum_of(headers) == coded.header_check else (b"", b"")

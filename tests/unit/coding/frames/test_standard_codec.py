@@ -16,7 +16,17 @@ from lgvsc.coding.burst.control import MessageControl, VideoControl
 from lgvsc.coding.burst.fields import pack_fields
 from lgvsc.coding.frames.elementary import CODECS, pictures_of
 from lgvsc.coding.frames.format_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
-from lgvsc.coding.frames.standard_codec import Quantiser, coded_size, decode_gop, encode_gop, scaled, to_rgb, to_yuv
+from lgvsc.coding.frames.standard_codec import (
+    Quantiser,
+    coded_size,
+    decode_gop,
+    encode_gop,
+    scaled,
+    split_headers,
+    to_rgb,
+    to_yuv,
+    with_headers,
+)
 from lgvsc.coding.modem.digital import block_count, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.modem.interleaver import deinterleave, interleave
 from lgvsc.coding.modem.prefix import intact_prefix
@@ -263,3 +273,13 @@ def test_coding_leaves_the_priority_of_the_process_alone():
     before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
     encode_gop("av1", [to_yuv(picture) for picture in moving_square(2)], Quantiser(40))
     assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
+
+
+@pytest.mark.parametrize("length", [0, 1, 254, 255, 256, 700])
+def test_parameter_sets_of_any_length_travel_with_the_payload(length):
+    headers, payload = bytes(range(256)) * 3, b"pictures"
+    joined = with_headers(headers[:length], payload)
+    assert split_headers(joined) == (headers[:length], payload)
+    assert len(joined) == length + len(payload) + (1 if length < 255 else 3)
+    for cut in range(len(joined)):
+        assert split_headers(joined[:cut])[0] == headers[: len(split_headers(joined[:cut])[0])]
