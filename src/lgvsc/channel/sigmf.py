@@ -349,7 +349,7 @@ class SigmfReader:
             hint = "; read a radio's recording with --samples-per-symbol, its sample rate over the symbol rate"
             raise InputError(
                 f"{self.paths.meta} has datatype {str(name)[:20]!r}; {what} can be {', '.join(usable)}"
-                + hint * (what == "symbols" and name in DATATYPES)
+                + hint * (what == "symbols" and isinstance(name, str) and name in DATATYPES)
             )
         return DATATYPES[name]
 

@@ -66,6 +66,8 @@ class NtsccTraining(LoopConfig):
             raise ConfigError(f"{self.digital_crops} of {self.batch} crops on the digital path; both paths need some")
         if self.crop % GRANULE:
             raise ConfigError(f"crops have {self.crop} pixels a side; the rate map needs a multiple of {GRANULE}")
+        if self.look not in ("faithful", "vivid"):
+            raise ConfigError(f"look is {self.look!r}; an end is faithful or vivid")
 
     @property
     def digital_crops(self) -> int:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from lgvsc.cli.main import app
 from lgvsc.config import load_config
 from lgvsc.core.video import VideoFormat, VideoWriter
-from lgvsc.errors import ConfigError, MissingResourceError
+from lgvsc.errors import ConfigError, InputError, MissingResourceError
 from lgvsc.experiments.jobs.dispatch import run_jobs
 from lgvsc.experiments.jobs.job import Job, Workers
 from lgvsc.experiments.jobs.ray_actors import elsewhere
@@ -176,8 +176,12 @@ def test_keyframes_of_several_videos_on_the_command_line(videos, tmp_path):
     listed = json.loads(runner.invoke(app, ["keyframes", *map(str, videos[:2]), "--json", "-q"]).stdout)
     assert [row["video"] for row in listed] == [str(video) for video in videos[:2]]
     assert listed[0]["seconds_per_minute"] > 0
-    mixed = runner.invoke(app, ["keyframes", str(videos[0]), str(tmp_path / "absent.mp4"), "-q"])
-    assert mixed.exit_code == 1 and videos[0].name in mixed.stdout and "absent.mp4" in mixed.stderr
+    absent = runner.invoke(app, ["keyframes", str(videos[0]), str(tmp_path / "absent.mp4"), "-q"])
+    assert isinstance(absent.exception, InputError) and not absent.stdout  # seen before any work
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    mixed = runner.invoke(app, ["keyframes", str(videos[0]), str(broken), "-q"])
+    assert mixed.exit_code == 1 and videos[0].name in mixed.stdout and "broken.mp4" in mixed.stderr
 
 
 def test_the_filter_of_still_frames_reports_its_agreement(videos):
