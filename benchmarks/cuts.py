@@ -3,9 +3,9 @@
     python benchmarks/cuts.py FOLDER [--truth docs/data/cuts.csv] [--thresholds 0.2,0.25,0.28,0.3,0.35,0.5]
         [--without crafting_green_figure] [--limit 0]
 
-The truth lists clips and the first frames of new shots, marked by eye; a clip of the folder that is not in it has no
-cut. A cut is found where the detector names its frame or one beside it. For each threshold: cuts found and missed,
-frames named that are none, and F1; then which clips those are at the default.
+The truth lists clips and the first frames of new shots, marked by eye but for two clips (see ``docs/keyframes.md``); a
+clip of the folder that is not in it has no cut. A cut is found where the detector names its frame or one beside it. For
+each threshold: cuts found and missed, frames named that are none, and F1; then which clips those are at the default.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, TypeAlias
 
 from lgvsc.core.bare import is_same
@@ -255,7 +256,8 @@ class Spacing:
 
     Keyframes by meaning come due one by one, wherever in the video, a little farther apart, since words come with each,
     and leave room for one more. Pictures that come or go may use up early what the first seconds are allowed; one that
-    goes leaves one for what comes. A bare picture costs next to nothing, and is not counted.
+    goes leaves one for each that comes: before a flash for the flash and for the scene behind it, and it is the one
+    that gives way where there is no room for all. A bare picture costs next to nothing, and is not counted.
     """
 
     def __init__(self, video: VideoFormat, config: KeyframeConfig) -> None:
@@ -271,7 +273,8 @@ class Spacing:
         if not self._each or seen.sighting.bare:
             return True
         with_closing = self._taken + 2 + seen.sighting.announces
-        return with_closing * self._each <= max(seen.frame.index + 1, self._opening)
+        opening = ceil(self._opening / self._each)
+        return with_closing <= max((seen.frame.index + 1) // self._each, opening)
 
     def is_due(self, seen: Seen) -> bool:
         """Whether one by meaning may."""

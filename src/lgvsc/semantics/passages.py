@@ -72,7 +72,7 @@ class Sighting:
         bare: Whether nothing can be seen in it.
         role: ``passing``, ``departure``, ``bend``, ``arrival``, ``settled``, or nothing in particular.
         fades: Whether a fade begins after this frame.
-        announces: Whether another picture arrives after this frame, and wants a keyframe as well; a bare one does not.
+        announces: How many pictures arrive after this frame, and want keyframes as well; bare ones do not count.
         breaks: Nothing on one side of this frame's beginning says anything about the other: a cut, or the edge of a
             bare stretch or of a flash. A fade has none.
     """
@@ -82,7 +82,7 @@ class Sighting:
     bare: bool = False
     role: Role = ""
     fades: bool = False
-    announces: bool = False
+    announces: int = 0
     breaks: bool = False
 
 
@@ -224,6 +224,9 @@ class Passages:
                     one.role, one.cut, one.breaks = "passing", False, False
             else:
                 self._stretch(1)
+                behind = int(not self._held[-1].bare)  # what is back wants a keyframe, too
+                self._held[0].announces += behind
+                self._held[1].announces = behind
                 self._held[-1].role, self._held[-1].breaks = "arrival", True
         return len(self._held) - 1
 
@@ -344,7 +347,7 @@ class Passages:
         off = np.abs(share - np.linspace(0, 1, len(share)))
         at = int(off.argmax())
         if levels * off[at] > BENT and len(share) > 2 * SHORT + 1:
-            self._held[left + at].role, self._held[left + at].announces = "bend", not self._held[arrived].bare
+            self._held[left + at].role, self._held[left + at].announces = "bend", int(not self._held[arrived].bare)
 
     def _left(self, arrived: int) -> int:
         """The last frame that shows what the anchor does, on the way to another one."""
@@ -363,7 +366,7 @@ class Passages:
     def _leave(self, left: int, arrived: int, fades: bool) -> None:
         """A held frame is the last one of its stretch, and another is where the next one begins."""
         one = self._held[left]
-        one.fades, one.announces = fades, not self._held[arrived].bare
+        one.fades, one.announces = fades, int(not self._held[arrived].bare)
         if fades or not one.bare:
             one.role = one.role or "departure"
 
@@ -387,7 +390,7 @@ class Passages:
                 self._stretch(end)
             self._held[end].role = ""
             for one in self._held:
-                one.announces = False  # the last frame is sent in any case
+                one.announces = 0  # the last frame is sent in any case
 
 
 def mixture(lights: Sequence[Light]) -> NDArray[np.float32] | None:

@@ -53,10 +53,11 @@ def roles(pictures):
     return found
 
 
-def keyframes(pictures, divergence=-1.0, **settings):
+def keyframes(pictures, divergence=-1.0, fps=25, **settings):
     frames = [Frame(i, picture) for i, picture in enumerate(pictures)]
+    video = VideoFormat(HEIGHT, WIDTH, Fraction(fps), len(pictures))
     choices = choose_keyframes(
-        frames, VIDEO, KeyframeConfig(**settings), lambda key, candidates: [divergence] * len(candidates)
+        frames, video, KeyframeConfig(**settings), lambda key, candidates: [divergence] * len(candidates)
     )
     return [choice.frame.index for choice in choices if choice.keyframe]
 
@@ -220,3 +221,15 @@ def test_keyframes_by_meaning_come_due_one_by_one_and_events_may_come_early():
     assert busy == [0, 17] and len(keyframes(COFFEE, divergence=1.0, sample_fps=0)) == COUNT
     clip = with_stretch(COFFEE, 6, 5, lambda i: bare("black"))
     assert keyframes(clip, mean_spacing_frames=15) == [0, 6, 11]
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30])
+@pytest.mark.parametrize("length", [3, 6])
+def test_a_flash_has_its_keyframes_and_the_scene_behind_it_too_within_the_mean_spacing(fps, length):
+    clip = with_stretch(COFFEE, 30, length, lambda i: flash(COFFEE[30 + i]))
+    assert keyframes(clip, fps=fps, mean_spacing_frames=15) == [0, 29, 30, 30 + length]
+
+
+def test_where_there_is_not_room_for_all_of_a_flash_the_picture_before_it_gives_way():
+    clip = with_stretch(COFFEE, 30, 3, lambda i: flash(COFFEE[30 + i]))
+    assert keyframes(clip, mean_spacing_frames=20) == [0, 30, 33]
