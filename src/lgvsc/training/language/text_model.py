@@ -216,6 +216,17 @@ class _Evidence:
     ones_twos_more: NDArray[np.int64]  # (orders, n, 3) successors seen once, twice, more often
     weight: NDArray[np.float64]  # (n,)
 
+    def at(self, where: NDArray[np.bool_]) -> _Evidence:
+        """The same at some positions only."""
+        return _Evidence(
+            self.known[:, where],
+            self.row[:, where],
+            self.own[:, where],
+            self.seen[:, where],
+            self.ones_twos_more[:, where],
+            self.weight[where],
+        )
+
 
 def fit_discounts(model: TextModel, written: Sequence[str], measured: Sequence[str]) -> NDArray[np.int64]:
     """Discounts that code these lines, which the model has not seen, in the fewest bits; each kind weighs the same."""
@@ -224,13 +235,16 @@ def fit_discounts(model: TextModel, written: Sequence[str], measured: Sequence[s
     best = _bits(evidence, discounts)
     for _ in range(3):
         for index in np.ndindex(*discounts.shape):
-            if not (evidence.known[index[0]] & (evidence.row[index[0]] == index[1])).any():
+            where = evidence.known[index[0]] & (evidence.row[index[0]] == index[1])
+            if not where.any():
                 continue
+            seen_here = evidence.at(where)  # other positions do not see this discount
+            elsewhere = best - _bits(seen_here, discounts)
             for value in GRID:
                 if value >= index[2] + 1:  # never the whole count
                     break
                 old, discounts[index] = discounts[index], value
-                bits = _bits(evidence, discounts)
+                bits = elsewhere + _bits(seen_here, discounts)
                 if bits < best - 1e-9:
                     best = bits
                 else:
