@@ -11,7 +11,7 @@ def test_each_focus_asks_something_else_and_for_yes_or_no():
     asked = [question(focus) for focus in FOCUSES]
     assert len(set(asked)) == 3
     assert all("yes or no" in text.lower() for text in asked)
-    assert "foreground" in question("main_object") and "background" in question("background")
+    assert "actions" in question("main_object") and "background" in question("background")
 
 
 def test_another_wording_replaces_its_focus_alone():
