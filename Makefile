@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+PYTEST ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -12,7 +13,7 @@ demo: $(STAMP)
 	$(BIN)/lgvsc demo --output-dir out/demo --force
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(PYTEST)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
