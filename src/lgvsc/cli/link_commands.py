@@ -324,8 +324,8 @@ def receive(
     if recording is not None:
         refuse_message(recording)
     sources = () if recording is None else (recording, *recording_files(recording), noise_of(recording))
-    check_suffix(output)
     check_outputs(output, sidecar_of(output), force=force, inputs=(*sources, Path(preset)))
+    check_suffix(output)
     config = resolve(preset, scheme, settings, seed=seed)
 
     from lgvsc import link, live

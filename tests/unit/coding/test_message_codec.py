@@ -150,7 +150,7 @@ def test_a_wrong_belief_about_the_channel_costs_parts_step_by_step_and_each_loss
     sent = message()
     bursts = [burst for _, burst in codec(16.0).encode(sent)]
     intact = []
-    for snr_db in (16.0, 10.0, 4.0, -2.0, -10.0):
+    for snr_db in (16.0, 12.0, 4.0, -2.0, -10.0):
         got = list(codec(0.0).decode(through(bursts, snr_db)))
         for segment in got:
             (true,) = [one for one in sent if one.start == segment.start]
