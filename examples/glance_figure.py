@@ -1,6 +1,6 @@
 """One row of frames for each scheme at the same budget: what few bits through a bad channel look like.
 
-python examples/glance_figure.py CLIP OUT.png [--schemes av1-ldpc,skem-dsa] [--budget 2kbps] [--snr-db 0]
+python examples/glance_figure.py CLIP OUT.png [--schemes av1-ldpc,skem-dsa] [--budget 2kbps] [--snr-db 0] [--look 0]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--schemes", default="av1-ldpc,skem-dsa")
     parser.add_argument("--budget", default="2kbps")
     parser.add_argument("--snr-db", type=float, default=0.0)
+    parser.add_argument("--look", type=float, default=0.0, help="of what the receiver shows: 0 faithful, 1 vivid")
     arguments = parser.parse_args()
 
     source = lgvsc.read_video(arguments.clip)
@@ -37,7 +38,7 @@ def main() -> None:
                 scheme=scheme,
                 snr_db=arguments.snr_db,
                 budget=arguments.budget,
-                settings={"link.metrics": "lpips,dists,ms_ssim"},
+                settings={"link.metrics": "lpips,dists,ms_ssim", "world.look": arguments.look},
                 output=rebuilt,
             ).report()
             video = lgvsc.read_video(rebuilt)
