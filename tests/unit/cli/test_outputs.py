@@ -28,6 +28,19 @@ REPLACES_AN_INPUT = {
     "cases embedding": ["cases", "embedding", "walk.mp4", "-o", "walk.mp4"],
     "cases focus": ["cases", "focus", "walk.mp4", "-o", "twin.mp4"],
     "data": ["data", "sent", "--list", "list.csv", "-o", "list.csv"],
+    "models convert, GGUF": ["models", "convert", "sent/model.gguf", "sent"],
+    "models convert, a folder": ["models", "convert", "weights", "--to", "weights"],
+    "models convert, a folder in it": ["models", "convert", "out/side-by-side", "--to", "out"],
+    "models convert, a graph": ["models", "convert", "graph.json", "--to", "graph.json"],
+    "models convert, an archive": [
+        "models",
+        "convert",
+        "lpips-alexnet",
+        "--from",
+        "pack/lpips-alexnet.safetensors",
+        "--to",
+        "pack",
+    ],
 }
 ONE_NAME = {
     "run, two outputs": ["run", "walk.mp4", "-o", "o.mp4", "--report", "x.html", "--html", "x.html"],
@@ -61,10 +74,11 @@ CANNOT_BE_WRITTEN = {  # a file stands where a folder would have to
 def place(tmp_path, monkeypatch):
     """Files in name only: they must not even be opened."""
     monkeypatch.chdir(tmp_path)
-    for name in ("sent", "pics", "out/side-by-side"):
+    for name in ("sent", "pics", "out/side-by-side", "weights", "pack"):
         (tmp_path / name).mkdir(parents=True)
     names = ["walk.mp4", "tx.lgvsc", "tx.sigmf-data", "tx.sigmf-meta", "sent/a.sigmf-data", "out/side-by-side/walk.mp4"]
     names += ["pics/a.png", "pics/a-ntscc-10dB-0.02.png", "a.png", "list.csv"]
+    names += ["sent/model.gguf", "weights/model.safetensors", "graph.json", "pack/lpips-alexnet.safetensors"]
     for name in names:
         (tmp_path / name).write_bytes(f"this is {name}".encode())
     (tmp_path / "link.mp4").symlink_to("walk.mp4")
@@ -114,3 +128,9 @@ def test_a_target_that_is_none_and_a_demo_in_a_file_are_refused_before_any_work(
     for target in ("nan", "-1", "0"):
         assert "above 0" in refused(["calibrate", "sent", "--target-cbr", target], place, monkeypatch, capsys)
     assert "cannot be a folder for outputs" in refused(["demo", "-o", "walk.mp4"], place, monkeypatch, capsys)
+
+
+def test_a_folder_of_other_things_is_not_replaced_by_weights(place, monkeypatch, capsys):
+    for target in ("pics", "walk.mp4"):
+        arguments = ["models", "convert", "sent/model.gguf", target, "--force"]
+        assert f"{target} is no folder of weights" in refused(arguments, place, monkeypatch, capsys)

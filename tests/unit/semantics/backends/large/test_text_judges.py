@@ -164,6 +164,7 @@ def test_a_gguf_file_is_converted_once(gguf_file, tmp_path):
         assert (a.p_yes, a.p_no) == pytest.approx((b.p_yes, b.p_no), abs=2e-3)  # half precision
     again = CliRunner().invoke(app, ["models", "convert", str(gguf_file), str(made)])
     assert again.exit_code != 0 and "--force" in str(again.exception)
+    assert CliRunner().invoke(app, ["models", "convert", str(gguf_file), str(made), "--force"]).exit_code == 0
     assert CliRunner().invoke(app, ["models", "convert", str(gguf_file)]).exit_code == 2
 
 
