@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +76,7 @@ def load_checkpoint(path: Path, net: nn.Module, average: WeightAverage, optimise
         optimiser.load_state_dict(state["optimiser"])
         progress = Progress(**state["progress"])
         load_average(average, state["average"])
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, OSError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, OSError, UnpicklingError) as error:
         raise InputError(f"{path} is not a checkpoint of this network: {error}") from error
     return progress
 

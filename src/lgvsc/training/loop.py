@@ -9,6 +9,7 @@ import math
 import shutil
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -75,7 +76,7 @@ class LoopConfig:
 Recipe = TypeVar("Recipe", bound=LoopConfig)
 
 
-class TrainingRun(Generic[Recipe]):
+class TrainingRun(ABC, Generic[Recipe]):
     """A training run in progress. A network's own run says what its loss and its validation are.
 
     Args:
@@ -108,13 +109,13 @@ class TrainingRun(Generic[Recipe]):
         self.bfloat16 = config.precision == "bfloat16"
         self._bar = ProgressBar(sys.stderr)
 
+    @abstractmethod
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         """Loss of the batch that belongs to a step, whatever came before, and figures for the log."""
-        raise NotImplementedError
 
+    @abstractmethod
     def measure(self) -> object:
         """Results on pictures that are not trained on, in plain JSON types; ``None`` where there are none."""
-        raise NotImplementedError
 
     def run(self, **facts: object) -> Progress:
         """From start to end. ``facts`` go into the log's first line."""

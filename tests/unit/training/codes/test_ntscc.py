@@ -207,6 +207,9 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
     torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="not a checkpoint"):
         run(TINY, tmp_path / "out", resume=tmp_path / "checkpoint.pt")
+    torch.save({"weights": print}, tmp_path / "checkpoint.pt")  # more than plain values is not unpickled
+    with pytest.raises(InputError, match="not a checkpoint"):
+        run(TINY, tmp_path / "out", resume=tmp_path / "checkpoint.pt")
 
 
 def test_weights_load_again_for_a_run_that_goes_on_from_them(tmp_path):

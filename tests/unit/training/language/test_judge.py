@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from lgvsc.core.interfaces import FOCUSES
-from lgvsc.errors import ConfigError
+from lgvsc.errors import ConfigError, InputError
 from lgvsc.nets.word_senses import WordSenses
 from lgvsc.semantics.backends.compact.judge import CompactJudge
 from lgvsc.training.language.judge import SENSES, JudgeTraining, train, vocabulary
@@ -81,3 +81,10 @@ def test_a_run_makes_a_judge_and_a_head_goes_on_from_it(senses, tmp_path, monkey
 def test_a_run_without_end_is_refused():
     with pytest.raises(ConfigError, match="number of steps"):
         JudgeTraining(minutes=0.0)
+
+
+def test_a_foreign_checkpoint_is_refused(senses, tmp_path):
+    for state in ({"model": {}}, {"model": print}):
+        torch.save(state, tmp_path / "checkpoint.pt")
+        with pytest.raises(InputError, match="not a checkpoint"):
+            short(senses, tmp_path, steps=1)

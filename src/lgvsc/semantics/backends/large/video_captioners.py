@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def load_pllava(folder: Path, config: LargeModelConfig | None = None) -> Pllava:
     return Pllava(folder, "LlavaForConditionalGeneration", config or LargeModelConfig())
 
 
-class ClipCaptioner:
+class ClipCaptioner(ABC):
     """What both have in common: frames of a clip become one long picture, and the model writes about it.
 
     Args:
@@ -79,13 +80,13 @@ class ClipCaptioner:
         )
 
     @property
+    @abstractmethod
     def image_token(self) -> int:
         """The placeholder of a clip's tokens."""
-        raise NotImplementedError
 
+    @abstractmethod
     def clip(self, pictures: Sequence[Pixels]) -> Tensor:
         """What the model sees of a clip, ``(tokens, hidden)``, from :attr:`frames` pictures."""
-        raise NotImplementedError
 
     def describe_video(
         self,

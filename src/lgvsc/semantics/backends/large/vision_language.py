@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -130,7 +131,7 @@ class ChatFormat:
         return f"its chat template writes {theirs!r} where lgvsc writes {ours!r}"
 
 
-class VisionLanguageModel:
+class VisionLanguageModel(ABC):
     """Captioner and judge in one: describes frames, answers questions about descriptions or about the frames.
 
     Args:
@@ -165,13 +166,13 @@ class VisionLanguageModel:
 
     # --- what a family must say ---
 
+    @abstractmethod
     def make_reader(self) -> Reader:
         """The language part of the model."""
-        raise NotImplementedError
 
+    @abstractmethod
     def picture(self, frame: Frame, tiles: int) -> Picture:
         """A frame through the vision tower, with at most so many tiles."""
-        raise NotImplementedError
 
     # --- captioner ---
 
