@@ -17,9 +17,8 @@ import csv
 import tempfile
 import time
 from itertools import product
-from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import cv2
 import torch
@@ -28,6 +27,7 @@ from lgvsc import link
 from lgvsc.config import load_config
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.clips.excerpts import excerpt
+from lgvsc.experiments.compare_table import half_width_95
 from lgvsc.schemes import layered_division
 from lgvsc.training.enhancer_data import is_held_out
 
@@ -151,12 +151,13 @@ def compared(mine, clips, way, measure):
             anchors.append(pick(codecs))
     if values:
         gaps = [value - anchor for value, anchor in zip(values, anchors, strict=True)]
-        half = 1.96 * stdev(gaps) / sqrt(len(gaps)) if len(gaps) > 1 else float("nan")
+        half = half_width_95(gaps)
+        interval = "" if half is None else f" +- {half:.3f}"
         share = f"{100 * (mean(values) / mean(anchors) - 1):+6.1f} %"
         against = "source" if measure == "flicker" else "best codec"
         print(
             f"{way:16} {measure:8} {mean(values):8.3f} {against} {mean(anchors):8.3f} "
-            f"difference {mean(gaps):+.3f} +- {half:.3f} {share} (n = {len(values)})"
+            f"difference {mean(gaps):+.3f}{interval} {share} (n = {len(values)})"
         )
 
 

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from lgvsc import link
 from lgvsc.config import load_config
 from lgvsc.experiments.clips.excerpts import excerpt
-from lgvsc.experiments.compare_table import student_t_95
+from lgvsc.experiments.compare_table import half_width_95
 
 SKIM = (3, 5, 10)
 OBJECTIVES = ("look", "structure")
@@ -99,10 +98,8 @@ def show(rows: dict[str, list[dict[str, float]]]) -> None:
 
 def interval(values: Sequence[float], digits: int) -> str:
     """A mean and half of its 95 % interval."""
-    if len(values) < 2:
-        return f"{values[0]:.{digits}f}"
-    half = student_t_95(len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return f"{fmean(values):.{digits}f} ± {half:.{digits}f}"
+    half = half_width_95(values)
+    return f"{fmean(values):.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean, stdev
+from statistics import fmean
 
 from lgvsc.errors import MissingResourceError
-from lgvsc.experiments.compare_table import Row, student_t_95
+from lgvsc.experiments.compare_table import Row, half_width_95
 from lgvsc.kinds import CONVENTIONAL
 from lgvsc.metrics.registry import BY_COLUMN
 
@@ -73,9 +73,9 @@ def bd_rates(rows: Sequence[Row], anchor: str, metrics: Iterable[str]) -> list[B
                     continue
                 each = [bd_rate(curves.get((anchor, clip), []), curves[name, clip]) for clip in clips]
                 known = [value for value in each if value is not None]
-                spread = student_t_95(len(known) - 1) * stdev(known) / math.sqrt(len(known)) if len(known) > 1 else None
                 mean = fmean(known) if known else None
-                found.append(BdRate(name, snr_db, metric, mean, spread, len(known), len(each) - len(known)))
+                half, left_out = half_width_95(known), len(each) - len(known)
+                found.append(BdRate(name, snr_db, metric, mean, half, len(known), left_out))
     return found
 
 

@@ -183,10 +183,16 @@ def mean_of(point: Point, rows: Sequence[Row]) -> Mean:
     for column in ("cbr", "kbit_per_s", *QUALITIES, "concealed", "missing", "tx_s", "rx_s", *BILL):
         found = [float(value) for row in good if (value := getattr(row, column)) is not None]
         values[column] = fmean(found) if found else None
-        spread = stdev(found) / math.sqrt(len(found)) if len(found) > 1 else None
-        half_widths[column] = None if spread is None else student_t_95(len(found) - 1) * spread
+        half_widths[column] = half_width_95(found)
     damaged = sum(bool(row.lost) for row in good)
     return Mean(point, len(good), values, half_widths, damaged, len(rows) - len(good))
+
+
+def half_width_95(values: Sequence[float]) -> float | None:
+    """Half of the 95 % interval of a mean by Student's t; ``None`` below two values."""
+    if len(values) < 2:
+        return None
+    return student_t_95(len(values) - 1) * stdev(values) / math.sqrt(len(values))
 
 
 def student_t_95(freedom: int) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
-from lgvsc.experiments.compare_table import QUALITIES, Point, Row, student_t_95
+from lgvsc.experiments.compare_table import QUALITIES, Point, Row, half_width_95
 from lgvsc.metrics.registry import BY_COLUMN
 
 
@@ -64,10 +64,9 @@ def by_clip(rows: Iterable[Row], point: Point, metric: str) -> dict[str, float]:
 
 def difference(point: Point, metric: str, each: Sequence[float]) -> Difference:
     """The mean of differences of clips, with its interval."""
-    n = len(each)
-    half_width = student_t_95(n - 1) * stdev(each) / math.sqrt(n) if n > 1 else None
     sign = -1 if BY_COLUMN[metric].direction == "lower" else 1
-    return Difference(point, metric, fmean(each), half_width, n, sum(sign * value > 0 for value in each))
+    ahead = sum(sign * value > 0 for value in each)
+    return Difference(point, metric, fmean(each), half_width_95(each), len(each), ahead)
 
 
 def difference_table(found: Sequence[Difference]) -> tuple[list[str], list[list[str]]]:

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Annotated
 
 import typer
 
 from lgvsc.core.files import atomic_write
 from lgvsc.errors import InputError
-from lgvsc.experiments.compare_table import Row, read_csv, student_t_95
+from lgvsc.experiments.compare_table import Row, half_width_95, read_csv
 from lgvsc.schemes import ladder
 from lgvsc.schemes.ladder import RUNGS
 from lgvsc.training.arguments import Trainer
@@ -81,8 +81,7 @@ def preferred(points: Points, names: Sequence[str], snr_db: float, clips: Sequen
     best, *dearer = sorted(names, key=lambda name: cost[name])
     for name in dearer:
         gains = [(rows[name][clip].ssim or 0.0) - (rows[best][clip].ssim or 0.0) for clip in clips]
-        half = student_t_95(len(gains) - 1) * stdev(gains) / math.sqrt(len(gains))
-        if fmean(gains) > half and fmean(gains) >= worth * math.log2(cost[name] / cost[best]):
+        if fmean(gains) > (half_width_95(gains) or 0.0) and fmean(gains) >= worth * math.log2(cost[name] / cost[best]):
             best = name
     return best
 

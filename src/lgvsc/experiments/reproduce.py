@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lgvsc import kinds
@@ -32,7 +31,7 @@ from lgvsc.experiments.compare_plots import (
     styled,
     with_legend,
 )
-from lgvsc.experiments.compare_table import Mean, Point, Row, mean_of, student_t_95
+from lgvsc.experiments.compare_table import Mean, Point, Row, half_width_95, mean_of
 from lgvsc.experiments.data import clips_of, is_manifest
 from lgvsc.experiments.recipe import ClipPlan, Line, Recipe
 from lgvsc.metrics.registry import BY_COLUMN, DEFAULT
@@ -283,8 +282,8 @@ def orderings(recipe: Recipe, results: Mapping[str, Sequence[Row]]) -> list[str]
             if not gains:
                 continue
             by = f"{fmean(gains):+.3f}"
-            if len(gains) > 1:
-                by += f"±{student_t_95(len(gains) - 1) * stdev(gains) / math.sqrt(len(gains)):.3f}"
+            half = half_width_95(gains)
+            by += "" if half is None else f"±{half:.3f}"
             won = sum(gain > 0 for gain in gains)
             said.append(f"{above} above {below} at {snr_db:g} dB in {won} of {len(gains)}, by {by}")
     return said
