@@ -219,10 +219,10 @@ def _layered(config: Config, observers: Observers) -> Scheme:
     return LayeredScheme(
         config.scheme,
         partial(build.encoder, config, observers.watch, observers.cost),
-        partial(_divider, config),
         build.codec(config),
         partial(build.decoder, config),
         clock=observers.clock,
+        make_divider=partial(_divider, config),
     )
 
 

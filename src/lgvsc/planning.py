@@ -166,7 +166,7 @@ def beyond_budget(video: VideoFormat, config: Config, per_frame: float, segments
     volume = 3 * video.height * video.width
     shortest = min(MIN_CAPTION_BYTES, config.message.caption_max_bytes)
     for caption_bytes, certainty in ((shortest, "cannot"), (config.message.caption_max_bytes, "may not")):
-        least = pictures * MIN_KEYFRAME_CBR * volume + segments * _segment_symbols(caption_bytes, config)
+        least = pictures * MIN_KEYFRAME_CBR * volume + segments * segment_symbols(config, caption_bytes)
         if least > per_frame * video.frames:
             share = least / (per_frame * video.frames)
             count = "one segment" if segments == 1 else f"{segments} segments"
@@ -226,15 +226,12 @@ def beginning(source: VideoReader, video: VideoFormat) -> Iterator[Frame]:
     return takewhile(lambda frame: frame.index < TRIAL_S * float(video.fps), source)
 
 
-def segment_symbols(config: Config) -> float:
-    """What a segment sends besides its picture, in symbols, with a caption of full length."""
-    return _segment_symbols(config.message.caption_max_bytes, config)
-
-
-def _segment_symbols(caption_bytes: int, config: Config) -> float:
+def segment_symbols(config: Config, caption_bytes: int | None = None) -> float:
+    """What a segment sends besides its picture, in symbols; with a caption of full length, unless told otherwise."""
     symbols = MessageControl.head_symbols(config.belief.esn0_db)
+    longest = config.message.caption_max_bytes if caption_bytes is None else caption_bytes
     if config.message.send_captions:
-        symbols += _caption_symbols(caption_bytes, config)
+        symbols += _caption_symbols(longest, config)
     side = side_bits(MOTION * config.message.send_motion + COLOURS * config.message.send_colours)
     if side:
         symbols += config.belief.symbols(side, "side")

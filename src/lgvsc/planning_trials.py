@@ -18,14 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR
+from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Objective
 from lgvsc.core.interfaces import Conditions
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Frame, Pixels, VideoFormat
 from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
@@ -34,8 +35,6 @@ from lgvsc.semantics.keyframes import KeyframeConfig, Scorer, looked_at, skem
 from lgvsc.semantics.passages import Sighting, sightings
 from lgvsc.world.backends.compact.between import resized
 from lgvsc.world.backends.compact.interpolation import views
-
-Objective: TypeAlias = Literal["look", "structure"]
 
 PIECE_S = 4.0  # planned at once; also the longest that a keyframe stands for
 PLACE_SIDE = 64  # short side at which places are compared
@@ -207,14 +206,16 @@ class Trial:
 
     def keyframe_symbols(self, segments: int) -> int:
         """What each picture may cost, within what is useful."""
-        left = self._economy.symbols_per_frame * self._frames - segments * self._economy.segment_symbols
-        share = left / (segments + self._piece.closing)
-        return round(min(max(share, MIN_KEYFRAME_CBR * self.volume), MAX_KEYFRAME_CBR * self.volume))
+        return round(min(max(self._share(segments), MIN_KEYFRAME_CBR * self.volume), MAX_KEYFRAME_CBR * self.volume))
 
     def affords(self, segments: int) -> bool:
         """Whether the pictures of so many segments would not be below the least that says anything."""
+        return self._share(segments) >= MIN_KEYFRAME_CBR * self.volume
+
+    def _share(self, segments: int) -> float:
+        """What is left of the budget for each picture."""
         left = self._economy.symbols_per_frame * self._frames - segments * self._economy.segment_symbols
-        return left / (segments + self._piece.closing) >= MIN_KEYFRAME_CBR * self.volume
+        return left / (segments + self._piece.closing)
 
     # Where segments begin
 
@@ -279,7 +280,7 @@ class Trial:
         side = min(source.shape[:2])
         if self._economy.objective == "look" and side >= MIN_LPIPS_SIDE:
             with torch.inference_mode():
-                return 1 - float(lpips_distance(as_tensor(source), as_tensor(shown)))
+                return 1 - float(lpips_distance(as_batch(source), as_batch(shown)))
         return 1 - dissimilarity(source, shown)
 
     def _made(self, start: int, stop: int, first: Pixels, last: Pixels, size: int) -> Iterator[tuple[int, Pixels]]:
@@ -322,7 +323,6 @@ def by_divergence(
             known.update(((keyframe.index, f.index), value) for f, value in zip(new, found, strict=True))
         return [known[keyframe.index, frame.index] for frame in candidates]
 
-    keyframes = replace(keyframes, mean_spacing_frames=0)
     low, high = -0.99, 0.99
     inside = piece.seen[:-1]
     found: tuple[int, ...] | None = None
@@ -359,8 +359,3 @@ def size_of(picture: Pixels, side: int) -> tuple[int, int]:
     height, width = picture.shape[:2]
     scale = min(1.0, side / min(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def as_tensor(picture: Pixels) -> torch.Tensor:
-    """A picture as float ``(1, 3, H, W)`` in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lgvsc.channel.settings import ChannelConfig
 from lgvsc.coding.belief import Belief
+from lgvsc.coding.budget import Objective
 from lgvsc.coding.message_codec import CodingConfig
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.registry import DEFAULT, LOOK_EVERY, parse_metrics
@@ -106,7 +107,7 @@ class Config(BaseModel):
     preset: str
     scheme: str
     seed: int = 0
-    objective: Literal["look", "structure"] = "look"  # what a budget is spent for, see lgvsc.planning_trials
+    objective: Objective = "look"  # what a budget is spent for, see lgvsc.planning_trials
     models: ModelRoles
     keyframes: KeyframeConfig
     message: EncoderConfig

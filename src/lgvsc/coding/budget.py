@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
+
+Objective: TypeAlias = Literal["look", "structure"]  # what a budget is spent for
 
 MIN_KEYFRAME_CBR = 0.003  # below this a keyframe says less than its caption
 MAX_KEYFRAME_CBR = 0.08  # above this more symbols no longer show

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, MissingResourceError, ShapeError
 from lgvsc.metrics.objects import ObjectsMeter, shipped_meter
@@ -217,11 +218,6 @@ def look_of(distance: Callable[[Tensor, Tensor], Tensor]) -> Look:
             return float(distance(as_batch(source), as_batch(rebuilt))[0])
 
     return look
-
-
-def as_batch(pixels: Pixels) -> Tensor:
-    """uint8 ``(H, W, 3)`` as ``(1, 3, H, W)`` in [0, 1]."""
-    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def lpips_look() -> Look:

@@ -17,13 +17,11 @@ from lgvsc.world.decoder import SemanticDecoder
 
 
 @dataclass(frozen=True)
-class GenerativeScheme:
-    """Both ends of the link. They share this object's type and configuration, and nothing about the video.
+class MessageScheme:
+    """Both ends of a link that sends messages, but for how they are sent.
 
-    Each end is made when it is first used, so that a receiver does not load the transmitter's models, nor the
-    transmitter the receiver's.
-
-    Source: Ma et al. 2026 (arXiv:2606.12899), section II-A and Fig. 2.
+    The ends share this object's type and configuration, and nothing about the video. Each is made when it is first
+    used, so that a receiver does not load the transmitter's models, nor the transmitter the receiver's.
     """
 
     name: str
@@ -42,11 +40,6 @@ class GenerativeScheme:
         """The receiver's half."""
         return self.make_decoder()
 
-    def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
-        """One burst for each segment, as soon as the segment has ended."""
-        segments = self.clock.during("semantics", self.encoder.segments(frames, video))
-        return self.clock.during("coding_send", self.codec.encode(segments))
-
     def reconstruct(
         self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
     ) -> Iterator[Rebuilt]:
@@ -58,6 +51,19 @@ class GenerativeScheme:
         """
         segments = self.clock.during("coding_receive", self.codec.decode(receptions))
         return self.clock.during("world", self.decoder.videos(tap(segments, on_segment)))
+
+
+@dataclass(frozen=True)
+class GenerativeScheme(MessageScheme):
+    """One message for each segment, as its keyframes, words and numbers are found.
+
+    Source: Ma et al. 2026 (arXiv:2606.12899), section II-A and Fig. 2.
+    """
+
+    def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
+        """One burst for each segment, as soon as the segment has ended."""
+        segments = self.clock.during("semantics", self.encoder.segments(frames, video))
+        return self.clock.during("coding_send", self.codec.encode(segments))
 
 
 def tap(segments: Iterable[Segment], on_segment: Callable[[Segment], None]) -> Iterator[Segment]:

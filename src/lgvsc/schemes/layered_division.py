@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
-from lgvsc.coding.budget import Budget, PicturePlan
+from lgvsc.coding.budget import Budget, Objective, PicturePlan
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.frames.elementary import CODECS, CodecName
 from lgvsc.coding.frames.format_search import Effort, FormatSearch
@@ -27,8 +27,8 @@ from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPictureControl, StructureControl
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Burst
-from lgvsc.core.interfaces import Conditions
 from lgvsc.core.message import LOOKS, Segment
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
 from lgvsc.metrics.dists import dists_distance
@@ -39,9 +39,7 @@ from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
 from lgvsc.schemes.layered_groups import FrameGroup, thinned
 from lgvsc.world.backends.compact.interpolation import views
 from lgvsc.world.layered import MOST_PER_S, LayeredWorld, roughly_between
-from lgvsc.world.spans import Span, spans
-
-Objective: TypeAlias = Literal["look", "structure"]
+from lgvsc.world.spans import spans
 
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
 PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.2, 0.4)}  # beside small frames
@@ -245,28 +243,12 @@ class Divider:
                 glimpses = self._world.glimpses(span, [index - span.start for index in mine])
                 yield from ((span.start + place, picture) for place, picture in glimpses.items())
             else:
-                shown = views(_conditions(span))
+                shown = views(span.conditions(latent_frames=span.stop - span.start, seed=0))
                 yield from ((index, shown(index).mixed) for index in mine)
 
 
 def _shown_as(segment: Segment, look: int) -> Segment:
     return segment.changed(structure=replace(segment.structure, look=look)) if segment.structure else segment
-
-
-def _conditions(span: Span) -> Conditions:
-    return Conditions(
-        video=span.video,
-        start=span.start,
-        stop=span.stop,
-        first=span.first,
-        last=span.last,
-        last_index=span.last_index,
-        caption=span.caption,
-        motion=span.motion,
-        cut=span.cut,
-        latent_frames=span.stop - span.start,
-        seed=0,
-    )
 
 
 # Worth
@@ -290,8 +272,8 @@ def looks_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
     if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
         return structure_kept(pairs)
     with torch.inference_mode():
-        lpips = float(np.mean([float(lpips_distance(_tensor(a), _tensor(b))) for a, b in pairs]))
-        dists = float(np.mean([float(dists_distance(_tensor(_half(a)), _tensor(_half(b)))) for a, b in pairs[::2]]))
+        lpips = float(np.mean([float(lpips_distance(as_batch(a), as_batch(b))) for a, b in pairs]))
+        dists = float(np.mean([float(dists_distance(as_batch(_half(a)), as_batch(_half(b)))) for a, b in pairs[::2]]))
     ms_ssim = float(np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in pairs]))
     return 0.5 * ms_ssim - lpips - 1.5 * dists
 
@@ -305,7 +287,3 @@ WORTH: dict[Objective, Callable[[Sequence[tuple[Pixels, Pixels]]], float]] = {
 def _half(picture: Pixels) -> Pixels:
     height, width = picture.shape[:2]
     return np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _tensor(picture: Pixels) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ShapeError
 from lgvsc.models.weights import read_network
@@ -54,7 +55,7 @@ class SketchExtractor:
         return sketch[:height, :width]
 
     def _draw(self, piece: Pixels) -> Sketch:
-        batch = torch.from_numpy(np.ascontiguousarray(piece)).permute(2, 0, 1)[None].float() / 255
+        batch = as_batch(piece)
         with torch.inference_mode():
             edges = self._net(batch.contiguous(memory_format=torch.channels_last))[0, 0]
         return np.asarray((255 * edges).round().to(torch.uint8).numpy())

@@ -151,21 +151,7 @@ class SemanticDecoder:
             latent_frames = adapter.latent_frames(frames, final=span.final)
         else:  # no segment of the transmitter's: its length is the channel's doing, which SFA cannot ask to be equal
             latent_frames = self.world.latent_frames(frames)
-        return Conditions(
-            video=span.video,
-            start=span.start,
-            stop=span.stop,
-            first=span.first,
-            last=span.last,
-            last_index=span.last_index,
-            caption=span.caption,
-            motion=span.motion,
-            sketches=span.sketches,
-            colours=span.colours,
-            cut=span.cut,
-            latent_frames=latent_frames,
-            seed=child_seed(self.seed, span.start),
-        )
+        return span.conditions(latent_frames=latent_frames, seed=child_seed(self.seed, span.start))
 
 
 def origins(pictures: Iterable[Pixels], span: Span) -> Iterator[Made]:

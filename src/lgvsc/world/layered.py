@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lgvsc.core.message import LOOKS, StructureLayer
 from lgvsc.core.processor import native_bfloat16
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
 from lgvsc.models.weights import read_network
@@ -98,11 +99,11 @@ class CompactEnhancer:
                 float(bool(keys)),
             )
             known = Known(
-                _batch(picture),
-                _batch(move_onto(picture, after).apply(after)),
-                _batch(previous),
+                as_batch(picture),
+                as_batch(move_onto(picture, after).apply(after)),
+                as_batch(previous),
                 torch.from_numpy(previous_trust)[None, None],
-                _batch(texture),
+                as_batch(texture),
                 torch.from_numpy(texture_trust)[None, None],
                 torch.tensor([told]),
             )
@@ -262,7 +263,3 @@ def load(data: bytes) -> CompactEnhancer:
 
     ends = read_network(data, "an enhancer", make)
     return CompactEnhancer(sizes[0], ends["faithful"].state_dict(), ends["vivid"].state_dict())
-
-
-def _batch(picture: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from lgvsc.core.interfaces import Conditions
 from lgvsc.core.message import Motion, Segment, StructureLayer
 from lgvsc.core.video import Pixels, VideoFormat
 
@@ -61,6 +62,24 @@ class Span:
         """Received pictures and where they stand; one at ``stop`` belongs to the next span's first frame."""
         both = ((self.start, self.first), (self.last_index, self.last))
         return [(index, picture) for index, picture in both if picture is not None]
+
+    def conditions(self, *, latent_frames: int, seed: int) -> Conditions:
+        """What a world model is given to make the span."""
+        return Conditions(
+            video=self.video,
+            start=self.start,
+            stop=self.stop,
+            first=self.first,
+            last=self.last,
+            last_index=self.last_index,
+            caption=self.caption,
+            motion=self.motion,
+            sketches=self.sketches,
+            colours=self.colours,
+            cut=self.cut,
+            latent_frames=latent_frames,
+            seed=seed,
+        )
 
 
 def spans(segments: Iterable[Segment]) -> Iterator[Span]:

@@ -24,6 +24,7 @@ from lgvsc.coding.frames.map_sequence import FrameRates, decode_sequence, encode
 from lgvsc.coding.pictures.ntscc import GainScale, effective_snr_db, place, stream_of
 from lgvsc.coding.pictures.rate_map import Bits
 from lgvsc.core.air import Reception
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.models.weights import read_network
@@ -359,8 +360,7 @@ def pad(picture: Pixels, size: tuple[int, int]) -> Pixels:
 def to_batch(picture: Pixels, size: tuple[int, int]) -> Tensor:
     """A picture or a sketch as the network takes it, ``(1, colours, H, W)`` in [0, 1]."""
     padded = pad(picture, size).reshape(*size, -1)
-    batch = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].float() / 255
-    return batch.contiguous(memory_format=torch.channels_last)
+    return as_batch(padded).contiguous(memory_format=torch.channels_last)
 
 
 def to_pixels(batch: Tensor, height: int, width: int) -> Pixels:

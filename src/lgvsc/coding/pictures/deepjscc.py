@@ -19,6 +19,7 @@ from lgvsc.channel.common import erase_bad, pair_reals, unpair
 from lgvsc.coding.pictures.ntscc import effective_snr_db
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, ShapeError
 from lgvsc.models.weights import read_network
@@ -189,8 +190,7 @@ def to_reals(symbols: Tensor, count: int, rows: int, columns: int) -> Tensor:
 
 def to_batch(picture: Pixels) -> Tensor:
     """A picture ``(H, W, colours)`` as the network takes it."""
-    batch = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
-    return batch.contiguous(memory_format=torch.channels_last)
+    return as_batch(picture).contiguous(memory_format=torch.channels_last)
 
 
 def as_level(snr_db: float) -> Tensor:

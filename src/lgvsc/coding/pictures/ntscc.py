@@ -24,6 +24,7 @@ from lgvsc.coding.pictures.ntscc_refine import RefinementTrial
 from lgvsc.coding.pictures.rate_map import PARTS, RateMap, decode_map, encode_map
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.weights import read_network
@@ -338,8 +339,7 @@ def to_batch(picture: Pixels) -> Tensor:
     """A picture as the network takes it: mirrored out to whole map entries, ``(1, 3, H, W)`` in [0, 1]."""
     height, width = picture.shape[:2]
     padded = np.pad(picture, ((0, -height % GRANULE), (0, -width % GRANULE), (0, 0)), mode="symmetric")
-    batch = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].float() / 255
-    return batch.contiguous(memory_format=torch.channels_last)
+    return as_batch(padded).contiguous(memory_format=torch.channels_last)
 
 
 def stream_of(reals: Tensor, mask: Tensor) -> Tensor:
