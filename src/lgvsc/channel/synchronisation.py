@@ -3,9 +3,8 @@
 The receiver knows the pulse and the frames of ``waveform.py``, and the nominal number of samples per symbol. In the
 order of the steps: find the sync sequence (:func:`find_sync`), read how long the frame is, follow the clock through
 the frame (:func:`clock`), correct the frequency with all that is known (:func:`residual_frequency`), follow phase and
-amplitude from pilot to pilot (:func:`gains`), and take what is left at known symbols for noise.
-
-The channel is taken to be flat: no equaliser is here, so echoes beyond a tenth of a symbol count as noise.
+amplitude from pilot to pilot (:func:`gains`), undo echoes where there are any (``equaliser.py``), and take what is left
+at known symbols for noise.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lgvsc.channel.equaliser import PER_SYMBOL, REACH_SYMBOLS, WORTH, equalise
 from lgvsc.channel.pulse import (
     MAX_SAMPLES_PER_SYMBOL,
     MIN_SAMPLES_PER_SYMBOL,
@@ -191,10 +191,15 @@ def gains(where: NDArray[np.int64], observed: Complex, total: int) -> Complex:
 
 def _announced(samples: Complex, found: Sync, samples_per_symbol: float) -> int | None:
     """How many data symbols the frame has."""
+    samples = _shifted(samples, found.frequency / samples_per_symbol)
     times = found.time + samples_per_symbol * np.arange(HEAD_SYMBOLS)
-    symbols = matched_filter(_shifted(samples, found.frequency / samples_per_symbol), times, samples_per_symbol)
+    symbols = matched_filter(samples, times, samples_per_symbol)
     phase = np.angle((symbols[:SYNC_SYMBOLS] * SYNC).sum())
-    return read_length((symbols * np.exp(-1j * phase))[SYNC_SYMBOLS:].astype(np.complex64))
+    count = read_length((symbols * np.exp(-1j * phase))[SYNC_SYMBOLS:].astype(np.complex64))
+    if count is not None:
+        return count
+    halves = _halves(samples, found.time, samples_per_symbol, HEAD_SYMBOLS)
+    return read_length(equalise(halves, np.arange(SYNC_SYMBOLS), SYNC).symbols[SYNC_SYMBOLS:])
 
 
 def _read_frame(samples: Complex, found: Sync, where: FrameLayout, count: int, samples_per_symbol: float) -> Reception:
@@ -203,21 +208,46 @@ def _read_frame(samples: Complex, found: Sync, where: FrameLayout, count: int, s
     quarters = found.time + samples_per_symbol / 4 * np.arange(4 * total)
     power = np.abs(matched_filter(samples, quarters, samples_per_symbol)).astype(np.float64) ** 2
     late, drift = clock(power)
-    times = found.time + samples_per_symbol * (late + (1 + drift) * np.arange(total))
-    symbols = matched_filter(samples, times, samples_per_symbol)
+    start, step = found.time + samples_per_symbol * late, samples_per_symbol * (1 + drift)
+    symbols = matched_filter(samples, start + step * np.arange(total), samples_per_symbol)
 
     heard = int(np.searchsorted(where.pilots, total))
     known = np.concatenate([np.arange(HEAD_SYMBOLS), where.pilots[:heard]])
     sent = np.concatenate([head(count), pilots(heard)])
-    symbols = symbols * np.exp(-2j * np.pi * residual_frequency(known, symbols[known] * sent) * np.arange(total))
-    gain = gains(known, symbols[known] * sent, total)
-    gain = np.where(np.abs(gain) > 1e-12, gain, 1e-12)
-    errors = np.abs(symbols[known] * sent - gain[known]) ** 2
-    noise = max(float(errors.mean()), MIN_NOISE * float(np.mean(np.abs(gain) ** 2)))
+    frequency = residual_frequency(known, symbols[known] * sent)
+    symbols = symbols * np.exp(-2j * np.pi * frequency * np.arange(total))
+    gain, noise = _gain_and_noise(symbols, known, sent)
+
+    halves = _halves(samples, start, samples_per_symbol, total, step)
+    at = (np.arange(len(halves)) / PER_SYMBOL) - REACH_SYMBOLS
+    phase = np.unwrap(np.angle(gain))
+    filtered = equalise(
+        halves * np.exp(-2j * np.pi * frequency * at - 1j * np.interp(at, range(total), phase)), known, sent
+    )
+    if filtered.snr * noise > WORTH * float(np.mean(np.abs(gain) ** 2)):
+        symbols = filtered.symbols
+        gain, noise = _gain_and_noise(symbols, known, sent)
+
     data = where.data[: np.searchsorted(where.data, total)]
     variance = (noise / np.abs(gain[data]) ** 2).astype(np.float32)
     clean = (symbols[data] / gain[data]).astype(np.complex64)
     return Reception(torch.from_numpy(clean), torch.from_numpy(variance))
+
+
+def _gain_and_noise(symbols: Complex, known: NDArray[np.int64], sent: NDArray[np.float32]) -> tuple[Complex, float]:
+    """Gain of every symbol, and the variance of what is left at known ones."""
+    gain = gains(known, symbols[known] * sent, len(symbols))
+    gain = np.where(np.abs(gain) > 1e-12, gain, 1e-12).astype(np.complex64)
+    errors = np.abs(symbols[known] * sent - gain[known]) ** 2
+    return gain, max(float(errors.mean()), MIN_NOISE * float(np.mean(np.abs(gain) ** 2)))
+
+
+def _halves(
+    samples: Complex, start: float, samples_per_symbol: float, total: int, step: float | None = None
+) -> Complex:
+    """Behind the matched filter, two values for each symbol and for ``REACH_SYMBOLS`` before and after them all."""
+    index = np.arange(-PER_SYMBOL * REACH_SYMBOLS, PER_SYMBOL * (total - 1 + REACH_SYMBOLS) + 1)
+    return matched_filter(samples, start + (step or samples_per_symbol) / PER_SYMBOL * index, samples_per_symbol)
 
 
 def _likeness(filtered: Complex) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
