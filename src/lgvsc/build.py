@@ -126,12 +126,19 @@ def divergence_of(similarity: Psss, config: Config) -> Scorer:
 
 def codec(config: Config) -> MessageCodec:
     """The message codec, with every road that a keyframe can take; a receiver reads those not sent with as well."""
-    roads = PictureRoads(picture_codecs(config), picture_codec, looks(config.world.look))
+    roads = picture_roads(config, config.world.look)
     keyframes = config.keyframes
     plan = None
     if keyframes.planned:
         plan = PicturePlan(keyframes.planned, keyframes.planned_until, config.message.send_closing)
     return MessageCodec(roads, config.belief, config.coding, partial(sketch_road, config), plan=plan)
+
+
+def picture_roads(config: Config, look: float | None = None) -> PictureRoads:
+    """The ways that a keyframe can take, shown in one look or, where that is ``None``, as the transmitter advises."""
+    return PictureRoads(
+        picture_codecs(config), picture_codec, lambda advised: looks((advised if look is None else look) or 0.0)
+    )
 
 
 def picture_codecs(config: Config) -> list[PictureCodec]:
@@ -147,8 +154,9 @@ def picture_codec(number: int) -> PictureCodec | None:
     return kept_picture_codec(name) if name else None
 
 
-def looks(look: float | None) -> dict[int, PictureCodec]:
-    """What a receiver shows keyframes with, by number, where another look than the faithful one is asked for."""
+@lru_cache(maxsize=4)
+def looks(look: float) -> dict[int, PictureCodec]:
+    """What a receiver shows keyframes with, by number, where another look than the faithful one, 0, is asked for."""
     if not look:
         return {}
     faithful: NtsccPictureCodec = load("compact-ntscc")

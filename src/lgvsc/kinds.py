@@ -227,9 +227,8 @@ def _layered(config: Config, observers: Observers) -> Scheme:
 
 
 def _divider(config: Config) -> Divider:
-    roads = PictureRoads(build.picture_codecs(config))
     settings, world = with_budget(config.structure, config), build.layered_world(config)
-    return Divider(roads, config.coding, config.belief, settings, config.objective, world)
+    return Divider(build.picture_roads(config), config.coding, config.belief, settings, config.objective, world)
 
 
 def _layered_words(source: VideoReader, config: Config) -> Fitted:

@@ -56,6 +56,7 @@ class Lpips(nn.Module):
         seen = [self.features((picture - self.shift) / self.scale) for picture in (first, second)]
         total = torch.zeros(len(first), device=first.device)
         for one, other, weights in zip(*seen, self.weights, strict=True):
+            one, other = one.float(), other.float()  # the difference of two unit vectors is lost in bfloat16
             squared = (unit_length(one) - unit_length(other)).square()
             total = total + torch.einsum("bchw,c->bhw", squared, weights).mean((1, 2))
         return total

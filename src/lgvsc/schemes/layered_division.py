@@ -28,6 +28,7 @@ from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPict
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.air import Burst
 from lgvsc.core.message import LOOKS, Segment
+from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
@@ -38,7 +39,7 @@ from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
 from lgvsc.schemes.layered_groups import FrameGroup, thinned
 from lgvsc.world.backends.compact.interpolation import views
-from lgvsc.world.layered import MOST_PER_S, LayeredWorld, roughly_between
+from lgvsc.world.layered import LayeredWorld, roughly_between
 from lgvsc.world.spans import spans
 
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
@@ -48,7 +49,7 @@ WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside smal
 GLIMPSES = 4  # frames of a group by which candidates are judged
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 FAITHFUL, PLAIN, HALF, VIVID = range(len(LOOKS))
-LOOKS_TRIED: dict[Objective, tuple[int, ...]] = {"structure": (FAITHFUL, PLAIN), "look": (VIVID, FAITHFUL, PLAIN)}
+LOOKS_TRIED: dict[Objective, tuple[int, ...]] = {"structure": (FAITHFUL, PLAIN), "look": (VIVID, PLAIN)}
 TRIAL_SEED = 0  # of the noise in which candidates are tried
 
 
@@ -141,17 +142,10 @@ class Divider:
 
     def _candidates(self, group: FrameGroup, symbols: int) -> Iterator[list[Segment]]:
         """Small frames alone; with a keyframe, on which so much is spent; keyframes and words alone, as SKEM has it."""
-        fps, live = group.segments[0].video.fps, self.config.effort == "live"
-        enhanced = max(1, -int(-fps // MOST_PER_S))  # of so many frames the receiver enhances one, and no more
-        least_step = enhanced if self.objective == "look" else 1
-        alone = self._with_structure(group, symbols, 0.0, least_step if live else 1, self._search)
-        if alone is not None:
-            yield [alone]
-        more = () if live else PICTURE_SHARES[self.objective]
-        if not live and alone and alone.structure and alone.structure.step < least_step:
-            more = (0.0, *more)
-        for share in more:
-            segment = self._with_structure(group, symbols, share, least_step, copy(self._search))
+        words = self._words(group, symbols)
+        for share in (0.0, *(PICTURE_SHARES[self.objective] if self.config.effort == "best" else ())):
+            search = copy(self._search) if share else self._search  # the next group goes on from what it settles on
+            segment = self._with_structure(group, symbols, share, words, search)
             if segment is not None:
                 yield [segment]
         yield self._keyframes_alone(group, symbols)
@@ -165,17 +159,16 @@ class Divider:
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
     def _with_structure(
-        self, group: FrameGroup, symbols: int, share: float, least_step: int, search: FormatSearch
+        self, group: FrameGroup, symbols: int, share: float, words: tuple[str, int] | None, search: FormatSearch
     ) -> Segment | None:
         segment, snr_db = group.whole(), self.belief.esn0_db
         head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(snr_db)
         if share:
             segment = segment.changed(keyframe=group.frames[0])
-        words = self._words(group, symbols)
         if words:
             segment, head = segment.changed(caption=words[0]), StructureControl.head_symbols(snr_db) + words[1]
         room, _ = most_bytes(int((symbols - head) * (1 - share)), snr_db)
-        choice = search.best(group.pictures, room, least_step) if room else None
+        choice = search.best(group.pictures, room) if room else None
         if choice is None:
             return None
         layer = structure_of(self.config.codec, choice)
@@ -271,7 +264,7 @@ def looks_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
     """
     if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
         return structure_kept(pairs)
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
         lpips = float(np.mean([float(lpips_distance(as_batch(a), as_batch(b))) for a, b in pairs]))
         dists = float(np.mean([float(dists_distance(as_batch(_half(a)), as_batch(_half(b)))) for a, b in pairs[::2]]))
     ms_ssim = float(np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in pairs]))

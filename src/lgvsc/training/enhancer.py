@@ -101,10 +101,11 @@ class EnhancerRun(TrainingRun[EnhancerTraining]):
         truth, plain = drawn[0].flatten(0, 1), drawn[1].flatten(0, 1)
         with torch.autocast("cpu", enabled=False):
             total, figures = faithful_loss(frames.flatten(0, 1).float(), truth, plain, self.config.worse_weight)
-            if self._distance is not None:
+        if self._distance is not None:
+            with self.autocast():
                 apart = self._distance(frames[-1].float().clamp(0, 1), drawn[0][-1]).mean()
-                total = total + self.config.distance_weight * apart
-                figures["distance"] = float(apart.detach())
+            total = total + self.config.distance_weight * apart
+            figures["distance"] = float(apart.detach())
         return total, figures
 
     def measure(self) -> object:

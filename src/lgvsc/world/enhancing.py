@@ -6,6 +6,8 @@ is moved onto. Trust follows from how well the two then agree, and from whether 
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -120,6 +122,30 @@ def texture_of(
         shown += share[..., None] * (other - shown)
         trust = np.maximum(trust, other_trust)
     return np.clip(np.rint(shown), 0, 255).astype(np.uint8), trust, [move.flow for move in moves]
+
+
+def detail_carried(plain: Sequence[Pixels], at: Sequence[int], made: Sequence[Pixels], place: int) -> Pixels:
+    """A small frame with what was put into its enhanced neighbours: moved onto it, the nearer one's with more weight.
+
+    Args:
+        plain: Small frames, enlarged, uint8 ``(H, W, 3)``.
+        at: Which of them were enhanced; these rise.
+        made: Those, enhanced.
+        place: Which small frame is wanted.
+    """
+    after = bisect_left(at, place)
+    if after < len(at) and at[after] == place:
+        return made[after]
+    target = plain[place]
+    detail = np.zeros(target.shape, np.float32)
+    weights = np.full(target.shape[:2], 1e-3, np.float32)
+    for number in range(max(0, after - 1), min(after + 1, len(at))):
+        move = move_onto(target, plain[at[number]])
+        weight = move.trust_at(target.shape[:2]) / abs(at[number] - place)
+        put_in = made[number].astype(np.float32) - plain[at[number]]
+        detail += weight[..., None] * warp(put_in, move.flow_at(target.shape[:2]))
+        weights += weight
+    return np.asarray(np.clip(np.rint(target + detail / weights[..., None]), 0, 255), np.uint8)
 
 
 def _error(one: Pixels, other: Pixels) -> Field:

@@ -1,15 +1,16 @@
 """Frames from a small, coarsely coded video and a few keyframes: the receiver of a layered link.
 
 Each small frame is enlarged, and the compact enhancer puts back what it knows: keyframes moved onto it, its own last
-output moved onto it. Frames between small frames come from motion between their enhanced forms, at no bits. Where there
-are many small frames in a second, they are shown as decoded: these are large and need little, and time is short.
+output moved onto it. Where there are many small frames in a second, time is short: some are enhanced, and what was put
+into these is moved onto the others. Frames between small frames come from motion between them, at no bits.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -28,7 +29,7 @@ from lgvsc.models.weights import read_network
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig, Known, blended
 from lgvsc.world.backends.compact.between import Between, resized, resized_flow
 from lgvsc.world.backends.compact.flow import SMALLEST, Flow, warp
-from lgvsc.world.enhancing import as_coarse, move_onto, small_size, texture_of
+from lgvsc.world.enhancing import as_coarse, detail_carried, move_onto, small_size, texture_of
 from lgvsc.world.spans import Span
 
 MOST_PER_S = 8  # small frames that are enhanced in a second of video; more of them would take more than a second
@@ -160,14 +161,16 @@ class LayeredWorld:
         if not small or span.structure is None:
             return shown
         at, pictures = [place for place, _ in small], [picture for _, picture in small]
+        every = _enhanced_every(span, span.structure)
         for place in places:
             after = min(bisect_left(at, place), len(at) - 1)
             before = max(0, after - 1) if at[after] > place else after
-            run = slice(max(0, before - WARM_UP), after + 1)
-            made = list(self._enhanced(span, span.structure, pictures[run]))
-            shown[place] = made[-1]
+            first = max(0, before // every - WARM_UP) * every
+            run = pictures[first : every * -(-after // every) + 1]
+            ends = list(self._enhanced(span, span.structure, run, [n - first for n in sorted({before, after})]))
+            shown[place] = ends[-1]
             if before < after:
-                shown[place] = roughly_between(made[-2], made[-1], (place - at[before]) / (at[after] - at[before]))
+                shown[place] = roughly_between(ends[0], ends[1], (place - at[before]) / (at[after] - at[before]))
         return shown
 
     def _small(self, span: Span) -> list[tuple[int, Pixels]]:
@@ -178,17 +181,25 @@ class LayeredWorld:
         small = self._read(layer, video.height, video.width, span.segment_frames)
         return [(place, picture) for place, picture in small if place < span.stop - span.start]
 
-    def _enhanced(self, span: Span, layer: StructureLayer, pictures: Sequence[Pixels]) -> Iterable[Pixels]:
+    def _enhanced(
+        self, span: Span, layer: StructureLayer, pictures: Sequence[Pixels], wanted: Sequence[int] | None = None
+    ) -> Iterator[Pixels]:
+        """Small frames in a row as they are shown: all, or those wanted."""
+        wanted = range(len(pictures)) if wanted is None else wanted
         look = LOOKS[layer.look] if self._look is None else self._look
-        if look is None or span.video.fps > MOST_PER_S * layer.step:
-            return pictures
+        if look is None:
+            yield from (pictures[number] for number in wanted)
+            return
+        every = _enhanced_every(span, layer)
+        at = sorted({*range(0, len(pictures), every), len(pictures) - 1})
         told = Structure(
             coded=self._coded_size(span.video.height, span.video.width, layer.eighths),
             quantiser=layer.quantiser,
-            interval_s=layer.step / float(span.video.fps),
+            interval_s=every * layer.step / float(span.video.fps),
         )
         keyframes = [picture for picture in (span.first, _beyond(span)) if picture is not None]
-        return self.enhancer.enhanced(pictures, told, keyframes, look)
+        made = list(self.enhancer.enhanced([pictures[number] for number in at], told, keyframes, look))
+        yield from (detail_carried(pictures, at, made, number) for number in wanted)
 
     def _made(self, span: Span, at: Sequence[int], small: Sequence[Pixels]) -> Iterator[Pixels]:
         layer, length, beyond = span.structure, span.stop - span.start, _beyond(span)
@@ -199,6 +210,11 @@ class LayeredWorld:
             places.append(span.last_index - span.start)
         quick = int(QUICK_S * span.video.fps)
         return itertools.islice(filled_in(pictures, places, max(length, places[-1] + 1), quick), length)
+
+
+def _enhanced_every(span: Span, layer: StructureLayer) -> int:
+    """Of so many small frames one is enhanced."""
+    return max(1, math.ceil(span.video.fps / (MOST_PER_S * layer.step)))
 
 
 def _beyond(span: Span) -> Pixels | None:

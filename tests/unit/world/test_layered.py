@@ -176,8 +176,15 @@ def test_the_look_that_is_advised_is_shown_unless_the_receiver_has_one_of_its_ow
     assert brightness(replace(LAYER_3, look=0), look=1.0) == pytest.approx(vivid, abs=0.5)
 
 
-def test_more_small_frames_than_can_be_enhanced_in_time_are_shown_as_they_are() -> None:
-    assert abs(brightness(replace(LAYER_3, look=3), fps=48)) < 4
+def test_of_more_small_frames_than_there_is_time_for_some_are_enhanced_and_their_detail_is_moved_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few, run = [], Enhancer.forward
+    monkeypatch.setattr(Enhancer, "forward", lambda net, known: few.append(known) or run(net, known))
+    usual = brightness(replace(LAYER_3, look=3))
+    enhanced, few[:] = len(few), []
+    assert brightness(replace(LAYER_3, look=3), fps=48) == pytest.approx(usual, abs=2)
+    assert len(few) < enhanced
 
 
 def test_near_pictures_are_filled_in_the_quick_way_and_move_as_well() -> None:

@@ -164,6 +164,11 @@ class MessageControl(Control):
                 return layout(**values)
         return cls(**values)
 
+    @property
+    def advised_look(self) -> float | None:
+        """From 0 (faithful) to 1 (vivid), where the transmitter says how the segment should be shown."""
+        return None
+
     def segment(self) -> Segment:
         """The segment as far as control alone tells it."""
         return Control.segment(self).changed(cut=self.start + self.cut if self.cut else None)

@@ -154,19 +154,12 @@ class FormatSearch:
         self._previous: FormatChoice | None = None
         self._groups = 0
 
-    def best(self, gop: Gop, max_bytes: int, least_step: int = 1) -> FormatChoice | None:
-        """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small.
-
-        Args:
-            gop: The group.
-            max_bytes: Of the payload.
-            least_step: One frame in so many is coded, or one in more.
-        """
+    def best(self, gop: Gop, max_bytes: int) -> FormatChoice | None:
+        """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small."""
         effort = self._effort
         preset = effort.trial_preset or ANALYSIS_PRESETS[self._codec]
-        trials = _Trials(self._codec, self._objective, gop, max_bytes, self._between, preset, least_step)
+        trials = _Trials(self._codec, self._objective, gop, max_bytes, self._between, preset)
         start = self._previous.format if self._previous else likely_format(gop, max_bytes)
-        start = start._replace(step=next(step for step in STEPS if step >= max(start.step, least_step)))
         crf = self._previous.quantiser.value if self._previous else COARSEST[self._codec] - 10
         steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
         number = effort.later_trials if self._previous else effort.first_trials
@@ -225,10 +218,9 @@ class _Trials:
         max_bytes: int,
         between: Between | None,
         preset: str,
-        least_step: int,
     ) -> None:
         self._codec, self._objective, self._gop, self._max_bytes = codec, objective, gop, max_bytes
-        self._between, self._preset, self._least_step = between, preset, least_step
+        self._between, self._preset = between, preset
         self._tried: dict[Format, _Trial] = {}
         self.codings = 0
 
@@ -241,7 +233,7 @@ class _Trials:
             for along_steps in (steps_first, not steps_first):
                 for direction in (1, -1):
                     while (format := _beside(best.format, along_steps, direction)) and len(self._tried) < trials:
-                        if format in self._tried or format.step < self._least_step:
+                        if format in self._tried:
                             break
                         trial = self._try(format, self._likely_crf(best, format))
                         if trial.score <= best.score:

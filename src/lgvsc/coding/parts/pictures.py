@@ -34,7 +34,7 @@ class _Picture(MessagePart):
 
     def decode(self, received: Reception, control: MessageControl) -> Heard:
         header = self._header(control)
-        picture = self.tools.roads.decode(received, header, control.height, control.width)
+        picture = self.tools.roads.decode(received, header, control.height, control.width, control.advised_look)
         return Heard({self.name: picture}, {self.name: became(header.length, picture)})
 
     def _header(self, control: MessageControl) -> PictureHeader:

@@ -34,6 +34,15 @@ class StructureControl(MessageControl):
     structure_check: Annotated[int, 8] = 0  # of the parameter sets
     structure_look: Annotated[int, 0] = 0  # other than the usual one; layouts that can say so have bits for it
 
+    @property
+    def look(self) -> int:
+        """The look that is advised, a place in ``LOOKS``."""
+        return self.structure_look ^ usual_look(self.keyframe_length > 0)
+
+    @property
+    def advised_look(self) -> float | None:
+        return LOOKS[self.look]
+
     def plausible(self) -> bool:
         return MessageControl.plausible(self) and self.structure_codec < len(CODECS) and self.structure_bytes > 0
 
@@ -140,7 +149,7 @@ class StructurePart(MessagePart):
             payload=payload,
             headers_sent=bool(control.structure_headers),
             header_check=control.structure_check,
-            look=control.structure_look ^ usual_look(control.keyframe_length > 0),
+            look=control.look,
         )
         whole = len(payload) == control.structure_bytes
         return Heard({"structure": layer if payload else None}, {"structure": became(bits, layer if whole else None)})

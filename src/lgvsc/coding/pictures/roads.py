@@ -28,19 +28,19 @@ class PictureRoads:
         codecs: At least one, each with a number of its own.
         others: Finds a codec that is not sent with but may be read, by its number; ``None`` where there is none. Called
             when a burst announces such a picture.
-        shown: What a receiver decodes with instead, by number: another look of the same symbols. The transmitter does
-            not know of it.
+        shown: What a receiver decodes with instead, by number: another look of the same symbols. It is told the look
+            that came with the picture, ``None`` where none did.
     """
 
     def __init__(
         self,
         codecs: Sequence[PictureCodec],
         others: Callable[[int], PictureCodec | None] = lambda number: None,
-        shown: Mapping[int, PictureCodec] | None = None,
+        shown: Callable[[float | None], Mapping[int, PictureCodec]] = lambda look: {},
     ) -> None:
         self._codecs = {codec.codec: codec for codec in codecs}
         self._others = others
-        self._shown = shown or {}
+        self._shown = shown
         if not codecs or len(self._codecs) < len(codecs):
             raise ConfigError("a keyframe needs at least one road, and no two with the same number")
 
@@ -68,10 +68,19 @@ class PictureRoads:
         road = self._codec(header.codec) if header.length else None
         return road.symbol_count(header.length, header.mode, height, width) if road else 0
 
-    def decode(self, received: Reception, header: PictureHeader, height: int, width: int) -> Pixels | None:
-        """The picture, or ``None`` where there is none to be had."""
+    def decode(
+        self, received: Reception, header: PictureHeader, height: int, width: int, look: float | None = None
+    ) -> Pixels | None:
+        """The picture, or ``None`` where there is none to be had.
+
+        Args:
+            received: Its symbols.
+            header: What was announced of it.
+            height, width: In pixels.
+            look: As the transmitter advises, from 0 (faithful) to 1 (vivid).
+        """
         road = self._codec(header.codec) if header.length else None
-        road = self._shown.get(header.codec, road)
+        road = self._shown(look).get(header.codec, road)
         return road.decode(received, header.length, header.mode, height, width) if road else None
 
     def _codec(self, number: int) -> PictureCodec | None:
