@@ -32,6 +32,18 @@ def test_a_peak_becomes_a_box_and_its_neighbours_do_not() -> None:
     assert second.score == 0.0
 
 
+def test_kinds_that_are_nowhere_likely_are_passed_over_and_nothing_else_changes() -> None:
+    middles, sides = torch.rand(2, 7, 12, 10, generator=torch.Generator().manual_seed(0)), torch.rand(2, 4, 12, 10)
+    middles[:, 2:5] *= 0.6
+    every = read_maps(middles, sides, most=300)
+    some = read_maps(middles, sides, most=300, least_score=0.7)
+    assert [[one for one in found if one.score >= 0.7] for found in some] == [
+        [one for one in found if one.score >= 0.7] for found in every
+    ]
+    assert {one.kind for found in some for one in found if one.score} == {0, 1, 5, 6}
+    assert read_maps(middles, sides, least_score=1.1) == [[], []]
+
+
 def test_doubling_keeps_samples_and_halves_between() -> None:
     x = torch.tensor([[[[0.0, 2.0], [4.0, 6.0]]]])
     assert _doubled(x, -1)[0, 0].tolist() == [[0.0, 1.0, 2.0, 2.0], [4.0, 5.0, 6.0, 6.0]]

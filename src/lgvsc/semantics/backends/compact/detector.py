@@ -56,6 +56,7 @@ class CompactDetector:
     def __init__(self, net: CenterNet, revision: str = "unknown", input_side: int = INPUT_SIDE) -> None:
         self.revision, self.input_side = revision, input_side
         self._net = net.float().eval()
+        self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster
 
     @classmethod
     def load_folder(cls, folder: str | os.PathLike[str]) -> CompactDetector:
@@ -116,7 +117,7 @@ class CompactDetector:
             picture = torch.from_numpy(seen).permute(2, 0, 1)[None].float()
             picture = picture.contiguous(memory_format=torch.channels_last)
             middles, sides, summary = self._net.with_summary(picture)
-            found = read_maps(middles, sides)[0]
+            found = read_maps(middles, sides, least_score=least_score)[0]
         kept: list[Detection] = []
         for one in found:
             if one.score < least_score:
