@@ -6,6 +6,8 @@ that changes a few of them. Unknown keys are errors that name the nearest known 
 
 from __future__ import annotations
 
+import json
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -17,14 +19,23 @@ from pydantic import ValidationError
 
 from lgvsc import kinds
 from lgvsc.core.files import require_file
-from lgvsc.errors import ConfigError
+from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.semantics.thresholds import StoredThreshold
 from lgvsc.settings import Config, merge, of_scheme, packaged, with_chosen_scheme
 from lgvsc.world.adapters import check_combination
 
-__all__ = ["SCHEMES", "Config", "load_config", "parse_settings", "presets", "with_chosen_scheme"]
+__all__ = ["SCHEMES", "Config", "command_of", "load_config", "parse_settings", "presets", "with_chosen_scheme"]
 
 SCHEMES = kinds.schemes()
+OPTIONS = {  # of ``lgvsc run``, for what has an option of its own beside ``--set``
+    "channel.kind": "--channel",
+    "channel.snr_db": "--snr-db",
+    "coding.budget": "--budget",
+    "objective": "--objective",
+    "link.max_side": "--max-side",
+    "seed": "--seed",
+}
+OF_THIS_MACHINE = {"judge.cache_dir"}  # changes no number, and names a folder
 
 
 def load_config(
@@ -59,6 +70,43 @@ def load_config(
     check_combination(config.keyframes.method, config.world.adapter)
     kinds.check(config)
     return config
+
+
+def command_of(config: Config, video: str) -> str | None:
+    """The command that sends a video under a configuration: options for what differs from preset and scheme.
+
+    Args:
+        config: As :func:`load_config` returned it, before a budget or ``auto`` changed it.
+        video: Name of the file.
+
+    Returns:
+        One line for a shell; ``None`` where no command line says this, as the preset is not at hand or a setting has
+        no written form.
+    """
+    try:
+        base = load_config(config.preset, config.scheme).model_dump(mode="json")
+    except LgvscError:
+        return None
+    words = ["lgvsc", "run", video, "--preset", config.preset, "--scheme", config.scheme]
+    words += ["--snr-db", str(config.channel.snr_db).removesuffix(".0")]
+    for key, value in flat(config.model_dump(mode="json")).items():
+        if value == flat(base).get(key) or key in OF_THIS_MACHINE | {"channel.snr_db"}:
+            continue
+        if value is None:
+            return None
+        if key == "link.metrics":
+            words += ["--metrics", ",".join(value)]
+        else:
+            words += [OPTIONS[key], str(value)] if key in OPTIONS else ["--set", f"{key}={json.dumps(value)}"]
+    return shlex.join(words)
+
+
+def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested sections as one mapping from dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
 
 
 def presets() -> list[str]:

@@ -22,6 +22,7 @@ from lgvsc.channel.common import child_generator
 from lgvsc.channel.radio import RadioChannel, RadioConfig
 from lgvsc.channel.sigmf import SigmfReader, SigmfWriter, WaveformWriter
 from lgvsc.channel.waveform import added_symbols
+from lgvsc.config import command_of
 from lgvsc.core.air import Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.container import write_message
@@ -31,7 +32,7 @@ from lgvsc.core.message import Segment
 from lgvsc.core.provenance import TAG, ProvenanceRuns, badged, write_sidecar
 from lgvsc.core.video import Frame, VideoFormat, VideoReader, VideoWriter, with_frames
 from lgvsc.errors import ConfigError, LgvscError
-from lgvsc.metrics.measuring import VideoMeter
+from lgvsc.metrics.measuring import OnLook, VideoMeter
 from lgvsc.record import Record, fingerprint
 from lgvsc.semantics.frame_words import describe_pixels
 from lgvsc.settings import Config
@@ -81,9 +82,10 @@ def run(
     with VideoReader(source, max_side=side) as reader, VideoReader(source, max_side=side) as original:
         on_open(reader.format, reader.notes)
         allowed = planning.allowed_cbr(reader.format, config)
+        command = command_of(config, source.name) if trial == 0 else None
         with clock.stage("semantics"):
             config, choices = kinds.fit_to_budget(reader, config)
-        record = Record(config, source, fingerprint(source), reader.format, choices, allowed)
+        record = Record(config, source, fingerprint(source), reader.format, choices, allowed, command)
         scheme = kinds.scheme(config, clock, watch=record.chose, cost=record.cost)
         channel = build.channel(config, clip=record.sha256, trial=trial)
 
@@ -93,7 +95,7 @@ def run(
         pieces = scheme.reconstruct(receptions, on_segment=record.received)
 
         written = write_pieces(pieces, output, config, clock, on_piece=record.rebuilt)
-        meter = meter_of(config)
+        meter = meter_of(config, record.looked)
         measure(written, clock.during("source", original), clock, meter, on_progress, reader.format.frames)
         record.source_notes, record.source_damage = reader.notes, reader.damage
         on_open(reader.format, reader.notes)
@@ -306,8 +308,10 @@ def measure(
         pass
 
 
-def meter_of(config: Config) -> VideoMeter:
+def meter_of(config: Config, on_look: OnLook = lambda *_: None) -> VideoMeter:
     """What measures the metrics of a configuration."""
     asked = config.link
     look_every = max(asked.metrics_every, asked.look_every)
-    return VideoMeter(asked.metrics, every=asked.metrics_every, look_every=look_every, describe=describe_pixels)
+    return VideoMeter(
+        asked.metrics, every=asked.metrics_every, look_every=look_every, describe=describe_pixels, on_look=on_look
+    )

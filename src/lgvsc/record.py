@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from bisect import bisect_right
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +24,7 @@ from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import PARTS, PartStatus, Segment, SemanticMessage
 from lgvsc.core.provenance import ProvenanceRuns
 from lgvsc.core.video import Pixels, VideoFormat
-from lgvsc.metrics.measuring import Measured
+from lgvsc.metrics.measuring import Measured, Tally
 from lgvsc.metrics.quality import QUALITY_KEYS
 from lgvsc.schemes.gvsc_rates import paper_symbols
 from lgvsc.semantics.keyframes import Choice
@@ -60,12 +61,14 @@ class Record:
     video: VideoFormat
     choices: list[str] = field(default_factory=list)
     allowed_cbr: float | None = None  # the budget, as the user gave it
+    command: str | None = None  # that makes this run again
     ledger_entries: list[LedgerEntry] = field(default_factory=list)
     sent_segments: list[Segment] = field(default_factory=list)
     received_segments: dict[int, Segment] = field(default_factory=dict)
     provenance: ProvenanceRuns = field(default_factory=ProvenanceRuns)
     curve: list[tuple[int, float]] = field(default_factory=list)
     measured: Measured | None = None
+    looks: dict[int, dict[str, Tally]] = field(default_factory=dict)  # by segment and metric
     timing_s: dict[str, float] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     output: Path | None = None
@@ -93,6 +96,11 @@ class Record:
         """Note where each frame came from."""
         self.provenance.add(piece)
 
+    def looked(self, key: str, frame: int, value: float) -> None:
+        """Note what a network found in a frame; only its segment's mean is kept."""
+        segment = bisect_right(self.sent_segments, frame, key=lambda sent: sent.start) - 1
+        self.looks.setdefault(segment, {}).setdefault(key, Tally()).add(value)
+
     def finish(self, timing_s: dict[str, float], output: Path) -> None:
         """Note the seconds per stage, where the video is, and first of all whether more was sent than was allowed."""
         self.timing_s, self.output = timing_s, output
@@ -116,7 +124,9 @@ class Record:
             "chosen_by": config.chosen_by,
             "preset": config.preset,
             "objective": config.objective if config.coding.budget and kinds.kind_of(config.scheme).generated else None,
+            "look": config.world.look if kinds.kind_of(config.scheme).generated else None,
             "seed": config.seed,
+            "command": self.command,
             "channel": {
                 "kind": channel.kind,
                 "snr_db": channel.snr_db,
@@ -188,7 +198,12 @@ class Record:
             "structure_symbols": sum(entry.symbols for entry in mine if entry.purpose == "structure"),
             "coding": next((entry.label for entry in mine if entry.purpose == "video"), None),
             "status": status_of(got, mine),
+            "metrics": {key: self.looks.get(index, {}).get(key, Tally()).mean for key in self._looked_for},
         }
+
+    @property
+    def _looked_for(self) -> list[str]:
+        return sorted({key for found in self.looks.values() for key in found})
 
     def _metrics(self) -> dict[str, Any]:
         """Each metric, or null with its reason under ``absent``."""

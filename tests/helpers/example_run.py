@@ -46,6 +46,7 @@ def report() -> dict[str, Any]:
                 "motion": {"score": 4.2 + i, "camera": "zoom out", "pan": 0.01, "tilt": 0.0, "zoom": -0.1},
                 "cut": start if start in (66, 132, 180) else None,
                 "status": status,
+                "metrics": {"lpips": 0.3 + 0.01 * i, "dists": None if i == 3 else 0.2},
             }
         )
     curve = []
@@ -63,6 +64,9 @@ def report() -> dict[str, Any]:
         "scheme": "skem-dsa",
         "preset": "compact",
         "seed": 0,
+        "objective": "look",
+        "look": 0.5,
+        "command": f"lgvsc run {HOSTILE!r} --snr-db 10",
         "channel": {"kind": "awgn", "snr_db": 10.0, "snr_def": "esn0"},
         "source": {"path": "clip.mp4", "sha256": "3f" * 32, "frames": FRAMES, "height": 256, "width": 256, "fps": FPS},
         "output": "clip.rebuilt.mp4",

@@ -60,6 +60,11 @@ def test_the_report_has_the_agreed_keys_and_the_video_the_source_s_shape(source,
             "status",
         } <= segment.keys()
     assert report["segments"][0]["start"] == 0 and report["segments"][-1]["stop"] == 30
+    looked = [segment["metrics"]["lpips"] for segment in report["segments"]]
+    frames = [sum(s["start"] <= k < s["stop"] for k in range(0, 30, 6)) for s in report["segments"]]
+    together = sum(value * count for value, count in zip(looked, frames, strict=True) if count)
+    assert together == pytest.approx(report["metrics"]["lpips"] * sum(frames))
+    assert report["command"] == "lgvsc run clip.mp4 --preset compact --scheme skem-dsa --snr-db 10"
     assert report["keyframes"][0] == 0 and report["keyframes"][-1] == 29
     assert 15 in report["keyframes"], "the hard cut is a keyframe"
     assert report["provenance"][0][0] == 0 and report["provenance"][-1][1] == 30

@@ -1,12 +1,17 @@
 """Presets, schemes and settings: what is unknown or contradictory is refused with a way out."""
 
+import shlex
 from types import SimpleNamespace
 
 import pytest
+import typer
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from lgvsc import build
-from lgvsc.config import SCHEMES, Config, load_config, parse_settings, presets
+from lgvsc.cli import link_commands
+from lgvsc.cli.main import app
+from lgvsc.config import SCHEMES, Config, command_of, load_config, parse_settings, presets
 from lgvsc.errors import ConfigError, InputError
 
 
@@ -122,3 +127,27 @@ def test_sketches_of_many_frames_want_a_world_model_that_takes_them(monkeypatch)
     with pytest.raises(ConfigError, match="VideoComposer"):
         build.world_model(load_config(scheme="gvsc-sketches", settings=settings))
     assert build.world_model(load_config(scheme="gvsc-sketch", settings=settings)).takes_sketches
+
+
+def test_the_command_of_a_configuration_makes_it_again():
+    given = ["channel.snr_db=-2.5", "coding.budget=2kbps", "world.look=1", "seed=3", "link.metrics=lpips,dists"]
+    given += ["models.picture_codecs=['digital-picture']", "channel.kind=rayleigh", "objective=structure"]
+    config = load_config("compact", "skim-dsa", given)
+    line = command_of(config, "a walk; rm -r x.mp4")
+    arguments = {}
+
+    def noted(preset, scheme, settings=None, **options):
+        arguments.update(config=resolve(preset, scheme, settings, **options))
+        raise typer.Exit
+
+    resolve = link_commands.resolve
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(link_commands, "resolve", noted)
+        words = shlex.split(line)
+        assert words[:3] == ["lgvsc", "run", "a walk; rm -r x.mp4"]
+        CliRunner().invoke(app, words[1:])
+    assert arguments["config"] == config
+
+
+def test_a_configuration_whose_preset_is_gone_has_no_command(tmp_path):
+    assert command_of(load_config().model_copy(update={"preset": str(tmp_path / "gone.toml")}), "walk.mp4") is None

@@ -25,6 +25,7 @@ BERT = "bert"  # compares words, which somebody must find
 OBJECTS = "objects_kept"  # counted over all frames together, not a mean over them
 Look = Callable[[Pixels, Pixels], float]  # one frame of the source, what became of it
 Describe = Callable[[Pixels], str]  # one frame in words
+OnLook = Callable[[str, int, float], None]  # what a network found: key of the metric, frame, value
 
 
 @dataclass
@@ -76,6 +77,7 @@ class VideoMeter:
         every: Measure one frame in so many, the first one included.
         look_every: The same for what a network looks at. ``None``: ``every``, or 6 where that is larger.
         describe: Says in words what a frame shows, for the metric ``bert``.
+        on_look: Called with each value that a network finds: key of the metric, index of the frame, value.
 
     Raises:
         ConfigError: An unknown metric, or a number below one.
@@ -88,7 +90,9 @@ class VideoMeter:
         every: int = 1,
         look_every: int | None = None,
         describe: Describe | None = None,
+        on_look: OnLook = lambda *_: None,
     ) -> None:
+        self._on_look = on_look
         self.names = parse_metrics(names)
         self.every, self.look_every = every, max(every, LOOK_EVERY) if look_every is None else look_every
         if min(self.every, self.look_every) < 1:
@@ -194,9 +198,12 @@ class VideoMeter:
             self._objects.add(source, rebuilt)
         for name, look in self._looks.items():
             try:
-                self._ours[name].add(look(source, rebuilt))
+                value = look(source, rebuilt)
             except ValueError as error:  # the picture is too small for the network
                 self._absent[name] = str(error)
+                continue
+            self._ours[name].add(value)
+            self._on_look(METRICS[name].key, self._seen, value)
 
     def _between(self, source: Pixels, rebuilt: Pixels) -> None:
         """Metrics of this frame and those before it, for the rebuilt video and for the source."""

@@ -162,12 +162,23 @@ def provenance_of_numbers(report: Report) -> str:
     config = report.get("config")
     shown = esc_block(json.dumps(config, indent=2, ensure_ascii=False)) if config else ""
     return (
-        "<section class='card'><h2>To get the same numbers again</h2>"
+        f"<section class='card'><h2>To get the same numbers again</h2>{command(report)}"
         f"<div class='scroll'><table><tbody>{models}</tbody></table></div>"
         "<details><summary>Environment</summary><div class='scroll'>"
         f"<table><tbody>{facts}</tbody></table></div></details>"
         + (f"<details><summary>Configuration</summary><pre>{shown}</pre></details>" if shown else "")
         + "</section>"
+    )
+
+
+def command(report: Report) -> str:
+    """The command that made the page, and a button that copies it."""
+    words = report.get("command")
+    if not words:
+        return ""
+    return (
+        f"<div class='command'><code id='command'>{esc(words)}</code>"
+        "<button type='button' id='copy' aria-live='polite'>copy</button></div>"
     )
 
 

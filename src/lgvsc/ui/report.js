@@ -75,6 +75,17 @@
       byId("player")?.scrollIntoView({ behavior: "smooth", block: "nearest" });
     });
   }
+  byId("copy")?.addEventListener("click", async (event) => {
+    const words = byId("command");
+    try {
+      await navigator.clipboard.writeText(words.textContent);
+    } catch {
+      getSelection().selectAllChildren(words); // not every place lets a page write there: then as people do it
+      if (!document.execCommand("copy")) return;
+    }
+    event.target.textContent = "copied";
+    setTimeout(() => (event.target.textContent = "copy"), 2000);
+  });
   if (master) {
     byId("play").addEventListener("click", () => toggle(!playing()));
     byId("back").addEventListener("click", () => (toggle(false), seek(frame - 1)));

@@ -26,6 +26,7 @@ PARTS = {
     "video": "coded pictures",
     "structure": "structure layer",
 }
+LOOKS = {"lpips": "LPIPS", "lpips_vgg": "LPIPS (VGG)", "dists": "DISTS", "clip": "CLIP"}
 GENERATED_NOTE = (
     "<b>The rebuilt video is generated content.</b> A receiver made it from words and a few pictures; between the "
     "keyframes it shows what may have happened, not what was recorded."
@@ -59,10 +60,19 @@ def header(report: Report) -> str:
     boxes = "".join(f"<div><dt>{n}</dt><dd>{v}</dd><dd class='note'>{note}</dd></div>" for n, v, note in tiles)
     return (
         f"<header><p class='kicker'>lgvsc · scheme {esc(report.get('scheme', DASH))} · preset "
-        f"{esc(report.get('preset', DASH))} · seed {esc(report.get('seed', DASH))}</p>"
+        f"{esc(report.get('preset', DASH))} · seed {esc(report.get('seed', DASH))}{aims(report)}</p>"
         f"<h1>{esc(source.get('path', 'A video'), 120)}</h1><p class='lead'>{words}.</p>"
         f"<dl class='tiles'>{boxes}</dl>{damage(report)}{choices(report)}</header>"
     )
+
+
+def aims(report: Report) -> str:
+    """What the budget was spent for, and how faithful or vivid the receiver was asked to be."""
+    objective, look = report.get("objective"), report.get("look")
+    words = f" · objective {esc(objective)}" if objective else ""
+    if isinstance(look, int | float):
+        words += f" · look {number(look, 2).rstrip('0').rstrip('.')} of 1 (0 faithful, 1 vivid)"
+    return words
 
 
 def is_coded(report: Report) -> bool:
@@ -203,7 +213,7 @@ def segment_card(
     )
     if row.get("coding"):
         shown = f"<p>{esc(row['coding'])}</p>"
-        return segment_frame(index, row, fps, shown, chips, [f"{number(row.get('symbols'), 0)} symbols"])
+        return segment_frame(index, row, fps, shown, chips, [f"{number(row.get('symbols'), 0)} symbols", *seen(row)])
     drawn = row.get("sketches") or []
     layered = row.get("structure")
     none_sent = (
@@ -221,11 +231,18 @@ def segment_card(
         f"{number(row.get('structure_symbols'), 0)} of them for small frames" if row.get("structure_symbols") else "",
         f"camera {esc(motion['camera'])}, motion {number(motion.get('score'), 1)}" if motion.get("camera") else "",
         f"hard cut at frame {esc(row['cut'])}" if row.get("cut") is not None else "",
+        *seen(row),
     ]
     shown = f"<div class='thumbs'>{thumbs}</div>" if thumbs else ""
     shown += small_frames(layered, status.get("structure"), structure)
     shown += drawings(drawn, status, sketches) + colours(row.get("colours"), status.get("side")) + captions(row)
     return segment_frame(index, row, fps, shown, chips, facts)
+
+
+def seen(row: Report) -> list[str]:
+    """What networks that look as people do found in a segment, where they were asked."""
+    found = row.get("metrics") or {}
+    return [f"{name} {number(found[key], 3)}" for key, name in LOOKS.items() if found.get(key) is not None]
 
 
 def segment_frame(index: int, row: Report, fps: float, shown: str, chips: str, facts: Sequence[str]) -> str:

@@ -195,3 +195,12 @@ def test_objects_kept_says_whose_weights_and_when_they_are_missing(monkeypatch):
     monkeypatch.setattr(measuring, "shipped_meter", gone)
     found = measured(["objects_kept"], [(scene(), scene())])
     assert found.absent["objects_kept"] == "no weights here"
+
+
+def test_what_a_network_finds_in_each_frame_is_told():
+    told = []
+    meter = VideoMeter(["lpips", "psnr"], look_every=2, on_look=lambda *found: told.append(found))
+    for seed in range(5):
+        meter.add(scene(), noisy(scene(), seed))
+    assert [(key, frame) for key, frame, _ in told] == [("lpips", 0), ("lpips", 2), ("lpips", 4)]
+    assert meter.result().values["lpips"] == pytest.approx(sum(value for *_, value in told) / 3)

@@ -94,6 +94,15 @@ def test_the_data_for_the_script_is_what_the_report_says(page):
     assert data["provenance"][0] == [0, 1, "received"]
 
 
+def test_the_page_says_what_was_aimed_at_how_each_segment_looks_and_which_command_made_it(page):
+    found = Page(page)
+    text = " ".join(found.text)
+    assert "objective look" in text and "look 0.5 of 1" in text
+    assert "LPIPS 0.310 · DISTS 0.200" in text and text.count("DISTS 0.200") == len(example_run.STARTS) - 1
+    assert "lgvsc run 'a </script>" in text and ("button", "id", "copy") in found.attributes
+    assert "id='copy'" not in render(example_run.report() | {"command": None})
+
+
 def test_lost_parts_and_shares(page):
     text = " ".join(Page(page).text)
     assert "Lost on the way: 1 × caption, 1 × keyframe." in text
