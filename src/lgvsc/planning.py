@@ -122,16 +122,14 @@ def coding_of(config: Config) -> Code:
     snr_db = config.belief.esn0_db
 
     def arrived(picture: Pixels, symbols: int) -> Pixels | None:
+        noise = seeded(TRIAL_SEED)
         try:
+            if isinstance(road, NtsccPictureCodec):
+                return road.preview(picture, max_symbols=symbols, snr_db=snr_db, noise=noise)
             coded = road.encode(picture, max_symbols=symbols, snr_db=snr_db)
         except ConfigError:
             return None
-        heard = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
-        return (
-            road.decode(heard, coded.header, *picture.shape[:2])
-            if isinstance(road, PictureRoads)
-            else road.decode(heard, coded.length, coded.mode, *picture.shape[:2])
-        )
+        return road.decode(AwgnChannel(snr_db, noise)(coded.symbols), coded.header, *picture.shape[:2])
 
     return arrived
 

@@ -23,12 +23,13 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Objective
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Frame, Pixels, VideoFormat
-from lgvsc.metrics.lpips import lpips_distance
+from lgvsc.metrics.lpips import lpips_alexnet
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import KeyframeConfig, Scorer, looked_at, skem
@@ -180,6 +181,9 @@ def plan_piece(
         at = best
     number = numbers[at]
     places, worth, by_meaning = placed[number], tried[number], False
+    even = trial.even_places(number)
+    if even != places and (found := trial.quality(even)) > worth:
+        places, worth = even, found
     if score is not None and number > 1:
         meant = by_divergence(piece, video, keyframes, score, number)
         if meant and (found := trial.quality(meant)) >= worth - AS_GOOD:
@@ -197,6 +201,7 @@ class Trial:
         self.volume = 3 * video.height * video.width
         self._frames = piece.places[-1].index - piece.places[0].index + piece.closing
         self._coded: dict[tuple[int, int], Pixels | None] = {}
+        self._seen: dict[int, list[Tensor]] = {}  # of the source, by LPIPS
         self._sizes = size_of(piece.places[0].pixels, PLACE_SIDE), size_of(piece.places[0].pixels, TRIAL_SIDE)
         self._formats = tuple(
             VideoFormat(height=size[0], width=size[1], fps=video.fps, frames=video.frames) for size in self._sizes
@@ -239,6 +244,12 @@ class Trial:
             found[number] = tuple(reversed(places))
         return found
 
+    def even_places(self, number: int) -> tuple[int, ...]:
+        """The places nearest to equal segments, as SKIM has them; both ends included."""
+        indices = np.array([frame.index for frame in self._piece.places])
+        wanted = np.linspace(indices[0], indices[-1], number + 1)
+        return tuple(sorted({int(np.abs(indices - one).argmin()) for one in wanted}))
+
     def _costs(self) -> NDArray[np.float64]:
         """What is lost between each two places, summed over the frames that are measured."""
         count = len(self._piece.places)
@@ -248,7 +259,8 @@ class Trial:
                 ends = self._piece.places[first].index, self._piece.places[last].index
                 a, b = (self._piece.small[end][0] for end in ends)
                 cost[first, last] = sum(
-                    dissimilarity(self._piece.small[index][0], shown) for index, shown in self._made(*ends, a, b, 0)
+                    dissimilarity(self._piece.small[index][0], shown)
+                    for index, shown in self._made(*ends, a, b, 0, self._between(*ends))
                 )
         return cost
 
@@ -264,7 +276,8 @@ class Trial:
                 return 0.0
             start, stop = self._piece.places[first].index, self._piece.places[last].index
             values.append(self._likeness(start, a))
-            values += [self._likeness(index, shown) for index, shown in self._made(start, stop, a, b, 1)]
+            some = self._between(start, stop)[:: LOOKS[self._economy.objective]]
+            values += [self._likeness(index, shown) for index, shown in self._made(start, stop, a, b, 1, some)]
         return float(np.mean(values))
 
     def _sent(self, frame: Frame, symbols: int) -> Pixels | None:
@@ -280,15 +293,21 @@ class Trial:
         side = min(source.shape[:2])
         if self._economy.objective == "look" and side >= MIN_LPIPS_SIDE:
             with torch.inference_mode():
-                return 1 - float(lpips_distance(as_batch(source), as_batch(shown)))
+                measure = lpips_alexnet("cpu")
+                if index not in self._seen:
+                    self._seen[index] = measure.seen(2 * as_batch(source) - 1)
+                return 1 - float(measure.apart(self._seen[index], measure.seen(2 * as_batch(shown) - 1)))
         return 1 - dissimilarity(source, shown)
 
-    def _made(self, start: int, stop: int, first: Pixels, last: Pixels, size: int) -> Iterator[tuple[int, Pixels]]:
-        """The frames between two pictures that are measured, as a receiver would make them."""
-        between = [index for index in self._piece.small if start < index < stop]
-        if size and self._economy.objective == "look":
-            between = between[:: LOOKS["look"]]
-        if not between:
+    def _between(self, start: int, stop: int) -> list[int]:
+        """The frames between two others that can be measured."""
+        return [index for index in self._piece.small if start < index < stop]
+
+    def _made(
+        self, start: int, stop: int, first: Pixels, last: Pixels, size: int, wanted: Sequence[int]
+    ) -> Iterator[tuple[int, Pixels]]:
+        """Frames between two pictures, as a receiver would make them."""
+        if not wanted:
             return
         cut = max((cut for cut in self._piece.cuts if start < cut <= stop), default=None)
         shown = views(
@@ -306,7 +325,7 @@ class Trial:
                 seed=0,
             )
         )
-        for index in between:
+        for index in wanted:
             yield index, shown(index).mixed
 
 

@@ -65,6 +65,19 @@ def test_places_are_the_best_of_all():
     assert trial.best_places(3)[3] == best
 
 
+def test_equal_segments_are_tried_too(monkeypatch):
+    """Where places chosen at the small size come off worse at the one of trials."""
+    frames, video = clip([np.roll(texture(0), i, axis=1) for i in range(41)])
+    (piece,) = pieces(frames, video, KEYFRAMES)
+    trial = Trial(piece, video, ECONOMY)
+    even = trial.even_places(4)
+    assert [piece.places[place].index for place in even] == [0, 10, 20, 30, 40]
+    monkeypatch.setattr(Trial, "quality", lambda self, places: float(places == self.even_places(len(places) - 1)))
+    monkeypatch.setattr(Trial, "best_places", lambda self, most: {n: (0, *range(1, n), 8) for n in range(1, most + 1)})
+    plan = plan_piece(piece, video, KEYFRAMES, ECONOMY, None)
+    assert plan.starts == tuple(piece.places[place].index for place in trial.even_places(len(plan.starts)))[:-1]
+
+
 def test_pieces_cover_the_video_and_share_their_ends():
     frames, video = clip([np.full((*SIZE, 3), i, np.uint8) for i in range(250)])
     found = list(pieces(frames, video, KEYFRAMES))

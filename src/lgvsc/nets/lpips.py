@@ -9,6 +9,7 @@ section 4; the shift and scale of the input came with version 0.1 of the authors
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -53,12 +54,18 @@ class Lpips(nn.Module):
             ValueError: The shapes differ, or the pictures are too small for the features.
         """
         check_pictures(first, second, self.features.min_side)
-        seen = [self.features((picture - self.shift) / self.scale) for picture in (first, second)]
-        total = torch.zeros(len(first), device=first.device)
-        for one, other, weights in zip(*seen, self.weights, strict=True):
-            one, other = one.float(), other.float()  # the difference of two unit vectors is lost in bfloat16
-            squared = (unit_length(one) - unit_length(other)).square()
-            total = total + torch.einsum("bchw,c->bhw", squared, weights).mean((1, 2))
+        return self.apart(self.seen(first), self.seen(second))
+
+    def seen(self, pictures: Tensor) -> list[Tensor]:
+        """What is compared of pictures in [-1, 1], for those that are compared with many."""
+        maps = self.features((pictures - self.shift) / self.scale)
+        return [unit_length(one.float()) for one in maps]  # the difference of two unit vectors is lost in bfloat16
+
+    def apart(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Distances ``(B,)`` of what :meth:`seen` gave."""
+        total = torch.zeros(len(first[0]), device=first[0].device)
+        for one, other, weights in zip(first, second, self.weights, strict=True):
+            total = total + torch.einsum("bchw,c->bhw", (one - other).square(), weights).mean((1, 2))
         return total
 
 

@@ -132,6 +132,7 @@ class Ntscc(nn.Module):
             nn.PixelShuffle(4),
         )
         self.synthesis_linear = nn.Conv2d(latent, 3 * BLOCK**2, 1)
+        self.finish: Finish | None = None  # of the vivid look alone, see :mod:`lgvsc.nets.ntscc_look`
         self.register_buffer("rates", torch.tensor(config.rates), persistent=False)
 
     @classmethod
@@ -206,7 +207,13 @@ class Ntscc(nn.Module):
     def synthesise(self, latent: Tensor, state: Tensor) -> Tensor:
         """Pictures from a latent, float ``(B, 3, H, W)``, not clipped to [0, 1]."""
         linear = F.pixel_shuffle(self.synthesis_linear(latent), BLOCK)
-        return linear + self.synthesis(latent, state) + 0.5
+        if self.finish is None:
+            return linear + self.synthesis(latent, state) + 0.5
+        features = latent
+        for layer in list(self.synthesis)[:-2]:
+            features = layer(features, state) if isinstance(layer, Residual) else layer(features)
+        painted = F.pixel_shuffle(self.synthesis[-2](features), 4)
+        return self.finish(linear + painted + 0.5, features, state)
 
     # Both
 
@@ -252,6 +259,30 @@ class Residual(nn.Module):
         scale, shift = self.film(state)[..., None, None].chunk(2, dim=1)
         out: Tensor = x + self.second(F.leaky_relu(self.first(x) * (1 + scale) + shift, 0.1))
         return out
+
+
+class Finish(nn.Module):
+    """Adds to a picture what is finer than the synthesis paints: edges and grain, at half of the picture's size.
+
+    Args:
+        features: Channels of the last stage of the synthesis, at a quarter of the size.
+        width: Channels at half of the size.
+        blocks: Residual blocks.
+    """
+
+    def __init__(self, features: int, width: int = 40, blocks: int = 4) -> None:
+        super().__init__()
+        self.enlarge = nn.Conv2d(features, 2 * width, 1)
+        self.into = nn.Conv2d(12 + width // 2, width, 3, padding=1)
+        self.blocks = Stages(*(Residual(width) for _ in range(blocks)))
+        self.out = nn.Conv2d(width, 12, 3, padding=1)
+        for parameter in self.out.parameters():  # at first it adds nothing
+            nn.init.zeros_(parameter)
+
+    def forward(self, picture: Tensor, features: Tensor, state: Tensor) -> Tensor:
+        seen = torch.cat([F.pixel_unshuffle(picture - 0.5, 2), F.pixel_shuffle(self.enlarge(features), 2)], 1)
+        detail = self.out(F.leaky_relu(self.blocks(self.into(seen), state), 0.1))
+        return picture + F.pixel_shuffle(detail, 2)
 
 
 class Coder(nn.Module):

@@ -14,7 +14,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-OWN = ("decoder.", "synthesis.", "synthesis_linear.")  # of the receiver alone
+from lgvsc.nets.ntscc import Finish, Ntscc
+
+FINISH = "finish."  # what only the vivid end has ...
+FADES = "finish.out."  # ... and its last layer, which would add nothing at look 0
+OWN = ("decoder.", "synthesis.", "synthesis_linear.", FINISH)  # of the receiver alone
 SCALE = ".scale"
 STEPS = 127
 
@@ -25,10 +29,15 @@ def is_of_look(name: str) -> bool:
 
 
 def difference(faithful: Mapping[str, Tensor], vivid: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What the vivid end differs by: an int8 tensor for each weight and, under ``NAME.scale``, a step for each row."""
+    """What the vivid end differs by: an int8 tensor for each weight and, under ``NAME.scale``, a step for each row.
+
+    Weights that only the vivid end has differ from nothing.
+    """
     packed: dict[str, Tensor] = {}
-    for name in filter(is_of_look, faithful):
-        delta = vivid[name].float().cpu() - faithful[name].float().cpu()
+    for name in filter(is_of_look, vivid):
+        delta = vivid[name].float().cpu()
+        if name in faithful:
+            delta = delta - faithful[name].float().cpu()
         rows = delta.flatten(1) if delta.ndim > 1 else delta[None]
         step = (rows.abs().amax(1, keepdim=True) / STEPS).clamp(min=1e-12)
         packed[name] = (rows / step).round().to(torch.int8).reshape(delta.shape).contiguous()
@@ -51,8 +60,21 @@ def at_look(faithful: Mapping[str, Tensor], packed: Mapping[str, Tensor], look: 
     if not 0 <= look <= 1:
         raise ValueError(f"look is {look}; it lies between 0 (faithful) and 1 (vivid)")
     weights = dict(faithful)
-    for name in filter(is_of_look, faithful) if look else ():
+    for name in (name for name in packed if not name.endswith(SCALE)) if look else ():
         delta, step = packed[name].float(), packed[name + SCALE]
         rows = delta.flatten(1) if delta.ndim > 1 else delta[None]
-        weights[name] = faithful[name].float() + look * (rows * step[:, None]).reshape(delta.shape)
+        change = (rows * step[:, None]).reshape(delta.shape)
+        if name in faithful:
+            weights[name] = faithful[name].float() + look * change
+        else:
+            weights[name] = look * change if name.startswith(FADES) else change
     return weights
+
+
+def receiver_at(net: Ntscc, packed: Mapping[str, Tensor], look: float) -> Ntscc:
+    """A receiver of its own at a look, beside a faithful network; arguments and errors as :func:`at_look`."""
+    receiver = Ntscc(net.config)
+    if look and any(name.startswith(FINISH) for name in packed):
+        receiver.finish = Finish(net.config.widths[0])
+    receiver.load_state_dict(at_look(net.state_dict(), packed, look))
+    return receiver

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import erase_bad, pair_reals, unpair
 from lgvsc.coding.modem.digital import LADDER, decode_bits, encode_bits, mcs_at, symbol_count
 from lgvsc.coding.modem.link_adaptation import choose_mcs
@@ -29,7 +30,7 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.models.weights import read_network
 from lgvsc.nets.ntscc import GRANULE, Ntscc, NtsccConfig, allocate, pool
-from lgvsc.nets.ntscc_look import at_look
+from lgvsc.nets.ntscc_look import receiver_at
 
 KINDS = 16  # that the last four bits of ``length`` tell apart
 EVEN_KINDS = 4  # the lowest: all rates alike, no header; with ``mode`` they name one of 64 gains
@@ -135,9 +136,7 @@ class NtsccPictureCodec:
         """
         if not look:
             return NtsccPictureCodec(self._net, self._refine_steps)
-        receiver = Ntscc(self._net.config)
-        receiver.load_state_dict(at_look(self._net.state_dict(), difference, look))
-        return NtsccPictureCodec(self._net, self._refine_steps, receiver)
+        return NtsccPictureCodec(self._net, self._refine_steps, receiver_at(self._net, difference, look))
 
     # Transmitter
 
@@ -148,6 +147,30 @@ class NtsccPictureCodec:
             ConfigError: A side is below 16 pixels, or the symbols are too few for the lowest rate; the digital road
                 may still do.
         """
+        plan, stream, _ = self._analogue(picture, max_symbols, snr_db)
+        layout = Layout.of(picture.shape[0], picture.shape[1], self._net.config)
+        gain = rms(stream)
+        header, kind, mode = self._announce(plan, float(gain))
+        # A unit-energy symbol is two reals of mean power one half. The power is exact, what is told of it is rounded.
+        sent = torch.cat([header, pair_reals(stream / (gain * math.sqrt(2)))])
+        units = -(-len(sent) // layout.unit)
+        sent = torch.cat([sent, sent.new_ones(units * layout.unit - len(sent))])
+        return CodedPicture(sent, self.codec, units * KINDS + kind, mode, layout.header_bits(kind))
+
+    def preview(self, picture: Pixels, *, max_symbols: int, snr_db: float, noise: torch.Generator) -> Pixels:
+        """What would arrive of a picture, at this look, if nothing of its header were lost: for trials.
+
+        Raises:
+            ConfigError: As :meth:`encode`.
+        """
+        _, stream, indices = self._analogue(picture, max_symbols, snr_db)
+        gain = rms(stream)
+        heard = AwgnChannel(min(snr_db, 60.0), noise)(pair_reals(stream / (gain * math.sqrt(2))))
+        with torch.inference_mode():
+            return self._rebuild(heard, indices, float(gain))[: picture.shape[0], : picture.shape[1]]
+
+    def _analogue(self, picture: Pixels, max_symbols: int, snr_db: float) -> tuple[Plan, Tensor, Tensor]:
+        """How a picture will be sent, its reals one after the other at any power, and the rate of each block."""
         height, width = picture.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise ConfigError(f"the learned picture code needs {MIN_SIDE} pixels a side, got {height}x{width}")
@@ -170,14 +193,7 @@ class NtsccPictureCodec:
                 best = trial.best(tried)
                 plan, (reals, indices) = plans[best], tried[best]
                 reals = trial.refine(reals, indices, self._refine_steps)
-            stream = stream_of(reals, self._net.sent(indices))
-        gain = stream.square().mean().sqrt().clamp(min=1e-9)
-        header, kind, mode = self._announce(plan, float(gain))
-        # A unit-energy symbol is two reals of mean power one half. The power is exact, what is told of it is rounded.
-        sent = torch.cat([header, pair_reals(stream / (gain * math.sqrt(2)))])
-        units = -(-len(sent) // layout.unit)
-        sent = torch.cat([sent, sent.new_ones(units * layout.unit - len(sent))])
-        return CodedPicture(sent, self.codec, units * KINDS + kind, mode, layout.header_bits(kind))
+            return plan, stream_of(reals, self._net.sent(indices)), indices
 
     def min_symbols(self, height: int, width: int) -> int:
         """The fewest symbols in which a picture of this size can be sent."""
@@ -340,6 +356,11 @@ def to_batch(picture: Pixels) -> Tensor:
     height, width = picture.shape[:2]
     padded = np.pad(picture, ((0, -height % GRANULE), (0, -width % GRANULE), (0, 0)), mode="symmetric")
     return as_batch(padded).contiguous(memory_format=torch.channels_last)
+
+
+def rms(reals: Tensor) -> Tensor:
+    """Root mean square, kept from zero."""
+    return reals.square().mean().sqrt().clamp(min=1e-9)
 
 
 def stream_of(reals: Tensor, mask: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
-from lgvsc.models.weights import read_network
-from lgvsc.nets.ntscc import BLOCK, RATES, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
+from lgvsc.models.weights import read_network, read_tensors
+from lgvsc.nets.ntscc import BLOCK, RATES, Finish, Ntscc, NtsccConfig, allocate, pool, start_from_patches, unpool
 from lgvsc.training.arguments import DataFolder, FromWeights, OutFolder, Resume, Trainer
 from lgvsc.training.codes.ntscc_batch import (
     BLOCK_VALUES,
@@ -37,7 +37,7 @@ from lgvsc.training.codes.ntscc_batch import (
     draw_conditions,
     through_channel,
 )
-from lgvsc.training.codes.ntscc_look import train_receiver_only, vivid_loss, write_look
+from lgvsc.training.codes.ntscc_look import begin_vivid, train_receiver_only, vivid_loss, write_look
 from lgvsc.training.loop import TrainingRun
 from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
 
@@ -59,6 +59,7 @@ def train(
     net: Ntscc | None = None,
     validation: Sequence[Pixels] = (),
     resume: Path | None = None,
+    from_look: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Train, and write ``checkpoint.pt``, ``log.jsonl`` and at the end the averaged weights to ``out``.
 
@@ -68,6 +69,7 @@ def train(
         net: Network to train; ``None``: the compact one, begun from the principal components of the pictures.
         validation: Square pictures that are not trained on.
         resume: Checkpoint to go on from; the log is appended to.
+        from_look: A vivid end to go on from, as :func:`lgvsc.nets.ntscc_look.difference` gives it.
 
     Returns:
         Path of the weights, float16; of the vivid end what it differs by.
@@ -79,6 +81,8 @@ def train(
         raise ConfigError("the vivid end begins from the faithful one; give its weights with --from-weights")
     net = net or fresh(config.seed, pictures)
     start = {name: value.detach().clone() for name, value in net.state_dict().items()}
+    if config.look == "vivid":
+        begin_vivid(net, config.seed, from_look)
     run = Run(config, net, pictures, validation, out, resume)
     run.run(pictures=len(pictures))
     if config.look == "vivid":
@@ -136,6 +140,8 @@ class Run(TrainingRun[NtsccTraining]):
         net = self._codec
         if self.config.device != "cpu":
             net = Ntscc(net.config)
+            if self._codec.finish is not None:
+                net.finish = Finish(net.config.widths[0])
             net.load_state_dict(self._codec.state_dict())
         if self.config.look == "vivid":
             return measure(net, self._validation[:LOOKED_AT], VALIDATED, looks=True)
@@ -204,6 +210,9 @@ def train_on_folder(
     out: OutFolder,
     resume: Resume = None,
     from_weights: FromWeights = None,
+    from_look: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A vivid end to go on from, beside its faithful one.")
+    ] = None,
     size: Annotated[
         Literal["compact", "large"], typer.Option(help="Of a network that begins from nothing.")
     ] = "compact",
@@ -221,6 +230,7 @@ def train_on_folder(
         net=net,
         validation=validation_pictures(data),
         resume=resume,
+        from_look=read_tensors(from_look.read_bytes())[0] if from_look else None,
     )
 
 

@@ -37,6 +37,7 @@ class NtsccTraining(LoopConfig):
         frames_per_clip: Training pictures taken from each clip.
         look: Which end of the receiver is trained: ``faithful`` with everything else, or ``vivid`` alone, see
             :mod:`lgvsc.training.codes.ntscc_look`.
+        error_weight: Of the logarithm of the squared error in the vivid end's loss.
         lpips_weight: Of LPIPS (AlexNet) in the vivid end's loss.
         dists_weight: Of DISTS there.
         dists_crops: DISTS is dear, so it is taken of so many crops of a batch.
@@ -56,6 +57,7 @@ class NtsccTraining(LoopConfig):
     low_share: float = 0.1
     frames_per_clip: int = 6
     look: Literal["faithful", "vivid"] = "faithful"
+    error_weight: float = 0.5
     lpips_weight: float = 2.0
     dists_weight: float = 4.0
     dists_crops: int = 2

@@ -20,9 +20,18 @@ from lgvsc.core.files import atomic_write
 from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
-from lgvsc.nets.ntscc import Ntscc, pool, unpool
-from lgvsc.nets.ntscc_look import difference, is_of_look
+from lgvsc.nets.ntscc import Finish, Ntscc, pool, unpool
+from lgvsc.nets.ntscc_look import at_look, difference, is_of_look
 from lgvsc.training.codes.ntscc_batch import CropConditions, NtsccTraining, choose_rates, through_channel
+
+
+def begin_vivid(net: Ntscc, seed: int, packed: Mapping[str, Tensor] | None = None) -> None:
+    """Give a faithful network what only the vivid end has, and the weights of one to go on from, if any."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net.finish = Finish(net.config.widths[0])
+    if packed is not None:
+        net.load_state_dict({**net.state_dict(), **at_look(net.state_dict(), packed, 1.0)})
 
 
 def train_receiver_only(net: Ntscc) -> None:
@@ -56,7 +65,7 @@ def vivid_loss(
     with torch.autocast(batch.device.type, enabled=False):
         squared = 255**2 * (rebuilt - batch).square().mean((1, 2, 3))
         similarity = training_ms_ssim(batch, rebuilt).mean()
-        total = 0.5 * (squared + 10).log().mean() + config.similarity_weight * (1 - similarity)
+        total = config.error_weight * (squared + 10).log().mean() + config.similarity_weight * (1 - similarity)
         total = total + config.lpips_weight * look + config.dists_weight * texture
     return total, {
         "psnr_db": float(10 * (255**2 / squared.detach()).log10().mean()),

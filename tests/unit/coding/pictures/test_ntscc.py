@@ -342,6 +342,17 @@ def test_the_shipped_vivid_end_looks_more_like_a_photograph_from_the_same_symbol
     assert distances[1] < 0.8 * distances[0]
 
 
+def test_a_preview_is_what_arrives_but_for_the_rounded_gain():
+    picture = scene(64, 96)
+    coded = codec().encode(picture, max_symbols=800, snr_db=60.0)
+    arrived = codec().decode(arrive(coded, 60.0), coded.length, coded.mode, 64, 96)
+    seen = codec().preview(picture, max_symbols=800, snr_db=60.0, noise=seeded(0))
+    assert arrived is not None and seen.shape == picture.shape
+    assert np.abs(seen.astype(int) - arrived).mean() < 1.0
+    with pytest.raises(ConfigError, match="too few"):
+        codec().preview(picture, max_symbols=3, snr_db=10.0, noise=seeded(0))
+
+
 def test_a_look_of_another_network_is_refused():
     with pytest.raises(InputError, match="vivid end"):
         ntscc_road.load_vivid(save({"decoder.nothing": torch.zeros(1)}))

@@ -16,12 +16,13 @@ from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.smooth_ssim import training_ms_ssim
 from lgvsc.nets.ntscc import Ntscc
-from lgvsc.nets.ntscc_look import is_of_look
+from lgvsc.nets.ntscc_look import FINISH, difference, is_of_look
 from lgvsc.training import pictures
 from lgvsc.training.checkpoints import WeightAverage
 from lgvsc.training.codes import ntscc
 from lgvsc.training.codes.ntscc import train
 from lgvsc.training.codes.ntscc_batch import NtsccTraining, draw_conditions, through_channel
+from lgvsc.training.codes.ntscc_look import begin_vivid
 from lgvsc.training.loop import averaged, learning_rate
 from lgvsc.training.pictures import PicturePool, find_sources, held_out, square
 
@@ -84,8 +85,20 @@ def test_the_vivid_end_trains_the_receiver_alone_and_is_written_as_a_difference(
     start, whole = tiny_net().state_dict(), torch.load(tmp_path / "checkpoint.pt", weights_only=True)["weights"]
     moved = {name for name, value in start.items() if not torch.equal(value, whole[name])}
     assert moved and all(is_of_look(name) for name in moved)
-    assert {name.removesuffix(".scale") for name in packed} == {name for name in start if is_of_look(name)}
+    assert {name.removesuffix(".scale") for name in packed} == {name for name in whole if is_of_look(name)}
+    assert any(name.startswith(FINISH) for name in packed)
     assert any(bool(value.any()) for name, value in packed.items() if not name.endswith(".scale"))
+
+
+def test_a_vivid_end_can_be_gone_on_from():
+    net, other = tiny_net(), tiny_net()
+    faithful = {name: value.clone() for name, value in net.state_dict().items()}
+    packed = difference(faithful, {name: value + 0.1 for name, value in faithful.items()})
+    begin_vivid(net, 0, packed)
+    begin_vivid(other, 0)
+    for name, value in net.state_dict().items():
+        moved = is_of_look(name) and not name.startswith(FINISH)
+        assert torch.allclose(value, other.state_dict()[name] + 0.1 * moved, atol=1e-5)
 
 
 def test_the_vivid_end_begins_from_weights(tmp_path):
