@@ -10,6 +10,10 @@ import typer
 from lgvsc.cli.options import (
     METRICS,
     ChannelOption,
+    ClusterOption,
+    EngineOption,
+    GpusOption,
+    JobsOption,
     MaxSideOption,
     ObjectiveOption,
     PresetOption,
@@ -18,6 +22,7 @@ from lgvsc.cli.options import (
     SetOption,
     note,
     numbers,
+    workers_of,
 )
 from lgvsc.cli.reading import Sayer, read_through
 from lgvsc.cli.tables import table
@@ -58,7 +63,10 @@ def compare(
         str | None,
         typer.Option("--anchor", help="Scheme that the others are held against.", show_default="the last codec named"),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
+    engine: EngineOption = "local",
+    jobs: JobsOption = 1,
+    gpus_per_actor: GpusOption = 0.0,
+    ray_address: ClusterOption = "",
     preset: PresetOption = "compact",
     channel: ChannelOption = None,
     seed: SeedOption = None,
@@ -77,6 +85,7 @@ def compare(
     videos = listed(videos)
     refuse_doubles(videos, "results")
     require_files(videos, "a video")
+    workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
     refuse_inputs([output / "side-by-side" / f"{video.stem}.mp4" for video in videos], videos)
     make_folder(output)
 
@@ -105,7 +114,7 @@ def compare(
     if not seconds:
         read_through(videos, cells[0].config.link.max_side)
     cells = [place_video(cell, output, shown) for cell in cells]
-    rows = run_compare(cells, output / TABLE, jobs=jobs, on_row=None if quiet else report_row)
+    rows = run_compare(cells, output / TABLE, workers=workers, on_row=None if quiet else report_row)
     made = [output / TABLE]
     if write_parquet(output / "compare.parquet", rows):
         made.append(output / "compare.parquet")

@@ -27,6 +27,7 @@ from lgvsc.cli.options import (
     print_json,
     progress,
     resolve,
+    workers_of,
 )
 from lgvsc.cli.reading import on_open, say_notes
 from lgvsc.cli.tables import cost_table, table
@@ -127,9 +128,8 @@ def keyframes(
     config = resolve(preset, "skem-dsa", settings, max_side=max_side)
     if len(videos) > 1 or engine != "local":
         from lgvsc.cli.many_videos import keyframes_of_many
-        from lgvsc.experiments.jobs.job import Workers
 
-        workers = Workers(engine=engine, count=jobs, gpus=gpus_per_actor, address=ray_address)  # type: ignore[arg-type]
+        workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
         keyframes_of_many(videos, config, workers, show_cost=cost, as_json=as_json, quiet=quiet)
         return
     (video,) = videos

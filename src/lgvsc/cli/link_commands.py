@@ -32,6 +32,7 @@ from lgvsc.cli.options import (
     print_json,
     progress,
     resolve,
+    workers_of,
 )
 from lgvsc.cli.reading import on_open
 from lgvsc.core.files import (
@@ -216,9 +217,8 @@ def send(
     require_files(videos, "a video")
     if many:
         from lgvsc.cli.many_videos import send_many
-        from lgvsc.experiments.jobs.job import Workers
 
-        workers = Workers(engine=engine, count=jobs, gpus=gpus_per_actor, address=ray_address)  # type: ignore[arg-type]
+        workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
         send_many(videos, output, config, workers, force=force, quiet=quiet)
         return
     message = output.with_name(output.name + ".lgvsc")

@@ -15,7 +15,8 @@ from lgvsc.core.files import check_outputs, make_folder, refuse_doubles
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
-    from lgvsc.experiments.jobs.job import JobResult, Workers
+    from lgvsc.experiments.jobs.job import JobResult
+    from lgvsc.experiments.jobs.workers import Workers
 
 
 def keyframes_of_many(
@@ -63,10 +64,10 @@ def send_many(
 
     refuse_doubles(videos, "messages")
     make_folder(folder)
-    jobs = [Job(video, folder / video.stem, force) for video in videos]
     suffixes = (".lgvsc", ".sigmf-data", ".sigmf-meta", ".lgvsc-n0")
-    made = [Path(f"{job.target}{suffix}") for job in jobs for suffix in suffixes]
-    check_outputs(*made, force=force, inputs=videos)
+    check_outputs(*(folder / f"{v.stem}{suffix}" for v in videos for suffix in suffixes), force=force, inputs=videos)
+    # From here on only half of what a worker left behind that died can be in the way.
+    jobs = [Job(video, folder / video.stem, force=True) for video in videos]
     done = run_jobs(jobs, config, workers, reporter(quiet))
     found = [result for result in done if not result.error]
     rows = [

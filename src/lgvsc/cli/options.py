@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
+    from lgvsc.experiments.jobs.workers import Workers
 
 VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
 VideosArgument = Annotated[list[Path], typer.Argument(help="Video files that FFmpeg can read.", show_default=False)]
@@ -74,10 +75,8 @@ MaxSideOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing outputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-EngineOption = Annotated[str, typer.Option("--engine", help="For several videos: local (processes) or ray (actors).")]
-JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, help="Processes or actors at once, for several videos.")
-]
+EngineOption = Annotated[str, typer.Option("--engine", help="Who does the work: local (processes) or ray (actors).")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes or actors at once.")]
 GpusOption = Annotated[
     float, typer.Option("--gpus-per-actor", help="GPUs that an actor reserves; 0.5 lets two share one.")
 ]
@@ -85,7 +84,7 @@ ClusterOption = Annotated[
     str,
     typer.Option(
         "--ray-address",
-        help="A running Ray cluster.",
+        help="HOST:PORT of a running Ray cluster, or auto.",
         show_default="this machine",
     ),
 ]
@@ -123,6 +122,13 @@ def resolve(
         config = config.model_copy(update={"judge": kept})
     use_threads(config)
     return config
+
+
+def workers_of(engine: str, jobs: int, gpus: float, address: str) -> Workers:
+    """Who does the work, as the options say."""
+    from lgvsc.experiments.jobs.workers import Workers
+
+    return Workers(engine=engine, count=jobs, gpus=gpus, address=address)  # type: ignore[arg-type]
 
 
 def use_threads(config: Config) -> None:

@@ -1,81 +1,99 @@
-"""Tasks in a pool of processes that outlives the death of one of them."""
+"""Tasks in processes of this machine, which outlive the death of one of them."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-
-class Died:
-    """What comes of a task whose process died, or one beside it: nobody can tell whose task it was that killed it."""
-
-
-DIED = Died()
+from lgvsc.core.sharing import Died, Result, Task, WorkerDied, share_out
 
 
 def in_processes(
-    work: Callable[[Task], Result],
-    tasks: Sequence[Task],
-    count: int,
-    prepare: Callable[..., None] | None = None,
-    *prepared_with: Any,
+    work: Callable[[Task], Result], tasks: Sequence[Task], count: int
 ) -> Iterator[tuple[int, Result | Died]]:
-    """Do all tasks, each process on one core. Where a process dies, the tasks under way are lost and the rest goes on.
+    """Do all tasks, each process on one core. A task whose process dies is done again by another one.
 
     Args:
         work: A function of a module, with tasks and results that can be pickled.
         count: Processes, at least one; as many tasks are under way at once.
-        prepare: Called in each process when it begins, with ``prepared_with``.
 
     Yields:
-        The place of a task and its result or :data:`DIED`, as they end.
+        The place of a task and its result or :data:`~lgvsc.core.sharing.DIED`, as they end.
 
     Raises:
         Exception: What ``work`` raises; the tasks that wait are dropped.
     """
-    waiting = list(reversed(list(enumerate(tasks))))
-    running: dict[Future[Result], int] = {}
-    pool = _new_pool(count, prepare, prepared_with)
-    try:
-        while waiting or running:
-            while waiting and len(running) < count:
-                place, task = waiting.pop()
-                running[pool.submit(work, task)] = place
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            broken = False
-            for future in ended:
-                place = running.pop(future)
-                try:
-                    yield place, future.result()
-                except BrokenProcessPool:
-                    broken = True
-                    yield place, DIED
-            if broken:
-                for place in running.values():
-                    yield place, DIED
-                running.clear()
-                pool.shutdown(wait=False, cancel_futures=True)
-                pool = _new_pool(count, prepare, prepared_with)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return share_out(Processes(partial(_as_it_is, work)), tasks, count)
 
 
-def _new_pool(count: int, prepare: Callable[..., None] | None, prepared_with: tuple[Any, ...]) -> ProcessPoolExecutor:
-    """Fresh processes: PyTorch's threads do not survive a fork."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(prepare, prepared_with))
+class Processes:
+    """A :class:`~lgvsc.core.sharing.Crew` of processes.
+
+    Each is a pool of one, so that it is known whose task it was that ended a process.
+    """
+
+    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+        """``make`` is called once in each process, and what it makes does the tasks."""
+        self._make = make
+        self._pools: list[ProcessPoolExecutor] = []
+
+    def hire(self) -> tuple[ProcessWorker, Future[None]]:
+        pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))  # threads survive no fork
+        self._pools.append(pool)
+        return ProcessWorker(pool), pool.submit(_begin, self._make)
+
+    def wait(self, pending: Collection[Future[Any]]) -> Future[Any]:
+        ended, _ = wait(pending, return_when=FIRST_COMPLETED)
+        return next(future for future in pending if future in ended)
+
+    def result(self, ended: Future[Any]) -> Any:
+        try:
+            return ended.result()
+        except BrokenProcessPool as error:
+            raise WorkerDied(str(error)) from error
+
+    def close(self) -> None:
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=True)
 
 
-def _begin(prepare: Callable[..., None] | None, prepared_with: tuple[Any, ...]) -> None:
+class ProcessWorker:
+    """A :class:`~lgvsc.core.sharing.Worker` in a process."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def submit(self, task: Any) -> Future[Any]:
+        try:
+            return self._pool.submit(_do, task)
+        except BrokenProcessPool as error:  # it died while it had nothing to do
+            dead: Future[Any] = Future()
+            dead.set_exception(error)
+            return dead
+
+
+_work: Callable[[Any], Any] | None = None
+
+
+def _begin(make: Callable[[], Callable[[Any], Any]]) -> None:
+    global _work
     use_one_thread()
-    if prepare is not None:
-        prepare(*prepared_with)
+    _work = make()
+
+
+def _do(task: Any) -> Any:
+    assert _work is not None
+    return _work(task)
+
+
+def _as_it_is(work: Callable[[Task], Result]) -> Callable[[Task], Result]:
+    return work
 
 
 def use_one_thread() -> None:

@@ -1,7 +1,8 @@
 """Several schemes over the same clips, channels and budgets: the work of ``lgvsc compare``.
 
-A comparison is a grid of cells, one transmission each. Cells run in a pool of processes; every finished one is in the
-table at once, so a comparison that was stopped goes on where it was. A cell that fails is a row that says why.
+A comparison is a grid of cells, one transmission each. Cells run here, in processes or on Ray's actors; every finished
+one is in the table at once, so a comparison that was stopped goes on where it was. A cell that fails is a row that
+says why.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -19,10 +20,11 @@ from typing import Any
 
 from lgvsc import link
 from lgvsc.config import Config, load_config
-from lgvsc.core.processes import Died, in_processes
+from lgvsc.core.sharing import Died
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.experiments.bill import receiver_parameters
 from lgvsc.experiments.compare_table import Row, read_csv, write_csv
+from lgvsc.experiments.jobs.workers import Workers, do_all
 from lgvsc.metrics.registry import BY_COLUMN
 from lgvsc.record import Record, fingerprint
 
@@ -145,14 +147,20 @@ def configured(spec: SchemeSpec, snr_db: float, cbr: float | None, preset: str, 
 
 
 def compare(
-    cells: Sequence[Cell], table: Path, *, jobs: int = 1, on_row: Callable[[Row, int, int], None] | None = None
+    cells: Sequence[Cell],
+    table: Path,
+    *,
+    jobs: int = 1,
+    workers: Workers | None = None,
+    on_row: Callable[[Row, int, int], None] | None = None,
 ) -> list[Row]:
     """Run the cells that the table does not hold yet, and keep the table up to date after each.
 
     Args:
         cells: From :func:`plan`.
-        table: CSV file; rows of other comparisons in it are kept.
-        jobs: Processes. 1 works in this one.
+        table: CSV file; rows of other comparisons in it are kept. Those of this one are in the order of the cells.
+        jobs: Processes, where no workers are given.
+        workers: Who does the work; the rows are the same, but for how long it took.
         on_row: Called with each new row, the number of rows done and of all.
 
     Returns:
@@ -160,31 +168,30 @@ def compare(
 
     Raises:
         InputError: The table is there and is none of ours.
+        LgvscError: Ray is not there, or has no room for the workers.
     """
     known = {row.key: row for row in (read_csv(table) if table.exists() else []) if not row.error}
     wanted = [cell for cell in cells if cell.key not in known or (cell.keep and not cell.keep.exists())]
     done = len(cells) - len(wanted)
-    for row in run_here(wanted) if jobs == 1 else run_pool(wanted, jobs):
+    places = {cell.key: place for place, cell in enumerate(cells)}
+    for place, found in do_all(runner, [elsewhere(cell) for cell in wanted], workers or Workers(count=jobs)):
+        row = wanted[place].empty(found.words) if isinstance(found, Died) else found
         known[row.key] = row
-        write_csv(table, known.values())
+        write_csv(table, sorted(known.values(), key=lambda row: places.get(row.key, -1)))
         done += 1
         if on_row:
             on_row(row, done, len(cells))
     return [known[cell.key] for cell in cells]
 
 
-def run_here(cells: Iterable[Cell]) -> Iterator[Row]:
-    """The cells one after the other."""
-    for cell in cells:
-        yield run_cell(cell)
+def runner() -> Callable[[Cell], Row]:
+    """What a worker does. Models of one cell stay in its memory for the next."""
+    return run_cell
 
 
-def run_pool(cells: Sequence[Cell], jobs: int) -> Iterator[Row]:
-    """The cells in a pool of processes, as they end. Where a process dies, its cells are rows that say so."""
-    for place, row in in_processes(run_cell, cells, jobs):
-        if isinstance(row, Died):
-            row = cells[place].empty("the process that ran it, or one beside it, died; run the same command again")
-        yield row
+def elsewhere(cell: Cell) -> Cell:
+    """A cell for somebody who works in another folder."""
+    return replace(cell, clip=cell.clip.absolute(), keep=cell.keep.absolute() if cell.keep else None)
 
 
 def run_cell(cell: Cell) -> Row:

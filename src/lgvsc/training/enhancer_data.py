@@ -36,7 +36,8 @@ from lgvsc.coding.frames.standard_codec import (
 from lgvsc.coding.pictures.digital_picture import decode_picture, encode_picture
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import PictureCodec
-from lgvsc.core.processes import Died, in_processes, use_one_thread
+from lgvsc.core.processes import in_processes, use_one_thread
+from lgvsc.core.sharing import Died
 from lgvsc.core.video import Pixels, VideoReader
 from lgvsc.errors import ConfigError, InputError, LgvscError
 from lgvsc.models.catalog import load

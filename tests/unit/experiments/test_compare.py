@@ -29,6 +29,7 @@ from lgvsc.experiments.compare_table import (
     write_csv,
     write_parquet,
 )
+from lgvsc.experiments.jobs.workers import Workers
 
 
 def clip_at(path, frames=8, height=64, width=80):
@@ -119,7 +120,7 @@ def test_a_pool_gives_the_same_rows(clip, tmp_path):
     cells = plan([clip], ["h264-ldpc", "text-only"], [0.0, 10.0], [0.05])
     timeless = {"tx_s": 0.0, "rx_s": 0.0}
     here = compare(cells, tmp_path / "a.csv")
-    there = compare(cells, tmp_path / "b.csv", jobs=2)
+    there = compare(cells, tmp_path / "b.csv", workers=Workers(count=2))
     assert [{**as_dict(r), **timeless} for r in here] == [{**as_dict(r), **timeless} for r in there]
 
 

@@ -15,10 +15,10 @@ from lgvsc.cli.main import app
 from lgvsc.config import load_config
 from lgvsc.core.video import VideoFormat, VideoWriter
 from lgvsc.errors import ConfigError, InputError, MissingResourceError
-from lgvsc.experiments.jobs.dispatch import run_jobs
-from lgvsc.experiments.jobs.job import Job, Workers
-from lgvsc.experiments.jobs.ray_actors import elsewhere
+from lgvsc.experiments.jobs.dispatch import elsewhere, run_jobs
+from lgvsc.experiments.jobs.job import Job
 from lgvsc.experiments.jobs.transmitter import Transmitter
+from lgvsc.experiments.jobs.workers import Workers
 
 TIMES = ("seconds", "seconds_per_minute", "processor_seconds", "processor_seconds_per_minute")
 
