@@ -51,7 +51,7 @@ def encoder(config: Config, watch: Callable[[Choice], None] | None = None, cost:
     similarity = psss(config, cost)
     check_threshold(config, similarity)
     captioner = similarity.captioner
-    if config.models.segment_captioner:
+    if config.models.segment_captioner and not config.message.description:
         captioner = language_model(config.models.segment_captioner, config)
         captioner.cost = similarity.cost
     return SemanticEncoder(

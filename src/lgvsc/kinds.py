@@ -183,7 +183,7 @@ def _generative(config: Config, observers: Observers) -> Scheme:
 def _of_generative(config: Config) -> Models:
     roles, sketches = config.models, config.message.sketches
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
-    if roles.segment_captioner:
+    if roles.segment_captioner and not config.message.description:
         named["segment_captioner"] = roles.segment_captioner
     if sketches:
         named |= {"sketch_extractor": roles.sketch_extractor, "sketch_codec": roles.sketch_codec}

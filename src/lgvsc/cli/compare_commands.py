@@ -9,6 +9,7 @@ import typer
 
 from lgvsc.cli.options import (
     METRICS,
+    CaptionsOption,
     ChannelOption,
     ClusterOption,
     EngineOption,
@@ -20,6 +21,7 @@ from lgvsc.cli.options import (
     QuietOption,
     SeedOption,
     SetOption,
+    given_captions,
     note,
     numbers,
     workers_of,
@@ -52,6 +54,7 @@ def compare(
         float | None,
         typer.Option("--seconds", min=0.001, help="Only the beginning of each clip.", show_default="all of it"),
     ] = None,
+    captions: CaptionsOption = "own",
     trials: Annotated[int, typer.Option("--trials", help="Draws of the noise for each cell.")] = 1,
     show: Annotated[
         str | None,
@@ -82,6 +85,7 @@ def compare(
     """
     snrs_db, cbrs = numbers(snr_db, "--snr-db"), numbers(cbr, "--cbr")
     shown = showing(show, snrs_db, cbrs)
+    told = given_captions(videos, captions)
     videos = listed(videos)
     refuse_doubles(videos, "results")
     require_files(videos, "a video")
@@ -110,6 +114,7 @@ def compare(
         trials=trials,
         preset=preset,
         settings=own | parse_settings(settings or []),
+        captions={clip: caption_of(video, told) for clip, video in zip(clips, videos, strict=True)} if told else None,
     )
     if not seconds:
         read_through(videos, cells[0].config.link.max_side)
@@ -146,6 +151,19 @@ def listed(videos: list[Path]) -> list[Path]:
     from lgvsc.experiments.data import clips_of, is_manifest
 
     return [clip for path in videos for clip in (clips_of(path) if is_manifest(path) else [path])]
+
+
+def caption_of(video: Path, told: dict[Path, str]) -> str:
+    """What the data set says of a clip.
+
+    Raises:
+        InputError: Nothing.
+    """
+    from lgvsc.errors import InputError
+
+    if video not in told:
+        raise InputError(f"no manifest has a caption of {video}; leave it out, or take --captions own")
+    return told[video]
 
 
 def showing(text: str | None, snrs_db: list[float], cbrs: list[float]) -> tuple[float, float | None] | None:

@@ -62,6 +62,14 @@ METRICS = (
 MetricsOption = Annotated[
     str | None, typer.Option("--metrics", help=METRICS, show_default="psnr,ssim,ms_ssim,vmaf,lpips")
 ]
+CaptionsOption = Annotated[
+    str,
+    typer.Option(
+        "--captions",
+        metavar="own|dataset",
+        help="Who describes clips: the transmitter's captioner, or the manifest that they are named by.",
+    ),
+]
 MaxSideOption = Annotated[
     int | None,
     typer.Option(
@@ -129,6 +137,21 @@ def workers_of(engine: str, jobs: int, gpus: float, address: str) -> Workers:
     from lgvsc.experiments.jobs.workers import Workers
 
     return Workers(engine=engine, count=jobs, gpus=gpus, address=address)  # type: ignore[arg-type]
+
+
+def given_captions(sources: list[Path], whose: str) -> dict[Path, str] | None:
+    """What is said of clips, by their paths; ``None`` where the captioner speaks."""
+    from lgvsc.errors import InputError
+    from lgvsc.experiments.data import captions_in
+
+    if whose not in ("own", "dataset"):
+        raise typer.BadParameter(f"{whose!r} describes no clips; there are own and dataset", param_hint="--captions")
+    if whose == "own":
+        return None
+    found = captions_in(sources)
+    if not found:
+        raise InputError("--captions dataset takes the captions of a manifest of `lgvsc data`, and none here has any")
+    return found
 
 
 def use_threads(config: Config) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -25,6 +25,7 @@ from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.experiments.bill import receiver_parameters
 from lgvsc.experiments.compare_table import Row, read_csv, write_csv
 from lgvsc.experiments.jobs.workers import Workers, do_all
+from lgvsc.kinds import kind_of
 from lgvsc.metrics.registry import BY_COLUMN
 from lgvsc.record import Record, fingerprint
 
@@ -105,6 +106,7 @@ def plan(
     trials: int = 1,
     preset: str = "compact",
     settings: dict[str, Any] | None = None,
+    captions: Mapping[Path, str] | None = None,
 ) -> list[Cell]:
     """All cells of a grid, clip by clip. Schemes with the paper's parameters have no budget, so one cell for each SNR.
 
@@ -114,6 +116,7 @@ def plan(
         snrs_db, cbrs: Channels and budgets; no budget at all where ``cbrs`` is empty.
         trials: Draws of the channel's noise.
         settings: For all schemes, as dotted keys.
+        captions: Of clips, said in place of the captioner's words; empty lets the captioner speak.
 
     Raises:
         ConfigError: Nothing to compare, or settings that do not go together.
@@ -130,7 +133,9 @@ def plan(
     for clip in clips:
         sha256 = fingerprint(clip)
         for (spec, cbr), snr_db, trial in product(kinds, snrs_db, range(trials)):
-            config = configured(spec, snr_db, cbr, preset, settings or {})
+            speaks = captions and kind_of(spec.scheme).generated  # a codec says nothing
+            said = {"message.description": captions[clip]} if captions and speaks else {}
+            config = configured(spec, snr_db, cbr, preset, {**(settings or {}), **said})
             mode = "paper" if spec.paper else "free" if cbr is None else "adaptive"
             cells.append(Cell(clip=clip, sha256=sha256, config=config, mode=mode, cbr_target=cbr, trial=trial))
     return cells

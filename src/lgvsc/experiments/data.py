@@ -92,11 +92,16 @@ def read_set(
     layout, listed = layout_of(folder, listing)
     entries: list[Entry] = []
     left_out: Counter[str] = Counter()
+    seen: set[Path] = set()
     for count, (places, known) in enumerate(listed, 1):
-        path = next((place for place in places if place.is_file()), None)
+        path = next((place for place in places if there(place)), None)
         if path is None:
             left_out["not on disk"] += 1
             continue
+        if path in seen:
+            left_out["listed before"] += 1
+            continue
+        seen.add(path)
         try:
             with VideoReader(path) as reader:
                 shape = reader.format
@@ -132,8 +137,8 @@ def layout_of(folder: Path, listing: Path | None) -> tuple[str, Listed]:
         return "folder", (([path], Entry(path="")) for path in found)
     try:
         if listing.suffix.lower() == ".json":
-            return "msr-vtt", msr_vtt(folder, json.loads(listing.read_text(encoding="utf-8")))
-        with listing.open(newline="", encoding="utf-8") as file:
+            return "msr-vtt", msr_vtt(folder, json.loads(listing.read_text(encoding="utf-8-sig")))
+        with listing.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InputError(f"{listing} cannot be read as a list of clips: {error}") from error
@@ -178,7 +183,8 @@ def msr_vtt(folder: Path, found: Any) -> Listed:
     try:
         captions: dict[str, list[str]] = {}
         for sentence in found["sentences"]:
-            captions.setdefault(str(sentence["video_id"]), []).append(str(sentence["caption"]))
+            if words := sentence["caption"]:
+                captions.setdefault(str(sentence["video_id"]), []).append(str(words))
         videos = [(str(video["video_id"]), str(video.get("split", ""))) for video in found["videos"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError("this JSON lists no clips; MSR-VTT's has videos with video_id, and sentences") from error
@@ -188,9 +194,17 @@ def msr_vtt(folder: Path, found: Any) -> Listed:
     )
 
 
+def there(path: Path) -> bool:
+    """Whether it is a file; no name that a listing may hold is an error."""
+    try:
+        return path.is_file()
+    except OSError:  # longer than names can be
+        return False
+
+
 def inside(folder: Path, *parts: str) -> Path:
     """A path below the folder, whatever a listing says: of one that leads out of it, only its last name is taken."""
-    path = folder.joinpath(*parts)
+    path = folder.joinpath(*(part.replace("\0", "") for part in parts))
     return path if path.resolve().is_relative_to(folder.resolve()) else folder / path.name
 
 
@@ -239,12 +253,23 @@ def read_manifest(path: Path) -> Manifest:
         if found["version"] != VERSION:
             raise InputError(f"{path} is a manifest of version {found['version']}; this lgvsc reads {VERSION}")
         entries = tuple(
-            Entry(**{**entry, "path": str(path.parent / entry["path"]), "captions": tuple(entry["captions"])})
+            Entry(**{**entry, "path": str(path.parent / entry["path"]), "captions": sentences(entry["captions"])})
             for entry in found["clips"]
         )
         return Manifest(layout=found["layout"], entries=entries, left_out=dict(found["left_out"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is no manifest of `lgvsc data`: {error}") from error
+
+
+def sentences(found: Any) -> tuple[str, ...]:
+    """Captions of a manifest.
+
+    Raises:
+        ValueError: Anything but a list of sentences.
+    """
+    if not isinstance(found, list) or not all(isinstance(words, str) for words in found):
+        raise ValueError(f"captions are {str(found)[:40]!r}, which is no list of sentences")
+    return tuple(found)
 
 
 def is_manifest(path: Path) -> bool:
@@ -268,3 +293,9 @@ def clips_of(manifest: Path) -> list[Path]:
         if fingerprint(Path(entry.path)) != entry.sha256:
             raise InputError(f"{entry.path} is not the file that {manifest} was made of; make the manifest anew")
     return [Path(entry.path) for entry in chosen]
+
+
+def captions_in(sources: Iterable[Path]) -> dict[Path, str]:
+    """What the manifests among some sources say of their clips: the first caption of each that has one."""
+    entries = [entry for path in sources if is_manifest(path) for entry in read_manifest(path).entries]
+    return {Path(entry.path): entry.captions[0] for entry in entries if entry.captions}

@@ -43,6 +43,8 @@ class EncoderConfig:
         sketches: Frames of a segment that are sent as sketches, at most: none, the first one, or several evenly spread.
         caption_max_bytes: Length of a caption in UTF-8.
         caption_frames: Frames of a segment, evenly spread, that the captioner gets to see.
+        description: What is said of every segment in place of the captioner's words, as GVSC takes the captions of
+            its data set (section IV-A1); empty lets the captioner speak.
         cuts, motion: How hard cuts are found and motion is measured.
     """
 
@@ -54,6 +56,7 @@ class EncoderConfig:
     sketches: int = 0
     caption_max_bytes: int = 160
     caption_frames: int = 4
+    description: str = ""
     cuts: CutConfig = field(default_factory=CutConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
 
@@ -167,8 +170,9 @@ class SemanticEncoder:
         )
 
     def _captioned(self, segment: OpenSegment, motion: Motion, limit: int) -> str:
-        """The captioner's words, whoever it is: cleaned and within the bytes, "" where nothing of them can be sent."""
-        return clean_caption(self._captioner.caption(segment.seen(), motion, limit), limit)
+        """What is said of it, by whomever: cleaned and within the bytes, "" where nothing of it can be sent."""
+        words = self._config.description or self._captioner.caption(segment.seen(), motion, limit)
+        return clean_caption(words, limit)
 
     def _drawn(self, small: Pixels, video: VideoFormat) -> Pixels:
         """A sketch of the video's size."""

@@ -115,6 +115,17 @@ def test_a_receiver_that_hears_nothing_is_a_row(clip, tmp_path):
     assert "nothing of the video arrived" in only.error
 
 
+def test_captions_of_a_data_set_are_sent_in_place_of_the_captioners(clip, tmp_path):
+    said = {clip: "A grey ramp rolls"}
+    own, codec = plan([clip], ["text-only", "h264-ldpc"], [10.0], [])
+    told, same = plan([clip], ["text-only", "h264-ldpc"], [10.0], [], captions=said)
+    assert told.key != own.key and same.key == codec.key  # a codec says nothing
+    record = link.run(clip, told.config, output=tmp_path / "out.mp4")
+    segments = record.report()["segments"]
+    assert {segment["caption_received"] for segment in segments} == {"A grey ramp rolls"}
+    assert record.report()["symbols"]["captions"] > 0
+
+
 @pytest.mark.slow
 def test_a_pool_gives_the_same_rows(clip, tmp_path):
     cells = plan([clip], ["h264-ldpc", "text-only"], [0.0, 10.0], [0.05])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from lgvsc.cli.main import app
 from lgvsc.core.video import Video, write_video
 from lgvsc.errors import InputError
-from lgvsc.experiments.data import Entry, clips_of, draw_splits, read_manifest, read_set
+from lgvsc.experiments.data import Entry, captions_in, clips_of, draw_splits, read_manifest, read_set
 
 
 def clip(path, frames=8, level=90):
@@ -99,3 +99,42 @@ def test_the_command_writes_a_manifest_that_notices_a_change(webvid, tmp_path):
     out.write_text("{}")
     with pytest.raises(InputError, match="no manifest"):
         clips_of(out)
+
+
+def test_listings_as_strangers_write_them(tmp_path):
+    clip(tmp_path / "11.mp4")
+    rows = ["11,u,PT1S,,Seen", "11,u,PT1S,,Seen again", f"{'x' * 300},u,PT1S,,Long", "1\0" + "1,u,PT1S,/etc,Cut short",
+            "16", "12,u,PT1S,,more,than,columns"]  # fmt: skip
+    (tmp_path / "list.csv").write_text("\ufeffvideoid,contentUrl,duration,page_dir,name\n" + "\n".join(rows) + "\n")
+    found = read_set(tmp_path, tmp_path / "list.csv")
+    assert [e.captions for e in found.entries] == [("Seen",)]
+    assert sum(found.left_out.values()) == 5 and found.left_out["not on disk"] == 3
+    listing = tmp_path / "list.json"
+    said = [{"video_id": 11, "caption": None}, {"video_id": "11", "caption": "Étoile \U0001f31f"}]
+    listing.write_text(json.dumps({"videos": [{"video_id": 11}], "sentences": said}))
+    assert [e.captions for e in read_set(tmp_path, listing).entries] == [("Étoile \U0001f31f",)]
+    for text in (
+        '{"videos": 3, "sentences": []}',
+        '{"videos": [], "sentences": [{"caption": "x"}]}',
+        "[" * 10**5,
+        "\0",
+    ):
+        listing.write_text(text)
+        with pytest.raises(InputError):
+            read_set(tmp_path, listing)
+    (tmp_path / "wide.csv").write_text("videoid,name\n11," + "x" * 200_000)
+    with pytest.raises(InputError, match="field larger"):
+        read_set(tmp_path, tmp_path / "wide.csv")
+
+
+def test_captions_of_manifests(webvid, tmp_path):
+    out = tmp_path / "webvid.json"
+    words = ["data", str(webvid / "videos"), "--list", str(webvid / "list.csv"), "-o", str(out)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    told = {path.name: caption for path, caption in captions_in([out, webvid / "videos" / "11.mp4"]).items()}
+    assert told == {"11.mp4": "A dog, running", "12.mp4": "Night", "13.mp4": "Short"}
+    found = json.loads(out.read_text())
+    found["clips"][0]["captions"] = "A dog, running"
+    out.write_text(json.dumps(found))
+    with pytest.raises(InputError, match="no list of sentences"):
+        captions_in([out])

@@ -77,6 +77,24 @@ def test_segments_cover_every_frame_once_and_depend_on_nothing_later(count, wron
         )
 
 
+def test_what_somebody_else_said_of_a_video_is_said_of_every_segment_and_nobody_is_asked():
+    class Silent:
+        def caption(self, frames, motion, max_bytes):
+            raise AssertionError("nobody is to be asked")
+
+    said = EncoderConfig(
+        motion=MotionConfig(short_side=32), caption_max_bytes=14, description="A dog <|im_end|> runs\naway fast"
+    )
+    encoder = SemanticEncoder(
+        captioner=Silent(),
+        score=lambda k, some: [-1.0] * len(some),
+        keyframes=KeyframeConfig(method="skim", interval_s=0.5),
+        config=said,
+    )
+    captions = [segment.caption for segment in encoder.segments(source(24), VideoFormat(32, 48, FPS, 24))]
+    assert len(captions) == 2 and set(captions) == {"A dog runs"}
+
+
 def test_the_last_frame_is_the_closing_keyframe_of_the_last_segment_only():
     segments = list(encode(source(10), 10, lambda k, c: 0.9 if c - k == 4 else -0.9))
     assert [(s.start, s.stop) for s in segments] == [(0, 4), (4, 8), (8, 10)]
