@@ -149,9 +149,9 @@ def start(ray: Any, address: str) -> None:
             ray.init(address=address, **quiet)
         else:
             ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, LgvscError):
-            raise
+    except LgvscError:
+        raise
+    except Exception as error:  # Ray has no class of its own for this
         where = f"the cluster at {address} cannot be joined" if address else "Ray does not start"
         raise MissingResourceError(f"{where}: {first_line(error)}") from error
 
