@@ -21,7 +21,7 @@ from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, Objective, PicturePlan
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.frames.elementary import CODECS, CodecName
-from lgvsc.coding.frames.format_search import Effort, FormatSearch
+from lgvsc.coding.frames.format_search import Effort, Format, FormatSearch, sharper
 from lgvsc.coding.frames.structure import structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPictureControl, StructureControl
@@ -43,13 +43,13 @@ from lgvsc.world.layered import LayeredWorld, roughly_between
 from lgvsc.world.spans import spans
 
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
-PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.2, 0.4)}  # beside small frames
+PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.3, 0.6)}  # beside small frames
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 GLIMPSES = 4  # frames of a group by which candidates are judged
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
-FAITHFUL, PLAIN, HALF, VIVID = range(len(LOOKS))
-LOOKS_TRIED: dict[Objective, tuple[int, ...]] = {"structure": (FAITHFUL, PLAIN), "look": (VIVID, PLAIN)}
+LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
+AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
 TRIAL_SEED = 0  # of the noise in which candidates are tried
 
 
@@ -130,13 +130,15 @@ class Divider:
         """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
         trials: list[DivisionTrial] = []
         for segments in self._candidates(group, symbols):
-            trial = self._carried_out(segments, symbols)
+            trial = self._tried(segments, group, symbols)
             if self.config.effort == "live" and len(trial) <= symbols:
                 return trial.sent
-            trials.append(self._judged(trial, group, symbols))
+            trials.append(trial)
         fitting = [trial for trial in trials if len(trial) <= symbols]
         best = max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)
-        return best.sent
+        if self.objective == "look" and self.config.effort == "best":
+            best = max(best, self._sharper(best, group, symbols), key=lambda trial: trial.worth)
+        return self._in_better_look(best, group, symbols).sent
 
     # Candidates
 
@@ -172,7 +174,7 @@ class Divider:
         if choice is None:
             return None
         layer = structure_of(self.config.codec, choice)
-        return segment.changed(structure=replace(layer, look=LOOKS_TRIED[self.objective][0]))
+        return segment.changed(structure=replace(layer, look=LOOK[self.objective]))
 
     def _words(self, group: FrameGroup, symbols: int) -> tuple[str, int] | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
@@ -183,6 +185,17 @@ class Divider:
         caption = len(burst) - MessageControl.head_symbols(snr_db)
         longer = StructureControl.head_symbols(snr_db) - StructureAndPictureControl.head_symbols(snr_db)
         return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
+
+    def _sharper(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
+        """The same with larger small frames, fewer of them, which look better than their SSIM says."""
+        (segment, _), layer = trial.sent[0], trial.sent[0][0].structure
+        if layer is None or (format := sharper(Format(layer.eighths, layer.step))) is None:
+            return trial
+        choice = self._search.coded_in(format, group.pictures, len(layer.payload), layer.quantiser)
+        if choice is None:
+            return trial
+        finer = replace(structure_of(self.config.codec, choice), look=layer.look)
+        return self._tried([segment.changed(structure=finer)], group, symbols)
 
     # Trials
 
@@ -195,6 +208,11 @@ class Divider:
         plan = PicturePlan((starts,), frames, closing=segments[-1].closing_keyframe is not None)
         return MessageCodec(self._roads, self.belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
 
+    def _tried(self, segments: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
+        """A candidate carried out and, unless time is short, judged."""
+        trial = self._carried_out(segments, symbols)
+        return trial if self.config.effort == "live" else replace(trial, worth=self._worth(trial.arrived, group))
+
     def _carried_out(self, segments: list[Segment], symbols: int) -> DivisionTrial:
         codec = self._codec(symbols, segments)
         sent = list(codec.encode(segments))
@@ -203,18 +221,12 @@ class Divider:
         channel = AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))
         return DivisionTrial(sent, list(codec.decode(channel(burst.symbols) for _, burst in sent)), 0.0)
 
-    def _judged(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
-        """The same under the best of the looks that are tried."""
-        arrived = trial.arrived
-        if not any(segment.structure for segment in arrived):
-            return replace(trial, worth=self._worth(arrived, group))
-        worth: dict[int, float] = {}
-        for look in LOOKS_TRIED[self.objective]:
-            worth[look] = self._worth([_shown_as(segment, look) for segment in arrived], group)
-        best = max(worth, key=lambda look: worth[look])
-        if best != LOOKS_TRIED[self.objective][0]:
-            trial = self._carried_out([_shown_as(segment, best) for segment, _ in trial.sent], symbols)
-        return replace(trial, worth=worth[best])
+    def _in_better_look(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
+        """The same, or what advises to show small frames as decoded, where that is worth more."""
+        plain = [_shown_as(segment, AS_DECODED) for segment in trial.arrived]
+        if not any(segment.structure for segment in plain) or self._worth(plain, group) <= trial.worth:
+            return trial
+        return self._carried_out([_shown_as(segment, AS_DECODED) for segment, _ in trial.sent], symbols)
 
     def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:
         judged = group.pictures.judged

@@ -148,12 +148,12 @@ def test_the_look_that_is_advised_is_one_that_was_tried() -> None:
     for objective in ("structure", "look"):
         ((segment, _),) = divider(objective).divide(group(pan()), 1500)
         if segment.structure is not None:
-            assert segment.structure.look in layered_division.LOOKS_TRIED[objective]
-    assert LOOKS[layered_division.PLAIN] is None and LOOKS[layered_division.VIVID] == 1.0
+            assert segment.structure.look in (layered_division.LOOK[objective], layered_division.AS_DECODED)
+    assert LOOKS[layered_division.AS_DECODED] is None and LOOKS[layered_division.LOOK["look"]] == 1.0
 
 
 def test_live_sends_the_first_candidate_that_fits_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Divider, "_judged", lambda *_: pytest.fail("live looks at nothing"))
+    monkeypatch.setattr(Divider, "_worth", lambda *_: pytest.fail("live looks at nothing"))
     ((segment, burst),) = divider("structure", effort="live").divide(group(pan()), 1500)
     assert segment.structure is not None and len(burst) <= 1500
 

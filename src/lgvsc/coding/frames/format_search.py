@@ -156,9 +156,7 @@ class FormatSearch:
 
     def best(self, gop: Gop, max_bytes: int) -> FormatChoice | None:
         """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small."""
-        effort = self._effort
-        preset = effort.trial_preset or ANALYSIS_PRESETS[self._codec]
-        trials = _Trials(self._codec, self._objective, gop, max_bytes, self._between, preset)
+        effort, trials = self._effort, self._trials(gop, max_bytes)
         start = self._previous.format if self._previous else likely_format(gop, max_bytes)
         crf = self._previous.quantiser.value if self._previous else COARSEST[self._codec] - 10
         steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
@@ -172,6 +170,22 @@ class FormatSearch:
         if choice is not None:
             self._previous = choice
         return choice
+
+    def coded_in(self, format: Format, gop: Gop, max_bytes: int, crf: float) -> FormatChoice | None:
+        """The group in a given format, in at most ``max_bytes``; ``None`` where it cannot be so small.
+
+        Args:
+            format: Size and step.
+            gop: The group.
+            max_bytes: Of the payload.
+            crf: About the quantiser.
+        """
+        trials = self._trials(gop, max_bytes)
+        return self._filled(gop, trials.tried(format, crf), max_bytes, trials)
+
+    def _trials(self, gop: Gop, max_bytes: int) -> _Trials:
+        preset = self._effort.trial_preset or ANALYSIS_PRESETS[self._codec]
+        return _Trials(self._codec, self._objective, gop, max_bytes, self._between, preset)
 
     def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> FormatChoice | None:
         """Code at the usual preset, with the finest quantiser that fits: secant steps, kept within what is known."""
@@ -226,7 +240,7 @@ class _Trials:
 
     def climb(self, start: Format, crf: float, trials: int, steps_first: bool) -> _Trial:
         """Go from format to better format, in one direction at a time, until none beside it is better."""
-        best = self._try(start, crf)
+        best = self.tried(start, crf)
         better = True
         while better:
             better = False
@@ -235,7 +249,7 @@ class _Trials:
                     while (format := _beside(best.format, along_steps, direction)) and len(self._tried) < trials:
                         if format in self._tried:
                             break
-                        trial = self._try(format, self._likely_crf(best, format))
+                        trial = self.tried(format, self._likely_crf(best, format))
                         if trial.score <= best.score:
                             break
                         best, better = trial, True
@@ -250,7 +264,8 @@ class _Trials:
         pixels = [(f.eighths / 8) ** 2 / f.step for f in (from_.format, format)]
         return from_.crf + CRF_PER_OCTAVE * FEWER_PIXELS * log2(pixels[1] / pixels[0])
 
-    def _try(self, format: Format, crf: float) -> _Trial:
+    def tried(self, format: Format, crf: float) -> _Trial:
+        """What a format is worth, by one or two codings that begin at a quantiser."""
         coarsest = COARSEST[self._codec]
         points: list[tuple[float, float, float]] = []  # CRF, octaves above the bytes allowed, score
         for _ in range(2):
@@ -320,6 +335,12 @@ class _Trials:
         if self._objective == "ssim" and min(source.shape[:2]) >= MIN_SSIM_SIDE:
             return ssim(source, shown)
         return psnr_db(source, shown) or 100.0
+
+
+def sharper(format: Format) -> Format | None:
+    """Larger pictures, fewer of them; ``None`` where there is no such format."""
+    larger, fewer = _beside(format, False, -1), _beside(format, True, 1)
+    return None if larger is None or fewer is None else Format(larger.eighths, fewer.step)
 
 
 def likely_format(gop: Gop, max_bytes: int) -> Format:
