@@ -206,6 +206,8 @@ class Conditions:
         seed: Of the segment's own generator.
         sketches: Drawings of single frames, each with its index in the video: uint8 ``(H, W)``, 255 on a contour. Only
             for world models that take them.
+        small_frames: Frames of the structure layer, decoded and enlarged, each with its index in the video: uint8
+            ``(H, W, 3)``, blurred and in the right place. Only for world models that take them.
     """
 
     video: VideoFormat
@@ -221,6 +223,7 @@ class Conditions:
     seed: int
     sketches: tuple[tuple[int, Pixels], ...] = ()
     colours: Pixels | None = None
+    small_frames: tuple[tuple[int, Pixels], ...] = ()
 
 
 class WorldModel(Protocol):

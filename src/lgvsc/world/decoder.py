@@ -66,8 +66,8 @@ class SemanticDecoder:
         world: Makes frames from conditions.
         config: See :class:`DecoderConfig`.
         seed: Of the run. Each range of frames gets a generator of its own from it.
-        layered: Makes the frames of segments with a structure layer; without it, or where nothing of the layer can be
-            decoded, they are made as those without one.
+        layered: Makes the frames of segments with a structure layer, unless the world model takes small frames itself;
+            without it, or where nothing of the layer can be decoded, they are made as those without one.
 
     Source: Ma et al. 2026 (arXiv:2606.12899), section II-D. What happens on loss is ours:
 
@@ -118,22 +118,30 @@ class SemanticDecoder:
         seen_until = 0  # ... and the first frame after it
         for span in spans(segments):
             span = span if takes_sketches(self.world) else replace(span, sketches=())
-            layered = self._layered.frames(span) if self._layered else None
+            layered, small = None, self._small_frames(span)
+            if self._layered and not small:
+                layered = self._layered.frames(span)
             span = replace(span, structure=None)
             if layered is not None:
                 frames = origins(layered, span)
-            elif span.nothing_known:
+            elif span.nothing_known and not small:
                 seen = span.following if seen is None else seen
                 frames = held_and_faded(span, seen, seen_until, self.config.fade_s)
             else:
-                frames = self._made(span, adapter)
+                frames = self._made(span, adapter, small)
             for piece in in_pieces(frames, span, self.config.chunk_frames):
                 yield piece
-                if layered is not None or not span.nothing_known:
+                if layered is not None or small or not span.nothing_known:
                     seen, seen_until = piece.video.frames[-1].copy(), span.stop
 
-    def _made(self, span: Span, adapter: Adapter) -> Iterator[Made]:
-        conditions = self._conditions(span, adapter)
+    def _small_frames(self, span: Span) -> tuple[tuple[int, Pixels], ...]:
+        """Of a structure layer, for a world model that makes the frames itself."""
+        if self._layered is None or not getattr(self.world, "takes_small_frames", False):
+            return ()
+        return tuple((span.start + place, picture) for place, picture in self._layered.small_frames(span))
+
+    def _made(self, span: Span, adapter: Adapter, small: tuple[tuple[int, Pixels], ...] = ()) -> Iterator[Made]:
+        conditions = replace(self._conditions(span, adapter), small_frames=small)
         shown = {index: picture for index, picture in span.pictures() if self.config.show_keyframes}
         index = span.start
         for picture in self.world.generate(conditions):

@@ -144,7 +144,7 @@ class LayeredWorld:
 
     def frames(self, span: Span) -> Iterator[Pixels] | None:
         """All frames of a span, or ``None`` where not one small frame can be had of it."""
-        small = self._small(span)
+        small = self.small_frames(span)
         return self._made(span, *zip(*small, strict=True)) if small else None
 
     def glimpses(self, span: Span, places: Sequence[int]) -> dict[int, Pixels]:
@@ -156,7 +156,7 @@ class LayeredWorld:
         Returns:
             Those that can be had.
         """
-        small = self._small(span)
+        small = self.small_frames(span)
         shown: dict[int, Pixels] = {}
         if not small or span.structure is None:
             return shown
@@ -173,7 +173,7 @@ class LayeredWorld:
                 shown[place] = roughly_between(ends[0], ends[1], (place - at[before]) / (at[after] - at[before]))
         return shown
 
-    def _small(self, span: Span) -> list[tuple[int, Pixels]]:
+    def small_frames(self, span: Span) -> list[tuple[int, Pixels]]:
         """The layer's own frames, enlarged, with their places in the span."""
         layer, video = span.structure, span.video
         if layer is None:

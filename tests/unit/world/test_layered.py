@@ -112,6 +112,29 @@ def test_a_structure_layer_says_where_things_are() -> None:
     assert error(frames[8], scene(8)) < error(frames[8], scene(2))
 
 
+class Follows(MotionInterpolation):
+    """A world model that makes frames from small frames itself."""
+
+    takes_small_frames = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[list[int]] = []
+
+    def generate(self, conditions):  # type: ignore[no-untyped-def]
+        self.given.append([index for index, _ in conditions.small_frames])
+        return super().generate(conditions)
+
+
+def test_a_world_model_that_takes_small_frames_is_given_them_where_they_stand() -> None:
+    world = Follows()
+    layered = LayeredWorld(lambda: pytest.fail("the network is not needed"), read, lambda *_: CODED)
+    pieces = list(SemanticDecoder(world, layered=layered).videos(segments(LAYER)))
+    assert world.given == [list(PLACES[:2]), []] and sum(len(piece.video.frames) for piece in pieces) == 24
+    lost = segments(replace(LAYER, payload=b""), keyframe=None, caption=None)
+    assert len(list(SemanticDecoder(Follows(), layered=layered).videos(lost))) > 0
+
+
 @pytest.mark.parametrize("structure", [None, replace(LAYER, payload=b"")])
 def test_without_one_or_with_one_that_cannot_be_decoded_the_video_is_as_ever(structure: StructureLayer | None) -> None:
     frames, origin = decoded(segments(structure))

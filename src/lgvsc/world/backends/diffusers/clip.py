@@ -27,6 +27,7 @@ class PlannedClip:
         height, width: Sides that the pipeline makes.
         known: Pictures at their places, in this size.
         sketches: Drawings at their places, in this size, light contours on black.
+        small_frames: Blurred frames at their places, in this size.
         prompt: In words; empty where nothing is known.
         fps: Frames per second.
         generator: On the CPU, so that the noise is the same on every device.
@@ -41,6 +42,7 @@ class PlannedClip:
     generator: torch.Generator
     known: Mapping[int, Image.Image] = field(default_factory=dict)
     sketches: Mapping[int, Image.Image] = field(default_factory=dict)
+    small_frames: Mapping[int, Image.Image] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,6 +58,7 @@ class ClipMaker(Protocol):
         overlap: Frames of a clip that the next one of the same segment begins with.
         max_frames: Its longest clip, unless told otherwise.
         takes_sketches: Whether sketches are conditions.
+        takes_small_frames: Whether small frames are.
         needs_first: Whether a clip must begin with a picture.
         multiple: Of which its sides must be.
     """
@@ -64,6 +67,7 @@ class ClipMaker(Protocol):
     overlap: ClassVar[int]
     max_frames: ClassVar[int]
     takes_sketches: ClassVar[bool]
+    takes_small_frames: ClassVar[bool]
     needs_first: ClassVar[bool]
 
     @property

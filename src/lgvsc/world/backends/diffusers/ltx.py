@@ -20,12 +20,16 @@ DISTILLED: dict[str, Any] = {"decode_timestep": 0.05, "decode_noise_scale": 0.02
 
 
 class Ltx:
-    """LTX-Video. A known picture stands at its own frame; what is made beyond the last place is cut off."""
+    """LTX-Video. A known picture stands at its own frame, a small frame as well, but held to less firmly.
+
+    What is made beyond the last place is cut off.
+    """
 
     step: ClassVar[int] = 8
     overlap: ClassVar[int] = 9
     max_frames: ClassVar[int] = 161
     takes_sketches: ClassVar[bool] = False
+    takes_small_frames: ClassVar[bool] = True
     needs_first: ClassVar[bool] = False
 
     def __init__(self, folder: Path, config: DiffusersConfig) -> None:
@@ -52,15 +56,20 @@ class Ltx:
         return {"num_inference_steps": self.config.steps}
 
     def _conditions(self, clip: PlannedClip) -> list[Any]:
-        """Known pictures, each for itself but for those that begin a round, which are one piece of video."""
+        """Pictures, each for itself but for those that begin a round, which are one piece of video."""
         from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
         opening = [clip.known[place] for place in range(self.overlap) if place in clip.known]
-        if len(opening) < self.overlap:
-            return [LTXVideoCondition(image=image, frame_index=place) for place, image in sorted(clip.known.items())]
-        later = [(place, image) for place, image in sorted(clip.known.items()) if place >= self.overlap]
-        pieces = [LTXVideoCondition(image=image, frame_index=place) for place, image in later]
-        return [LTXVideoCondition(video=opening, frame_index=0), *pieces]
+        whole = len(opening) == self.overlap
+        begun = self.overlap if whole else 0
+        pieces = [LTXVideoCondition(video=opening, frame_index=0)] if whole else []
+        for given, strength in ((clip.known, 1.0), (clip.small_frames, self.config.small_frame_strength)):
+            pieces += [
+                LTXVideoCondition(image=image, frame_index=place, strength=strength)
+                for place, image in sorted(given.items())
+                if place >= begun and (given is clip.known or place not in clip.known)
+            ]
+        return pieces
 
 
 class DistilledLtx(Ltx):

@@ -7,7 +7,7 @@ is known of a clip. Here a segment is cut into such clips, and exactly its frame
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, Self, TypeAlias
 
@@ -43,6 +43,7 @@ class DiffusersConfig:
         negative_prompt: What the unconditional half is told.
         resolution: Area of the pictures that are made; their shape is the video's.
         max_frames: Longest clip made at once; longer segments are made round by round.
+        small_frame_strength: How firmly LTX keeps to small frames, above 0 to 1; to keyframes it keeps by 1.
         contours: How sketches are drawn for Wan VACE: dark on white, as its own training sketches, or light on black.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ...
         precision: Of everything but Wan's autoencoder and image encoder, which stay in float32.
@@ -55,6 +56,7 @@ class DiffusersConfig:
     negative_prompt: str | None = None
     resolution: Resolution = "480p"
     max_frames: int | None = None
+    small_frame_strength: float = 0.5
     contours: Contours = "dark"
     device: str = "auto"
     precision: Precision = "bfloat16"
@@ -74,6 +76,10 @@ class DiffusersConfig:
             raise ConfigError(f"diffusers.steps is {self.steps}; at least one is needed")
         if self.guidance_scale is not None and not self.guidance_scale >= 1:
             raise ConfigError(f"diffusers.guidance_scale is {self.guidance_scale}; 1 is no guidance, more is more")
+        if not 0 < self.small_frame_strength <= 1:
+            raise ConfigError(
+                f"diffusers.small_frame_strength is {self.small_frame_strength}; it lies above 0 and is at most 1"
+            )
         if self.max_frames is not None and self.max_frames < 17:
             raise ConfigError(
                 f"diffusers.max_frames is {self.max_frames}; a round begins with up to 9 frames of the one before, so "
@@ -88,6 +94,20 @@ class DiffusersConfig:
             guidance_scale=guidance_scale if self.guidance_scale is None else self.guidance_scale,
             negative_prompt=negative_prompt if self.negative_prompt is None else self.negative_prompt,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hints:
+    """What is to be followed and not shown, by place in a shot: sketches, and small frames."""
+
+    sketches: dict[int, Pixels] = field(default_factory=dict)
+    small_frames: dict[int, Pixels] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, conditions: Conditions, start: int, frames: int) -> Hints:
+        """Those of a shot that begins at frame ``start`` of the video."""
+        both = (conditions.sketches, conditions.small_frames)
+        return cls(*({at - start: hint for at, hint in hints if start <= at < start + frames} for hints in both))
 
 
 class DiffusersWorld:
@@ -114,6 +134,11 @@ class DiffusersWorld:
         return self.kind.takes_sketches
 
     @property
+    def takes_small_frames(self) -> bool:
+        """Whether ``Conditions.small_frames`` may be given."""
+        return self.kind.takes_small_frames
+
+    @property
     def maker(self) -> ClipMaker:
         if self._loaded is None:
             self._loaded = self._load()
@@ -128,7 +153,7 @@ class DiffusersWorld:
 
         Raises:
             ShapeError: The latent's length is not the one of the segment.
-            ConfigError: There are sketches, and this model takes none.
+            ConfigError: There are sketches or small frames, and this model takes none.
         """
         c = conditions
         expected = self.latent_frames(c.stop - c.start)
@@ -136,16 +161,15 @@ class DiffusersWorld:
             raise ShapeError(f"{c.stop - c.start} frames have {expected} latents in {self.name}, not {c.latent_frames}")
         if c.sketches and not self.takes_sketches:
             raise ConfigError(f"{self.name} takes no sketches; of the models of diffusers Wan VACE does")
+        if c.small_frames and not self.takes_small_frames:
+            raise ConfigError(f"{self.name} takes no small frames; of the models of diffusers Wan VACE and LTX do")
         generator = torch.Generator().manual_seed(c.seed)
         start = c.start
         for shot in shots(c):
-            drawn = {i - start: sketch for i, sketch in c.sketches if start <= i < start + shot.frames}
-            yield from self._shot(shot, drawn, c, generator)
+            yield from self._shot(shot, Hints.of(c, start, shot.frames), c, generator)
             start += shot.frames
 
-    def _shot(
-        self, shot: Shot, sketches: dict[int, Pixels], c: Conditions, generator: torch.Generator
-    ) -> Iterator[Pixels]:
+    def _shot(self, shot: Shot, hints: Hints, c: Conditions, generator: torch.Generator) -> Iterator[Pixels]:
         end = shot.frames + (shot.closing == "after")
         known = {} if shot.first is None else {0: shot.first}
         if shot.last is not None:
@@ -154,19 +178,19 @@ class DiffusersWorld:
             yield from (known[place] for place in range(shot.frames))  # nothing is left to make
         elif self.kind.needs_first and known and 0 not in known:
             # Such a model only goes forwards from a picture, so the way to the last one is made backwards.
-            made = list(self._in_order(shot.frames, end, {0: known[end - 1]}, {}, c, generator))
+            made = list(self._in_order(shot.frames, end, {0: known[end - 1]}, Hints(), c, generator))
             yield from made[::-1][: shot.frames]
         else:
             if self.kind.needs_first and not known:
                 known = {0: np.full((c.video.height, c.video.width, 3), GREY, np.uint8)}
-            yield from islice(self._in_order(shot.frames, end, known, sketches, c, generator), shot.frames)
+            yield from islice(self._in_order(shot.frames, end, known, hints, c, generator), shot.frames)
 
     def _in_order(
         self,
         frames: int,
         end: int,
         known: dict[int, Pixels],
-        sketches: dict[int, Pixels],
+        hints: Hints,
         c: Conditions,
         generator: torch.Generator,
     ) -> Iterator[Pixels]:
@@ -175,8 +199,10 @@ class DiffusersWorld:
         before: list[Image.Image] = []
         for part in self._rounds(frames):
             within = range(part.start, min(part.stop, end))
-            given = {at - part.start: to_image(known[at], height, width) for at in within if at in known}
-            drawn = {at - part.start: to_image(sketches[at], height, width) for at in within if at in sketches}
+            given, drawn, blurred = (
+                {at - part.start: to_image(pictures[at], height, width) for at in within if at in pictures}
+                for pictures in (known, hints.sketches, hints.small_frames)
+            )
             clip = PlannedClip(
                 made=part.made,
                 places=len(within),
@@ -187,6 +213,7 @@ class DiffusersWorld:
                 generator=generator,
                 known=given | dict(enumerate(before)),
                 sketches=drawn,
+                small_frames=blurred,
             )
             made = self.maker.make(clip)
             yield from (to_pixels(frame, c.video) for frame in made[part.context :])

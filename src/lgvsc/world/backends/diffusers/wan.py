@@ -22,7 +22,7 @@ FRAMES = 81  # that Wan was trained on
 
 
 class WanVace:
-    """Wan VACE. Known frames are kept, sketched ones follow their sketch, the others are free.
+    """Wan VACE. Known frames are kept, sketched ones follow their sketch, the others the small frame that is nearest.
 
     Beyond the clip's last place, where only the pipeline's length wants frames, a known last picture is held.
     """
@@ -31,6 +31,7 @@ class WanVace:
     overlap: ClassVar[int] = 5
     max_frames: ClassVar[int] = FRAMES
     takes_sketches: ClassVar[bool] = True
+    takes_small_frames: ClassVar[bool] = True
     needs_first: ClassVar[bool] = False
 
     def __init__(self, folder: Path, config: DiffusersConfig) -> None:
@@ -44,7 +45,7 @@ class WanVace:
     def make(self, clip: PlannedClip) -> list[NDArray[np.float32]]:
         grey = Image.new("RGB", clip.size, (GREY,) * 3)
         keep, free = Image.new("L", clip.size, 0), Image.new("L", clip.size, 255)
-        video = [clip.known.get(place) or self._drawn(clip, place) or grey for place in range(clip.places)]
+        video = [clip.known.get(place) or self._followed(clip, place) or grey for place in range(clip.places)]
         mask = [keep if place in clip.known else free for place in range(clip.places)]
         spare = clip.made - clip.places
         held = clip.places - 1 in clip.known
@@ -59,8 +60,10 @@ class WanVace:
         )
         return made[: clip.places]
 
-    def _drawn(self, clip: PlannedClip, place: int) -> Image.Image | None:
+    def _followed(self, clip: PlannedClip, place: int) -> Image.Image | None:
         sketch = clip.sketches.get(place)
+        if sketch is None and clip.small_frames:
+            return clip.small_frames[min(clip.small_frames, key=lambda other: abs(other - place))]
         return ImageOps.invert(sketch) if sketch and self.config.contours == "dark" else sketch
 
 
@@ -75,6 +78,7 @@ class WanImages:
     overlap: ClassVar[int] = 1
     max_frames: ClassVar[int] = FRAMES
     takes_sketches: ClassVar[bool] = False
+    takes_small_frames: ClassVar[bool] = False
     needs_first: ClassVar[bool] = True
 
     def __init__(self, folder: Path, config: DiffusersConfig) -> None:

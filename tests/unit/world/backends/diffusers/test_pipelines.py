@@ -125,6 +125,17 @@ def test_vace_follows_a_sketch_in_its_own_frame(worlds):
             made_by(worlds(name).model, 6, sketches=((13, sketch(1)),))
 
 
+@pytest.mark.parametrize("name", ["wan-vace", "ltx"])
+def test_small_frames_are_followed_in_their_places(worlds, name):
+    world = worlds(name)
+    led = made_by(world.model, 6, small_frames=((12, picture(5)), (14, picture(6))))
+    assert difference(led, world.base) > 0.2
+    assert difference(led, made_by(world.model, 6, small_frames=((12, picture(5)), (14, picture(7))))) > 0.2
+    assert difference(led, made_by(world.model, 6, small_frames=((12, picture(6)), (14, picture(5))))) > 0.2
+    with pytest.raises(ConfigError, match="takes no small frames"):
+        made_by(worlds("wan-flf2v").model, 6, small_frames=((12, picture(5)),))
+
+
 def test_nothing_but_words_is_enough(worlds):
     for name in PIPELINES:
         assert made_by(worlds(name).model, 3, first=None, last=None).shape == (3, 40, 48, 3)

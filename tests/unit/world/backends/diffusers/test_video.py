@@ -24,7 +24,7 @@ class Noting:
     """Makes a ramp from the first known picture to the last one."""
 
     step, overlap, max_frames = 4, 5, 81
-    takes_sketches, needs_first, multiple = True, False, 16
+    takes_sketches, takes_small_frames, needs_first, multiple = True, True, False, 16
 
     def __init__(self):
         self.clips = []
@@ -38,7 +38,7 @@ class Noting:
 
 class FromPicture(Noting):
     step, overlap = 4, 1
-    takes_sketches, needs_first = False, True
+    takes_sketches, takes_small_frames, needs_first = False, False, True
 
 
 def world(kind=Noting, **settings):
@@ -100,6 +100,17 @@ def test_sketches_stand_at_their_own_frames():
     made(ours, 40, sketches=((7 + 39, sketch),))
     with pytest.raises(ConfigError, match="takes no sketches"):
         made(world(FromPicture)[0], 6, sketches=((7, sketch),))
+
+
+def test_small_frames_stand_at_their_own_frames_of_every_round_and_shot():
+    small = [(at, np.full((144, 256, 3), at, np.uint8)) for at in (3, 9, 30, 50)]
+    ours, maker = world(max_frames=17)
+    made(ours, 40, small_frames=tuple(small), cut=27)
+    found = {(round_, place): int(np.asarray(image)[0, 0, 0]) for round_, clip in enumerate(maker.clips)
+             for place, image in clip.small_frames.items()}  # fmt: skip
+    assert found[0, 2] == 9 and set(found.values()) == {9, 30}
+    with pytest.raises(ConfigError, match="small_frame_strength"):
+        DiffusersConfig(small_frame_strength=0)
 
 
 def test_nothing_is_carried_across_a_hard_cut():
