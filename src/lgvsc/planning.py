@@ -41,6 +41,7 @@ NOT_OF_THE_CURVE = {
     "ladder",
     "chosen_by",
 }
+TYPICAL_CAPTION_BYTES = 48  # what most captions stay below; longer ones leave their keyframe a little less
 BITS_PER_CAPTION_BYTE = 2.0  # what the entropy coder takes for plain words, on the safe side
 
 
@@ -85,7 +86,7 @@ def plan_keyframes(
     video, snr_db = source.format, config.belief.esn0_db
     economy = Economy(
         symbols_per_frame=per_frame,
-        segment_symbols=segment_symbols(config),
+        segment_symbols=segment_symbols(config, min(TYPICAL_CAPTION_BYTES, config.message.caption_max_bytes)),
         code=coding_of(config),
         objective=config.objective,
     )
