@@ -19,7 +19,9 @@ from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.planning_trials import Code, Economy, plan_pieces
 from lgvsc.semantics.calibration import ClipCurve, Prices, calibrate_threshold, clip_curve
+from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.keyframes import skim_lengths
+from lgvsc.semantics.stretches import marked_keyframes
 from lgvsc.settings import Config
 
 TRIAL_S = 60.0  # of the video, looked at beforehand
@@ -53,7 +55,7 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
     """
     if not config.coding.budget:
-        return config, []
+        return mark_keyframes(source, config)
     video = source.format
     budget = Budget.parse(config.coding.budget)
     per_frame = budget.symbols_per_frame(video, config.belief.bits_per_symbol())
@@ -77,6 +79,19 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     if config.message.send_keyframes and config.message.send_closing:
         return plan_keyframes(source, config, per_frame, choices)
     return raise_threshold(source, config, allowed_per_s, beyond_budget(video, config, per_frame, 1) + choices)
+
+
+def mark_keyframes(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
+    """Without a budget: keyframes of the first minute where pictures come or go, and evenly between those."""
+    keyframes, message = config.keyframes, config.message
+    if keyframes.method != "skem" or not (message.send_keyframes and message.send_closing):
+        return config, []
+    frames = beginning(source, source.format)
+    marked, until = marked_keyframes(frames, source.format, keyframes, CutDetector(message.cuts))
+    if not marked:
+        return config, []
+    said = f"pictures come or go: {len(marked)} keyframes there and evenly between, others where the meaning changes"
+    return config.model_copy(update={"keyframes": replace(keyframes, marked=marked, marked_until=until)}), [said]
 
 
 def plan_keyframes(

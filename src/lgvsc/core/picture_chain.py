@@ -23,6 +23,7 @@ from lgvsc.core.orientation import Filters, display_matrix, in_words, swaps_side
 from lgvsc.errors import InputError
 
 MAX_PIXELS = 16_000_000  # a frame above this is refused before it is allocated
+MAX_PIXELS_TO_SHRINK = 40_000_000  # where it is made smaller on reading; 8K has 33
 MAX_ASPECT = 100  # longer side over shorter; flow and captions look at pictures of a settled short side
 HD_LINES = 720  # from here up, colours that say nothing of themselves are BT.709, as players take them
 SCALING = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"

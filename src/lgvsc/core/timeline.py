@@ -21,6 +21,8 @@ USUAL_FPS = tuple(
 )
 EXACT_CONTAINERS = ("mov", "matroska")  # whose packets tell the times of all frames
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
+ANIMATIONS = ("gif", "apng")  # whose last picture is held for a time that was chosen
+HELD = 1.5  # times the usual step: more than a picture's turn
 MAX_FILL = 50  # a file whose times would make so many pictures of one on average has false times
 
 
@@ -96,10 +98,14 @@ def scan(
     damage = damage or cut_short(container, stream, packets, end_of(times, durations))
     if not doubtful and not damage and packets:
         return timeline(stream, np.asarray(times), durations[int(np.argmax(times))], packets, damage)
-    shown = [frame.time for frame in decode()]
+    shown, last_s = [], 0.0
+    for frame in decode():
+        shown.append(frame.time)
+        last_s = float(frame.duration * (frame.time_base or 0))
     known = [time for time in shown if time is not None]
     usable = np.asarray(known if len(known) == len(shown) else [], dtype=np.float64)
-    return timeline(stream, usable, 0.0, len(shown), damage)
+    animation = container.format.name in ANIMATIONS
+    return timeline(stream, usable, last_s * animation, len(shown), damage, holds=animation)
 
 
 def end_of(times: list[float], durations: list[float]) -> float:
@@ -127,12 +133,15 @@ def cut_short(container: av.container.InputContainer, stream: av.VideoStream, pa
     return ""
 
 
-def timeline(stream: av.VideoStream, times: np.ndarray, last_s: float, frames: int, damage: str) -> Timeline:
+def timeline(
+    stream: av.VideoStream, times: np.ndarray, last_s: float, frames: int, damage: str, *, holds: bool = False
+) -> Timeline:
     """The rate, and whether frames keep to it.
 
     Args:
         times: Seconds of all frames, in any order; empty where they are not known.
         last_s: How long the last one is shown; 0 where that is not known.
+        holds: Whether that was chosen, and is more than what a container writes at its end.
     """
     stated = stream.guessed_rate or stream.average_rate or stream.base_rate or FALLBACK_FPS
     notes: list[str] = []
@@ -143,25 +152,35 @@ def timeline(stream: av.VideoStream, times: np.ndarray, last_s: float, frames: i
     if frames <= 1 and stated >= MAX_FPS:  # of one picture a container tells only the unit of its times
         stated = FALLBACK_FPS
     if not timed:
-        return Timeline(carried(stated, notes), max(1, frames), first, True, False, damage, tuple(notes))
+        told = max(stated, stream.average_rate or stated)  # times in milliseconds cannot tell rates above 1000
+        fps = carried(told if told > MAX_FPS and frames > 1 else stated, notes)
+        return Timeline(fps, max(1, frames), first, True, False, damage, tuple(notes))
     mean = Fraction(1 / float(steps.mean())).limit_denominator(MAX_DENOMINATOR)
+    held = holds and len(steps) > 0 and last_s > HELD * float(np.median(steps))
+    too_fast = False
     for rate in (stated, stream.average_rate, mean):
-        if rate and keeps_to(times, float(rate)):
-            if rate > MAX_FPS:
+        if rate and keeps_to(times, float(rate)) and not held:
+            too_fast = rate > MAX_FPS
+            if too_fast:
                 break
             return Timeline(carried(rate, notes), max(1, frames), first, True, True, damage, tuple(notes))
     fps = carried(shortest_rate(steps, stated), notes)
-    count = round((float(times[-1]) - first + (last_s or float(np.median(steps)))) * float(fps))
+    length_s = float(times[-1]) - first
+    count = max(round((length_s + (last_s or float(np.median(steps)))) * float(fps)), round(length_s * float(fps)) + 1)
     if count > MAX_FILL * len(times) + 1000:
         notes.append(f"its times cannot be true; frames are taken one after the other at {rate_text(stated)} fps")
         return Timeline(carried(stated, notes), max(1, frames), first, True, False, damage, tuple(notes))
     rate = carried(stated, [])
     if damage and on_grid(times, float(rate)):  # pictures are missing, the rate is not in doubt
         return Timeline(rate, max(1, frames), first, True, False, damage, tuple(notes))
-    notes.append(
-        f"frames come at a variable rate ({rate_text(1 / float(steps.max()))} to {rate_text(1 / float(steps.min()))} "
-        f"fps); the {len(times)} are resampled to {max(1, count)} at {rate_text(fps)} fps, each shown at its time"
-    )
+    longest, resampled = max(float(steps.max()), last_s if held else 0.0), f"{max(1, count)} at {rate_text(fps)} fps"
+    if too_fast:
+        notes.append(f"the {len(times)} frames are resampled to {resampled}, each shown at its time")
+    else:
+        notes.append(
+            f"frames come at a variable rate ({rate_text(1 / longest)} to {rate_text(1 / float(steps.min()))} "
+            f"fps); the {len(times)} are resampled to {resampled}, each shown at its time"
+        )
     return Timeline(fps, max(1, count), first, False, True, damage, tuple(notes))
 
 

@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from lgvsc.core.files import require_file
 from lgvsc.core.frames import Frame, Video, VideoFormat
 from lgvsc.core.orientation import exif_matrix
-from lgvsc.core.picture_chain import MAX_PIXELS, PictureChain, Pixels, refuse_strip
+from lgvsc.core.picture_chain import MAX_PIXELS, MAX_PIXELS_TO_SHRINK, PictureChain, Pixels, refuse_strip
 from lgvsc.core.stills import exif_orientation
 from lgvsc.core.timeline import COVERS, scan, video_stream
 from lgvsc.errors import InputError
@@ -43,7 +43,8 @@ class VideoReader:
         max_side: Pictures whose longer side is above this are made smaller; 0 takes them as they are.
 
     Raises:
-        InputError: Not a file, no video in it, damaged beyond its first frame, or larger than 16 megapixels.
+        InputError: Not a file, no video in it, damaged beyond its first frame, or larger than 16 megapixels; 40 where
+            it is made smaller.
 
     Example:
         >>> with VideoReader(path) as reader:        # doctest: +SKIP
@@ -53,6 +54,7 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike[str], *, max_side: int = 0) -> None:
         self.path = require_file(Path(path), "a video")
         self.max_side = max_side
+        self._max_pixels = MAX_PIXELS_TO_SHRINK if max_side else MAX_PIXELS
         self.damaged = 0  # packets and frames that could not be decoded whole, counted while iterating
         self._container = self._open()
         try:
@@ -109,7 +111,7 @@ class VideoReader:
             # Local files only: a playlist inside a hostile file must not open a socket or another file. "file:" keeps
             # a name that holds a colon from being read as a protocol. The limit is for what FFmpeg decodes while it
             # finds out what it has before it.
-            options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+            options = {"protocol_whitelist": "file", "max_pixels": str(self._max_pixels)}
             opened = av.open(f"file:{self.path}", options=options)
         except (FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{self.path} cannot be read as video: {reason(error)}") from error
@@ -133,7 +135,7 @@ class VideoReader:
         stream = self._stream()
         stream.thread_type = "SLICE"  # threads for whole frames lose pictures next to damage, and which ones varies
         context = stream.codec_context
-        context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change within the file
+        context.options = {"max_pixels": str(self._max_pixels)}  # the size may change within the file
         seen, words = False, ""
         packets = self._container.demux(stream)
         while True:
@@ -164,6 +166,12 @@ class VideoReader:
         if not seen and words:
             raise InputError(f"{self.path} cannot be decoded: {words}")
 
+    def _too_large(self, width: int, height: int, limit: int) -> InputError:
+        smaller = "" if self.max_side else f", or up to {MAX_PIXELS_TO_SHRINK // 10**6} with --max-side"
+        return InputError(
+            f"{self.path} is {width}x{height}; frames of up to {limit // 10**6} megapixels are taken{smaller}"
+        )
+
     def _stream(self) -> av.VideoStream:
         stream = video_stream(self._container)
         if stream is None:
@@ -177,11 +185,8 @@ class VideoReader:
         context = stream.codec_context
         if context is None:
             raise InputError(f"{self.path} holds video of a kind that FFmpeg does not know, or is damaged")
-        if context.width * context.height > MAX_PIXELS:
-            raise InputError(
-                f"{self.path} is {context.width}x{context.height}; "
-                f"frames above {MAX_PIXELS // 10**6} megapixels are refused"
-            )
+        if context.width * context.height > self._max_pixels:
+            raise self._too_large(context.width, context.height, self._max_pixels)
         self._dropped = dropped(self._container, stream)
         coded = context.width, context.height
         size = true_size(self._container, *coded)
@@ -199,6 +204,8 @@ class VideoReader:
             self._timeline = scan(container, chosen, self._decode)
         assert self._chain.size is not None
         width, height = self._chain.size
+        if width * height > MAX_PIXELS:
+            raise self._too_large(width, height, MAX_PIXELS)
         refuse_strip(str(self.path), width, height)
         return VideoFormat(height, width, self._timeline.fps, self._timeline.frames)
 

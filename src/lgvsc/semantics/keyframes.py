@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ class KeyframeConfig:
         planned: First frames of segments that were settled beforehand, in pieces that share a budget; a budget's
             planner writes them, see :mod:`lgvsc.planning_trials` (SKEM).
         planned_until: Up to this frame the plan decides, from there on the threshold (SKEM).
+        marked: Keyframes of a video in which pictures come or go, and evenly between; a first look at a file writes
+            them where there is no budget, see :mod:`~lgvsc.semantics.stretches` (SKEM). The judge adds others.
+        marked_until: Up to this frame the first look has come.
         mean_spacing_frames: Keyframes are at least so far apart on average, the closing one included, so that a picture
             that shakes or flickers does not run away with the channel; 0 takes them as they come (SKEM). See
             :class:`Spacing`.
@@ -73,6 +77,8 @@ class KeyframeConfig:
     skip_still: bool = False
     planned: tuple[tuple[int, ...], ...] = ()
     planned_until: int = 0
+    marked: tuple[int, ...] = ()
+    marked_until: int = 0
     mean_spacing_frames: int = 0
 
     def __post_init__(self) -> None:
@@ -200,6 +206,8 @@ def skem(frames: Iterable[Sighting], video: VideoFormat, config: KeyframeConfig,
                 chosen = longest or config.opens(frame.index, divergence)
             elif config.opens(frame.index, divergence) and spacing.is_due(seen):
                 chosen = True
+            elif frame.index < config.marked_until:
+                chosen = frame.index in config.marked
             else:
                 chosen = seen.comes_or_goes(keyframe, video, config) and spacing.has_room(seen)
             next(ahead)
@@ -257,12 +265,14 @@ class Spacing:
     Keyframes by meaning come due one by one, wherever in the video, a little farther apart, since words come with each,
     and leave room for one more. Pictures that come or go may use up early what the first seconds are allowed; one that
     goes leaves one for each that comes: before a flash for the flash and for the scene behind it, and it is the one
-    that gives way where there is no room for all. A bare picture costs next to nothing, and is not counted.
+    that gives way where there is no room for all. A bare picture costs next to nothing, and is not counted. Marked ones
+    have their room, and the judge what they leave of it.
     """
 
     def __init__(self, video: VideoFormat, config: KeyframeConfig) -> None:
         self._each = config.mean_spacing_frames
         self._opening = OPENING_S * float(video.fps)
+        self._marked, self._until = config.marked, config.marked_until
         self._taken = 0
 
     def take(self, seen: Seen) -> None:
@@ -273,13 +283,20 @@ class Spacing:
         if not self._each or seen.sighting.bare:
             return True
         with_closing = self._taken + 2 + seen.sighting.announces
-        opening = ceil(self._opening / self._each)
-        return with_closing <= max((seen.frame.index + 1) // self._each, opening)
+        return with_closing <= self.allowed(seen.frame.index + 1)
+
+    def allowed(self, frames: int) -> int:
+        """How many a video of so many frames may have, the closing one included."""
+        return max(frames // self._each, ceil(self._opening / self._each))
 
     def is_due(self, seen: Seen) -> bool:
         """Whether one by meaning may."""
         each, index = BY_MEANING * self._each, seen.frame.index
-        return self._taken * each <= index and (self._taken + 3) * each <= max(index + 1, self._opening)
+        marks = len(self._marked) - bisect_right(self._marked, index)
+        if marks and self._marked[-marks] - index < each and not seen.cut:
+            return False
+        ends = self._until if index < self._until else index + 1
+        return self._taken * each <= index and (self._taken + marks + 3) * each <= max(ends, self._opening)
 
 
 class Lookahead:

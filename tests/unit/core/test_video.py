@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lgvsc.core.video import Video, VideoFormat, VideoReader, VideoWriter, read_video, write_video
 from lgvsc.errors import InputError, ShapeError
@@ -168,3 +169,42 @@ def test_wrong_shapes_are_refused(tmp_path):
 def test_a_place_that_takes_no_file_is_named_before_anything_is_written(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         VideoWriter(tmp_path / "nowhere" / "out.mp4", VideoFormat(16, 16, Fraction(10)))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("rate", [2000, 5000])
+def test_a_rate_above_a_thousand_is_said_and_the_frames_of_the_format_come(tmp_path, suffix, rate):
+    encode(tmp_path / f"v.{suffix}", texture(24, 48, 64), rate=rate)
+    with VideoReader(tmp_path / f"v.{suffix}") as reader:
+        assert reader.format.fps == 1000 and sum(1 for _ in reader) == reader.format.frames
+        assert any(f"{rate} fps is not kept: the rate is 1000 fps" in note for note in reader.notes)
+        assert not any("variable" in note for note in reader.notes)
+
+
+def test_a_thousand_frames_a_second_are_kept_without_a_word(tmp_path):
+    encode(tmp_path / "v.mp4", texture(24, 48, 64), rate=1000)
+    with VideoReader(tmp_path / "v.mp4") as reader:
+        assert reader.format == VideoFormat(48, 64, Fraction(1000), 24) and not reader.notes
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png"])
+def test_the_last_picture_of_an_animation_is_shown_as_long_as_it_says(tmp_path, suffix):
+    pictures = [Image.fromarray(np.full((48, 64, 3), 20 + 60 * i, np.uint8)) for i in range(3)]
+    held = [100, 100, 1000]
+    pictures[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pictures[1:], duration=held)
+    with VideoReader(tmp_path / f"a.{suffix}") as reader:
+        assert reader.format.fps == 10 and reader.format.frames == 12
+        assert [round((frame.pixels.mean() - 20) / 60) for frame in reader] == [0, 1] + 10 * [2]
+        assert any("variable rate (1 to 10 fps)" in note for note in reader.notes)
+
+
+def test_pictures_above_sixteen_megapixels_are_taken_where_they_are_made_smaller(tmp_path):
+    encode(tmp_path / "v.mkv", texture(1, 4096, 4096), options={"preset": "ultrafast"})
+    with pytest.raises(
+        InputError, match="is 4096x4096; frames of up to 16 megapixels are taken, or up to 40 with --max"
+    ):
+        VideoReader(tmp_path / "v.mkv")
+    with pytest.raises(InputError, match=r"16 megapixels are taken$"):
+        VideoReader(tmp_path / "v.mkv", max_side=4090)
+    with VideoReader(tmp_path / "v.mkv", max_side=96) as reader:
+        assert (reader.format.height, reader.format.width) == (96, 96) and sum(1 for _ in reader) == 1

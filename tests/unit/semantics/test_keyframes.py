@@ -227,6 +227,7 @@ def test_speculation_changes_no_choice(count, seed, speculation, shortest, longe
     assert len(batches) <= 2 * len(one_by_one)
 
 
+@settings(deadline=None)  # a busy machine
 @given(seed=st.integers(0, 10_000), speculation=st.integers(2, 9))
 def test_speculation_changes_no_keyframe_where_batches_round_differently(seed, speculation):
     """Scores that depend on the size of the batch, by less than the band, on both sides of the threshold."""

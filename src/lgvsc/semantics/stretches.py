@@ -1,0 +1,90 @@
+"""Keyframes of a file in which pictures come or go, settled by a first look: those, and others evenly between them.
+
+A keyframe where a picture has come says nothing about what follows; where the judge finds nothing new in it, all of it
+would be made of one picture. As many keyframes at equal distances would do better then. So what lies between two such
+frames is divided evenly, within the mean spacing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+
+from lgvsc.core.video import Frame, VideoFormat
+from lgvsc.semantics.keyframes import KeyframeConfig, Spacing, skem
+from lgvsc.semantics.passages import Sighting, sightings
+
+SHORTEST_S, LONGEST_S = 0.9, 2.0  # what segments between two such frames are at most, shorter in short videos
+SHARE = 5  # of a stretch's length
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Frames from one keyframe to the next, and whether they are a fade, or bare, which nothing need be sent of."""
+
+    start: int
+    stop: int
+    whole: bool
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+    def most(self, fps: float) -> float:
+        """Frames that its segments have at most."""
+        return self.length if self.whole else min(max(SHORTEST_S * fps, self.length / SHARE), LONGEST_S * fps)
+
+
+def marked_keyframes(
+    frames: Iterable[Frame], video: VideoFormat, config: KeyframeConfig, is_cut: Callable[[Frame], bool]
+) -> tuple[tuple[int, ...], int]:
+    """Where keyframes are to come, and up to which frame that holds; none where no picture comes or goes.
+
+    Args:
+        frames: The video or its beginning, from index 0 on; read once. None is held longer than it takes to know
+            what becomes of it.
+        video: Its rate.
+        config: How keyframes are chosen; what it says of the judge plays no part.
+        is_cut: Whether a frame begins a new shot.
+    """
+    kept: list[Sighting] = []
+    latest: Sighting | None = None
+    length, passed = 0, False
+
+    def noted() -> Iterator[Sighting]:
+        nonlocal length, passed
+        for one in sightings(frames, video, is_cut):
+            length += 1
+            passed = passed or one.role in ("passing", "departure", "bend", "arrival")
+            yield one
+
+    unjudged = replace(config, method="skem", planned=(), planned_until=0, marked=(), marked_until=0)
+    for choice in skem(noted(), video, unjudged, lambda keyframe, candidates: [None] * len(candidates)):
+        if choice.keyframe and choice.seen is not None:
+            kept.append(choice.seen)
+        latest = choice.seen
+    if not passed or latest is None:
+        return (), 0
+    if len(kept) > 1 and kept[-1].bare and latest.bare and kept[-1].breaks:
+        kept.pop()  # bare up to the end: the closing picture says so
+    starts = [one.frame.index for one in kept]
+    stops = [*starts[1:], length - 1]
+    stretches = [
+        Stretch(start, stop, whole=one.fades or one.bare or one.role == "bend")
+        for one, start, stop in zip(kept, starts, stops, strict=True)
+    ]
+    room = Spacing(video, config).allowed(length) if config.mean_spacing_frames else length
+    pictures = 1 + sum(not one.bare for one in kept[1:])  # what comes and goes is on top of what others may have
+    return tuple(divided(stretches, max(0, room - pictures + len(kept) - 1), float(video.fps))), length
+
+
+def divided(stretches: Iterable[Stretch], more: int, fps: float) -> list[int]:
+    """First frames of segments, where so many more may begin: always in the stretch whose segments are longest."""
+    parts = dict.fromkeys(stretches, 1)
+    for _ in range(more):
+        long = {s: s.length / n for s, n in parts.items() if s.length / n > s.most(fps)}
+        if not long:
+            break
+        parts[max(long, key=lambda stretch: long[stretch])] += 1
+    return sorted(s.start + ceil(s.length * part / n) for s, n in parts.items() for part in range(n))
