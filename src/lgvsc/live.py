@@ -30,7 +30,7 @@ from lgvsc.core.message import Segment
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.link import Arrived, NothingReceivedError, OnOpen, Progress, write_pieces
-from lgvsc.schemes.generative import GenerativeScheme
+from lgvsc.schemes.generative import MessageScheme
 
 Pace: TypeAlias = Literal["real-time", "fast"]
 
@@ -166,14 +166,15 @@ def send(
     if config.coding.budget:
         raise ConfigError(
             "a budget counts channel symbols, and packets have none; make keyframes smaller or fewer with "
-            "--set coding.keyframe_cbr=0.01 or --set keyframes.threshold=0.5"
+            "--set coding.keyframe_cbr=0.01 or --set keyframes.threshold=0.5, and small frames of layered-dsa with "
+            "--set structure.budget=3e-4cbr"
         )
     packets = packets or PacketConfig()
     if key is not None and packets.mtu < MIN_MTU + SEAL_BYTES:
         raise ConfigError(f"mtu is {packets.mtu}; packets under a key have {MIN_MTU + SEAL_BYTES} bytes at least")
     packets = replace(packets, mtu=packets.mtu - SEAL_BYTES) if key is not None else packets
     sealer = Sealer(key) if key is not None else None
-    encoder = _generative(config).encoder
+    scheme = _of_messages(config)
     sent = Sent()
     with VideoReader(source, max_side=config.link.max_side) as reader, udp_socket(to) as outgoing:
         video = reader.format
@@ -181,7 +182,7 @@ def send(
 
         def leaving() -> Iterator[Segment]:
             started = time.monotonic()
-            for segment in encoder.segments(reader, video):
+            for segment in scheme.segments(reader, video):
                 if pace == "real-time":
                     time.sleep(max(0.0, started + float(segment.stop / video.fps) - time.monotonic()))
                 sent.segments += 1
@@ -230,7 +231,7 @@ def receive(
     heard, gate, assembler = HeardPackets(), Gate(key), Assembler(PATIENCE_S)
     with listening(listen, gate) as packets:  # before models are loaded, which may take longer than the sender waits
         on_news(f"listening on {listen} for packets, until {timeout_s:g} s pass without one")
-        decoder = _generative(config).decoder
+        decoder = _of_messages(config).decoder
         goes_on = True
         while goes_on:
             path = output if not heard.outputs else _free_name(output, len(heard.outputs) + 1)
@@ -351,14 +352,14 @@ def _transmit(outgoing: socket.socket, packet: bytes, to: Address, sent: Sent, s
     sent.bytes += len(packet)
 
 
-def _generative(config: Config) -> GenerativeScheme:
+def _of_messages(config: Config) -> MessageScheme:
     scheme = kinds.scheme(config)
     if config.message.sketches:
         raise ConfigError(f"scheme {config.scheme} sends sketches, which packets do not carry yet; send it as symbols")
-    if not isinstance(scheme, GenerativeScheme):
+    if not isinstance(scheme, MessageScheme):
         raise ConfigError(
             f"scheme {config.scheme} makes symbols, not a message that packets could carry; use skem-dsa, skim-dsa, "
-            "skim-sfa or text-only, and no pilots"
+            "skim-sfa, text-only or layered-dsa, and no pilots"
         )
     return scheme
 

@@ -16,7 +16,7 @@ from lgvsc.coding.packets.packets import Assembler, PacketConfig, depacketise, p
 from lgvsc.coding.packets.sealing import Sealer
 from lgvsc.config import load_config
 from lgvsc.core.message import Segment
-from lgvsc.core.video import Video, VideoFormat, read_video, write_video
+from lgvsc.core.video import Video, VideoFormat, VideoReader, read_video, write_video
 from lgvsc.errors import ConfigError
 from lgvsc.link import NothingReceivedError
 from lgvsc.live import Address
@@ -89,9 +89,9 @@ def clip(tmp_path_factory):
     return path
 
 
-def sent_through(clip, output, packets, **network):
+def sent_through(clip, output, packets, config=None, **network):
     """Send and receive at once. Returns what left, what arrived, and the relay."""
-    port, config, sent = free_port(), load_config(), []
+    port, config, sent = free_port(), config or load_config(), []
     with Relay(port, **network) as relay:
 
         def transmit():
@@ -122,6 +122,16 @@ def test_through_loss_copies_and_disorder_the_video_is_whole(clip, tmp_path, mtu
     assert relay.heard == sent.packets and relay.kept < 0.9 * sent.packets and relay.forwarded > relay.kept
     assert read_video(tmp_path / "out.mp4").format == VideoFormat(*SIZE, RATE, FRAMES)
     assert arrived.frames == FRAMES
+
+
+def test_small_frames_travel_in_packets_and_show_what_moves(clip, tmp_path):
+    config = load_config(scheme="layered-dsa", settings={"structure.effort": "live", "structure.budget": "1e-1cbr"})
+    with VideoReader(clip) as reader:
+        assert all(segment.structure for segment in live._of_messages(config).segments(reader, reader.format))
+    _, arrived, _ = sent_through(clip, tmp_path / "out.mp4", PacketConfig(), config, seed=3)
+    rebuilt = read_video(tmp_path / "out.mp4")
+    assert rebuilt.format == VideoFormat(*SIZE, RATE, FRAMES) and not arrived.lost
+    assert np.abs(rebuilt.frames.astype(float) - read_video(clip).frames).mean() < 15
 
 
 def test_a_receiver_that_starts_late_makes_the_whole_length(clip, tmp_path):
@@ -377,4 +387,4 @@ def test_the_command_line_says_what_is_wrong(arguments, says, tmp_path, monkeypa
 
 def test_sketches_are_refused_as_packets_do_not_carry_them():
     with pytest.raises(ConfigError, match="sketches"):
-        live._generative(load_config(scheme="gvsc-sketch"))
+        live._of_messages(load_config(scheme="gvsc-sketch"))

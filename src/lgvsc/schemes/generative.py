@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from lgvsc.world.decoder import SemanticDecoder
 
 
 @dataclass(frozen=True)
-class MessageScheme:
+class MessageScheme(ABC):
     """Both ends of a link that sends messages, but for how they are sent.
 
     The ends share this object's type and configuration, and nothing about the video. Each is made when it is first
@@ -40,6 +41,10 @@ class MessageScheme:
         """The receiver's half."""
         return self.make_decoder()
 
+    @abstractmethod
+    def segments(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[Segment]:
+        """What is said of a video, each segment as soon as it has ended: for links of packets."""
+
     def reconstruct(
         self, receptions: Iterable[Reception], on_segment: Callable[[Segment], None] = lambda _: None
     ) -> Iterator[Rebuilt]:
@@ -60,10 +65,12 @@ class GenerativeScheme(MessageScheme):
     Source: Ma et al. 2026 (arXiv:2606.12899), section II-A and Fig. 2.
     """
 
+    def segments(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[Segment]:
+        return self.clock.during("semantics", self.encoder.segments(frames, video))
+
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each segment, as soon as the segment has ended."""
-        segments = self.clock.during("semantics", self.encoder.segments(frames, video))
-        return self.clock.during("coding_send", self.codec.encode(segments))
+        return self.clock.during("coding_send", self.codec.encode(self.segments(frames, video)))
 
 
 def tap(segments: Iterable[Segment], on_segment: Callable[[Segment], None]) -> Iterator[Segment]:

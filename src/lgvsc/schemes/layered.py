@@ -30,6 +30,9 @@ class LayeredScheme(MessageScheme):
 
     make_divider: Callable[[], Divider] = field(kw_only=True)
 
+    def segments(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[Segment]:
+        return (segment for segment, _ in self.transmit(frames, video))
+
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """The bursts of each group, as soon as the group has ended. What it leaves of its budget the next may use."""
         divider, kept = self.make_divider(), Kept(frames)
