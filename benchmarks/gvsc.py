@@ -18,7 +18,7 @@ from lgvsc import build, kinds, link
 from lgvsc.core.video import Pixels, VideoReader, read_video
 from lgvsc.experiments.clips.excerpts import sampled
 from lgvsc.experiments.recipe import shipped_recipe
-from lgvsc.experiments.reproduce import configured
+from lgvsc.experiments.reproduction.needs import line_config
 
 SIDE = 128  # of a picture on the sheet
 SHOWN = (0, 2, 4, 7)  # frames
@@ -40,7 +40,7 @@ def main() -> None:
         rows = [("source", list(read_video(clip).frames))]
         for snr_db in snrs_db:
             for line in lines:
-                config = configured(recipe, line, snr_db)
+                config = line_config(recipe, line, snr_db)
                 if line.label == SKETCHES:
                     sent, received = sketches(clip, config)
                     rows += [("sketches sent", sent)] if snr_db == snrs_db[0] else []

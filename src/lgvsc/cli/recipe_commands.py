@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lgvsc.cli.compare_commands import report_row
-from lgvsc.cli.options import METRICS, QuietOption, note
+from lgvsc.cli.options import METRICS, JsonOption, QuietOption, note, print_json
 from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import table
 from lgvsc.core.files import make_folder, require_file
 
 if TYPE_CHECKING:
     from lgvsc.experiments.recipe import Recipe
+    from lgvsc.experiments.reproduction.result import Reproduction
 
 ClipsOption = Annotated[
     list[Path] | None,
@@ -25,7 +27,10 @@ ClipsOption = Annotated[
     ),
 ]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder of clips, transmissions and figures; taken up where it stopped.")
+    Path,
+    typer.Option(
+        "--output", "--out", "-o", help="Folder of clips, transmissions, figures, tables; taken up where it stopped."
+    ),
 ]
 CountOption = Annotated[
     int | None, typer.Option("--count", help="So many clips, evenly spread; 0 takes all.", show_default="the recipe's")
@@ -43,25 +48,96 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="Name of a recipe; `list` prints them.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="ID", help="A figure or a table; --list prints all.")] = "",
     clips: ClipsOption = None,
     output: OutputOption = Path("lgvsc-reproduce"),
     count: CountOption = None,
     jobs: JobsOption = 1,
     metrics: MoreOption = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            "-p",
+            help="compact, paper, modern or a TOML file, in place of the recipe's.",
+            show_default="the recipe's",
+        ),
+    ] = None,
+    snr_db: Annotated[
+        str | None, typer.Option("--snr-db", help="With commas, in place of the recipe's.", show_default="the recipe's")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One short clip, the ends of the SNRs: does it work?")] = False,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Print every ID, what it needs and what of it runs here.")
+    ] = False,
+    as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a figure or a table of a paper again, with what is here.
+    """Make a figure or a table of a paper again, with what is here, beside what the paper prints.
 
     Example: lgvsc reproduce gvsc-fig-6 --clips ~/clips -o out
     """
-    from lgvsc.experiments.recipe import recipes, shipped_recipe
+    from dataclasses import replace
 
-    if name == "list":
-        rows = [[known, (recipe := shipped_recipe(known)).title, recipe.source] for known in recipes()]
-        typer.echo(table(["recipe", "title", "source"], rows))
+    from lgvsc.experiments.recipe import listed_recipes, shipped_recipe
+
+    if show_list or name == "list":
+        print_list(listed_recipes(), as_json)
         return
-    follow(shipped_recipe(name), clips, output, count, jobs, quiet, metrics)
+    if not name:
+        raise typer.BadParameter("name a figure or a table; lgvsc reproduce --list prints all", param_hint="ID")
+    recipe = shipped_recipe(name)
+    if preset is not None:
+        recipe = replace(recipe, preset=preset_for(recipe, preset))
+    if snr_db is not None:
+        recipe = replace(recipe, snr_db=numbers(snr_db))
+    if quick:
+        recipe = recipe.quick()
+    follow(recipe, clips, output, count, jobs, quiet, metrics)
+
+
+def print_list(recipes: Sequence[Recipe], as_json: bool) -> None:
+    """Every figure and table, what it needs beyond the package, and what of it runs here."""
+    from lgvsc.experiments.reproduction.needs import in_words, needs_of
+
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": recipe.name,
+                    "title": recipe.title,
+                    "source": recipe.source,
+                    "preset": recipe.preset,
+                    "needs": [
+                        {"what": need.what, "missing": need.missing or None, "without_it_absent": need.lost}
+                        for need in needs_of(recipe)
+                    ],
+                }
+                for recipe in recipes
+            ]
+        )
+        return
+    rows = [[recipe.name, recipe.title, *in_words(recipe)] for recipe in recipes]
+    typer.echo(table(["ID", "title", "needs beyond the package", "runs here"], rows))
+    missing = {need.missing for recipe in recipes for need in needs_of(recipe) if need.missing}
+    if missing:
+        typer.echo("\nwhat is not here, and what brings it\n" + "\n".join(f"- {words}" for words in sorted(missing)))
+
+
+def preset_for(recipe: Recipe, preset: str) -> str:
+    """The preset that is meant: GVSC's recipes take GVSC's own of the same models."""
+    from lgvsc.config import presets
+
+    own = f"gvsc-{preset}"
+    return own if recipe.preset.startswith("gvsc-") and own in presets() else preset
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between them."""
+    try:
+        return tuple(float(word) for word in text.split(",") if word.strip())
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} are no numbers; write 0,5,10", param_hint="--snr-db") from error
 
 
 def sweep(
@@ -108,17 +184,47 @@ def follow(
     if count is not None:
         recipe = replace(recipe, clips=replace(recipe.clips, count=count))
     if metrics:
-        from lgvsc.metrics.registry import BY_COLUMN, parse_metrics
+        from lgvsc.metrics.registry import parse_metrics
 
-        drawn = (BY_COLUMN[recipe.drawn].name,) if recipe.drawn in BY_COLUMN else ()
-        asked = list(dict.fromkeys((*parse_metrics(metrics), *drawn)))
-        recipe = replace(recipe, settings={**recipe.settings, "link.metrics": asked})
+        recipe = replace(recipe, measured=parse_metrics(metrics))
     on_row = None if quiet else report_row
-    done = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=on_row, on_notes=say_notes)
+    made = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=on_row, on_notes=say_notes)
+    made.files.append(write_page(made, output, command_of(recipe, clips, count)))
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
-    typer.echo(table(done.header, done.cells))
-    typer.echo("\n" + "\n".join(done.notes + [str(path) for path in done.files]))
-    for row in done.failed:
+    typer.echo("\n\n".join(table(one.header, one.cells) for one in made.tables))
+    from lgvsc.experiments.reproduction.names import NAMES
+
+    absent = [f"{NAMES[metric].label} is absent: {why}" for metric, why in made.absent.items()]
+    typer.echo("\n" + "\n".join([*absent, *made.notes, *(str(path) for path in made.files)]))
+    for row in made.failed:
         note(f"failed: {row.clip}, {row.name}, {row.snr_db:g} dB: {row.error}")
-    if done.failed:
+    if made.failed:
         raise typer.Exit(1)
+
+
+def command_of(recipe: Recipe, clips: list[Path] | None, count: int | None) -> str:
+    """What made a page, without the paths of this machine."""
+    given = f" --clips {clips[0].name}" if clips else ""
+    return f"lgvsc reproduce {recipe.name}{given}" + (f" --count {count}" if count is not None else "")
+
+
+def write_page(made: Reproduction, folder: Path, command: str) -> Path:
+    """The page of a reproduction."""
+    from lgvsc.experiments.reproduction.names import NAMES
+    from lgvsc.ui.reproduction_page import write_reproduction
+
+    path = folder / f"{made.recipe.name}.html"
+    write_reproduction(
+        path,
+        title=made.recipe.title,
+        source=made.recipe.source,
+        differs=made.recipe.differs,
+        command=command,
+        tables=made.tables,
+        figure=next((file for file in made.files if file.name == f"{made.recipe.name}.png"), None),
+        absent={NAMES[metric].label: why for metric, why in made.absent.items()},
+        said=made.said,
+        notes=made.notes,
+        places=list(dict.fromkeys(one.where for one in made.published)),
+    )
+    return path

@@ -115,6 +115,14 @@ def stacked(count: int) -> tuple[Figure, list[Axes]]:
     return figure, list(axes[:, 0])
 
 
+def raster(rows: int, columns: int, size_in: tuple[float, float]) -> tuple[Figure, list[list[Axes]]]:
+    """Panels in rows and columns, each with axes of its own."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=size_in, squeeze=False, layout="constrained")
+    return figure, [list(row) for row in axes]
+
+
 def with_legend(figure: Figure, panels: Sequence[Axes]) -> Figure:
     """The figure with one legend for all panels, above them."""
     known: dict[str, Artist] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean, stdev
@@ -126,16 +126,22 @@ def read_csv(path: Path) -> list[Row]:
 
 def write_parquet(path: Path, rows: Sequence[Row]) -> bool:
     """The same table as Parquet. ``False`` where pyarrow (extra ``bench``) is not installed."""
+    hints = get_type_hints(Row)
+    plain = {float | None: float, int | None: int}
+    return parquet(path, {name: plain.get(hints[name], hints[name]) for name in COLUMNS}, [asdict(row) for row in rows])
+
+
+def parquet(path: Path, columns: Mapping[str, type], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Any table as Parquet, its columns of str, float or int. ``False`` where pyarrow is not installed."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         return False
-    kinds = {str: pa.string(), float: pa.float64(), int: pa.int64(), float | None: pa.float64(), int | None: pa.int64()}
-    hints = get_type_hints(Row)
-    schema = pa.schema([(name, kinds[hints[name]]) for name in COLUMNS])
+    kinds = {str: pa.string(), float: pa.float64(), int: pa.int64()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
     with atomic_write(path) as file:
-        pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], schema), file)
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema), file)
     return True
 
 

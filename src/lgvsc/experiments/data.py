@@ -278,7 +278,12 @@ def is_manifest(path: Path) -> bool:
 
 
 def clips_of(manifest: Path) -> list[Path]:
-    """The files of a manifest, of its split ``test`` where it has one, once each is known to be what it was.
+    """The files of :func:`entries_of`."""
+    return [Path(entry.path) for entry in entries_of(manifest)]
+
+
+def entries_of(manifest: Path) -> list[Entry]:
+    """The clips of a manifest, of its split ``test`` where it has one, once each is known to be what it was.
 
     Raises:
         InputError: One is missing or has changed, or there is none.
@@ -292,7 +297,7 @@ def clips_of(manifest: Path) -> list[Path]:
             raise InputError(f"{manifest} names {entry.path}, which is not there")
         if fingerprint(Path(entry.path)) != entry.sha256:
             raise InputError(f"{entry.path} is not the file that {manifest} was made of; make the manifest anew")
-    return [Path(entry.path) for entry in chosen]
+    return chosen
 
 
 def captions_in(sources: Iterable[Path]) -> dict[Path, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -19,16 +19,19 @@ from pydantic import TypeAdapter, ValidationError
 from lgvsc.config import SCHEMES
 from lgvsc.core.files import require_file
 from lgvsc.errors import ConfigError
-from lgvsc.experiments.compare_table import QUALITIES
+from lgvsc.experiments.reproduction.names import NAMES
+from lgvsc.metrics.registry import METRICS
 
-Kind: TypeAlias = Literal["quality", "rates", "sketch-loss"]
+Kind: TypeAlias = Literal[
+    "quality", "fixed-rates", "combinations", "rates", "sketch-loss", "pairs", "keyframe-counts", "complexity"
+]
 Mode: TypeAlias = Literal["", "paper", "gvsc"]
+Task: TypeAlias = Literal["description", "action", "depth"]
+Against: TypeAlias = Literal["source", "data"]
+Pairs: TypeAlias = Literal["", "type-1", "type-2", "focus"]
 
-ABSENT = {  # metrics of the papers that nothing here can measure yet, and why
-    "clip_score": "CLIP score needs the weights of CLIP, which are not here",
-    "bert_score": "BERT score needs the weights of Video-LLaVA and BERT, which are not here",
-}
-MEASURED = tuple(column for column in QUALITIES if column not in ABSENT)
+OLD_NAMES = {"bert_score": "bert_captions"}  # of metrics, in recipes of older releases
+GRIDS = ("quality", "fixed-rates", "combinations")  # kinds that send clips by lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class ClipPlan:
     Attributes:
         count: Clips that are taken, evenly spread over the sources in the order of their names; 0 takes all.
         frames, fps, side: Frames of each, frames per second, and pixels a side of the square in the middle.
+        seconds: Instead of these, the beginning of each source as it is, so long; 0 for frames.
         held_out: Of a folder, take only clips that nothing was trained on.
     """
 
@@ -45,6 +49,7 @@ class ClipPlan:
     frames: int = 8
     fps: int = 4
     side: int = 256
+    seconds: float = 0.0
     held_out: bool = False
 
 
@@ -56,6 +61,9 @@ class Line:
         label: As the figure calls it.
         mode: Of a conventional scheme, see :class:`~lgvsc.schemes.conventional.ConventionalConfig`; empty: adaptive.
         cbr: Budget; ``None`` for none.
+        matched_to: Label of an earlier line whose CBR for the same clip, SNR and trial is this one's budget.
+        keyframes: How many keyframes are sent, the closing one included; one number is drawn for each clip (SKIM).
+        ends: Measure PSNR and SSIM of so many frames at the beginning and at the end too; 0 does not.
         settings: By dotted keys.
     """
 
@@ -63,6 +71,9 @@ class Line:
     scheme: str
     mode: Mode = ""
     cbr: float | None = None
+    matched_to: str = ""
+    keyframes: tuple[int, ...] = ()
+    ends: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -73,8 +84,17 @@ class Recipe:
     Attributes:
         name: Of its file.
         title, source: What it shows, and where a paper shows it.
-        kind: ``quality`` over SNR, ``rates``, or ``sketch-loss``.
+        differs: One sentence on what is not as in the paper.
+        listed: Whether it is a figure or a table itself; others are the ``base`` of some.
+        kind: What makes it, see :mod:`lgvsc.experiments.reproduction`.
         metric, instead: What is drawn, and what is drawn under its own name where that cannot be measured.
+        metrics: What is drawn where it is more than one, a panel each.
+        measured: Names of metrics that every transmission is measured by, whatever is drawn, so that recipes with one
+            base share their transmissions.
+        tasks: What is done with the rebuilt videos besides.
+        against: What captions are compared with: those of the ``source`` by the same captioner, or of the ``data`` set.
+        shown: Frames that the figure shows, of the first clip, negative ones from its end; empty draws curves.
+        pairs: Which pairs of frames are shown (``pairs``).
         order: Labels whose metric is expected to fall from one to the next; the table says in how many clips it does.
         steps: Of each training (``sketch-loss``).
     """
@@ -82,9 +102,17 @@ class Recipe:
     name: str
     title: str
     source: str = ""
+    differs: str = ""
+    listed: bool = True
     kind: Kind = "quality"
     metric: str = ""
     instead: str = ""
+    metrics: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    against: Against = "source"
+    shown: tuple[int, ...] = ()
+    pairs: Pairs = ""
     snr_db: tuple[float, ...] = ()
     preset: str = "compact"
     seed: int = 0
@@ -96,14 +124,37 @@ class Recipe:
     lines: tuple[Line, ...] = ()
 
     @property
-    def drawn(self) -> str:
-        """The metric that is drawn; empty where there is none."""
-        return self.metric if self.metric in MEASURED else self.instead
+    def wanted(self) -> tuple[str, ...]:
+        """Every metric that the figure or the table of the paper has."""
+        return self.metrics or ((self.metric,) if self.metric else ())
 
-    @property
-    def absent(self) -> str:
-        """Why the paper's metric is not there; empty where it is."""
-        return ABSENT.get(self.metric, "")
+    def quick(self) -> Recipe:
+        """The same with as little work as shows that all of it works: one short clip, the ends of the SNRs."""
+        ends = self.snr_db if len(self.snr_db) < 3 else (self.snr_db[0], self.snr_db[-1])
+        clips = replace(self.clips, count=1, seconds=min(self.clips.seconds, QUICK_S))
+        small = {**self.settings, "link.max_side": QUICK_SIDE}
+        measured = tuple(name for name in self.measured if METRICS[name].stream == "frame" and not METRICS[name].model)
+        return replace(
+            self, snr_db=ends, clips=clips, trials=1, settings=small, measured=measured,
+            steps=min(self.steps, QUICK_STEPS),
+        )  # fmt: skip
+
+
+QUICK_S = 1.0
+QUICK_STEPS = 4
+QUICK_SIDE = 192
+
+
+def listed_recipes() -> list[Recipe]:
+    """Every figure and table of the papers, in the papers' order: LGVSC first, figures, tables, then the rest."""
+    found = [recipe for recipe in map(shipped_recipe, recipes()) if recipe.listed]
+    kinds = ("fig", "table")
+
+    def place(recipe: Recipe) -> tuple[bool, int, str]:
+        _, kind, *_ = recipe.name.split("-")
+        return recipe.name.startswith("gvsc"), kinds.index(kind) if kind in kinds else len(kinds), recipe.name
+
+    return sorted(found, key=place)
 
 
 def recipes() -> list[str]:
@@ -163,6 +214,8 @@ def _recipe(name: str, own: dict[str, Any]) -> Recipe:
     _check(clips, [f.name for f in fields(ClipPlan)], f"recipe {name}, clips")
     for line in lines:
         _check(line, [f.name for f in fields(Line)], f"recipe {name}, line")
+    if isinstance(metric := data.get("metric"), str):
+        data["metric"] = OLD_NAMES.get(metric, metric)
     try:
         made = TypeAdapter(Recipe).validate_python(data | {"name": name, "clips": clips, "lines": lines})
     except ValidationError as error:
@@ -182,18 +235,23 @@ def _check(data: Mapping[str, Any], known: Sequence[str], where: str) -> None:
 
 def _check_values(recipe: Recipe) -> None:
     labels = [line.label for line in recipe.lines]
+    names = (*recipe.wanted, recipe.instead)
     plan = recipe.clips
     faults = [
         (recipe.kind not in get_args(Kind), f"kind is {recipe.kind!r}; there are {', '.join(get_args(Kind))}"),
-        (not recipe.snr_db, "snr_db names no SNR"),
-        (recipe.kind == "quality" and not labels, "there is no line"),
+        (not recipe.snr_db and recipe.kind in (*GRIDS, "sketch-loss"), "snr_db names no SNR"),
+        (recipe.kind in GRIDS and not labels, "there is no line"),
         (len(set(labels)) < len(labels), "two lines have the same label"),
         (not set(recipe.order) <= set(labels), "order names a label that no line has"),
-        (
-            recipe.metric not in ("", *MEASURED, *ABSENT),
-            f"metric is {recipe.metric!r}; there are {', '.join((*MEASURED, *ABSENT))}",
+        *((name not in ("", *NAMES), f"metric is {name!r}; there are {', '.join(NAMES)}") for name in names),
+        (not set(recipe.tasks) <= set(get_args(Task)), f"tasks are {', '.join(get_args(Task))}"),
+        (not set(recipe.measured) <= set(METRICS), f"measured names metrics: {', '.join(METRICS)}"),
+        (recipe.kind == "pairs" and not recipe.pairs, f"pairs is one of {', '.join(get_args(Pairs)[1:])}"),
+        *(
+            (line.matched_to not in ("", *labels[:place]), f"{line.label} is matched to no line before it")
+            for place, line in enumerate(recipe.lines)
         ),
-        (recipe.instead not in ("", *MEASURED), f"instead is {recipe.instead!r}; there are {', '.join(MEASURED)}"),
+        (any(min(line.keyframes, default=2) < 2 for line in recipe.lines), "keyframes are at least 2"),
         (
             not {line.scheme for line in recipe.lines} <= set(SCHEMES),
             f"a line has the scheme {next((x.scheme for x in recipe.lines if x.scheme not in SCHEMES), '')!r}; there "
@@ -201,6 +259,7 @@ def _check_values(recipe: Recipe) -> None:
         ),
         (any(line.mode not in get_args(Mode) for line in recipe.lines), "mode is '', 'paper' or 'gvsc'"),
         (min(plan.frames, plan.fps) < 1 or plan.side < 16 or plan.count < 0, "clips have frames, fps and 16 pixels"),
+        (plan.seconds < 0, "seconds is below 0"),
         (recipe.trials < 1, "trials is below 1"),
     ]
     for wrong, words in faults:

@@ -11,16 +11,10 @@ from lgvsc.config import SCHEMES
 from lgvsc.core.video import Video, read_video, write_video
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments.clips.excerpts import sampled
-from lgvsc.experiments.compare_table import Row
-from lgvsc.experiments.recipe import ClipPlan, read_recipe, recipes, shipped_recipe
-from lgvsc.experiments.reproduce import (
-    cells_of,
-    chosen,
-    found,
-    means_over_snr,
-    orderings,
-    quality_table,
-)
+from lgvsc.experiments.recipe import ClipPlan, listed_recipes, read_recipe, recipes, shipped_recipe
+from lgvsc.experiments.reproduction.clips import Footage, chosen, found
+from lgvsc.experiments.reproduction.grid import cells_of
+from lgvsc.experiments.reproduction.needs import line_config
 from lgvsc.training.pictures import held_out
 
 
@@ -28,9 +22,15 @@ def test_every_figure_of_gvsc_has_a_recipe_and_they_share_their_transmissions():
     assert {"gvsc-rates", *(f"gvsc-fig-{figure}" for figure in (3, 4, 5, 6, 7))} <= set(recipes())
     figures = [shipped_recipe(f"gvsc-fig-{figure}") for figure in (3, 4, 5, 6)]
     assert all((f.lines, f.clips, f.snr_db) == (figures[0].lines, figures[0].clips, figures[0].snr_db) for f in figures)
-    assert [f.metric for f in figures] == ["clip_score", "bert_score", "psnr_db", "ssim"]
-    assert [f.drawn for f in figures] == ["ms_ssim", "", "psnr_db", "ssim"]
-    assert [bool(f.absent) for f in figures] == [True, True, False, False]
+    assert [f.metric for f in figures] == ["clip_score", "bert_captions", "psnr_db", "ssim"]
+    assert all(f.snr_db == (0, 2, 4, 6, 8, 10) for f in figures)  # section IV-A2
+
+
+def test_every_listed_recipe_says_what_differs_and_what_it_shows():
+    listed = listed_recipes()
+    assert all((recipe.differs.endswith(".") and recipe.wanted) or recipe.kind in KINDS_WITH_OWN for recipe in listed)
+    assert [recipe.name for recipe in listed][:2] == ["lgvsc-fig-1", "lgvsc-fig-3"]
+    assert not {"gvsc-grid", "lgvsc-grid"} & {recipe.name for recipe in listed}
 
 
 @pytest.mark.parametrize("name", recipes())
@@ -38,6 +38,19 @@ def test_what_a_shipped_recipe_sends_is_known(name):
     recipe = shipped_recipe(name)
     assert recipe.source and recipe.title
     assert all(line.scheme in SCHEMES or line.scheme == "dvst" for line in recipe.lines)
+
+
+KINDS_WITH_OWN = ("pairs", "keyframe-counts", "complexity")  # what they show is their own
+
+
+def test_settings_of_lgvsc_are_as_published():
+    lines = {line.label: line for line in shipped_recipe("lgvsc-fig-3").lines}
+    assert lines["SKIM+SFA"].keyframes == (3, 4) and lines["SKIM+SFA"].matched_to == "SKEM+DSA"
+    assert lines["DVST"].settings["dvst.eta"] == 0.2 and lines["DVST"].ends == 100
+    sends = line_config(shipped_recipe("lgvsc-fig-3"), lines["Text-Only"], 10).message
+    assert sends.send_captions and not (sends.send_keyframes or sends.send_motion or sends.send_colours)
+    readings = {line.settings.get("channel.snr_def", "esn0") for line in shipped_recipe("lgvsc-table-1").lines}
+    assert readings == {"esn0", "ebn0"}
 
 
 def write(path, text):
@@ -51,7 +64,7 @@ PLAIN = 'title = "mine"\nmetric = "ssim"\nsnr_db = [0]\n[[line]]\nlabel = "a"\ns
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (PLAIN.replace("metric", "metrics"), "did you mean metric"),
+        (PLAIN.replace("metric", "metrc"), "did you mean metric"),
         (PLAIN.replace('"ssim"', '"fvd"'), "metric is 'fvd'"),
         (PLAIN.replace("[0]", "[]"), "no SNR"),
         (PLAIN + "mod = 3\n", "did you mean mode"),
@@ -82,7 +95,7 @@ def test_a_line_changes_what_all_lines_share(tmp_path):
     recipe = read_recipe(write(tmp_path / "mine.toml", text))
     clip = tmp_path / "c.mp4"
     clip.write_bytes(b"c")
-    first, second = (cells_of(recipe, line, [clip])[0] for line in recipe.lines)
+    first, second = (cells_of(recipe, line, Footage(clip), tmp_path)[0] for line in recipe.lines)
     assert first.config.message.send_motion and not second.config.message.send_motion
     assert (first.mode, first.cbr_target) == ("free", None) and first.config.channel.snr_db == 0
     assert (second.mode, second.cbr_target) == ("gvsc", 0.008)
@@ -113,34 +126,8 @@ def test_of_a_folder_only_held_out_clips_are_taken_and_spread_evenly(tmp_path):
         (tmp_path / f"{index:02}.mp4").write_bytes(b"")
     every = list(found([tmp_path], False))
     kept = list(found([tmp_path], True))
-    assert len(every) == 40 and 0 < len(kept) < 20 and all(held_out(path) for path in kept)
+    assert len(every) == 40 and 0 < len(kept) < 20 and all(held_out(source.path) for source in kept)
     assert chosen(range(10), 3) == [1, 5, 8] and chosen(range(3), 0) == [0, 1, 2] and chosen([1], 5) == [1]
-
-
-def rows_of(label, values):
-    return [
-        Row(
-            key=f"{label}{i}{snr}", clip=f"clip{i}", scheme=label, mode="free", channel="awgn", snr_db=snr,
-            snr_def="esn0", cbr_target=None, cbr=1e-3, ssim=value, psnr_db=20.0, ms_ssim=0.5,
-            lost="1 caption" * (snr < 0),
-        )
-        for snr, of_clips in values.items()
-        for i, value in enumerate(of_clips)
-    ]  # fmt: skip
-
-
-def test_the_table_has_intervals_and_stars_and_the_order_is_counted_clip_by_clip(tmp_path):
-    text = PLAIN.replace("[0]", "[-2, 10]").replace("metric", 'order = ["a", "b"]\nmetric')
-    recipe = read_recipe(write(tmp_path / "m.toml", text + '[[line]]\nlabel = "b"\nscheme = "gvsc-sketch"\n'))
-    results = {
-        "a": rows_of("a", {-2: [0.5, 0.6, 0.7], 10: [0.8, 0.8, 0.8]}),
-        "b": rows_of("b", {-2: [0.4, 0.65, 0.6], 10: [0.5, 0.5, 0.5]}),
-    }
-    header, cells = quality_table(recipe, {label: means_over_snr(label, rows) for label, rows in results.items()})
-    assert header == ["SSIM of", "n", "CBR", "-2 dB", "10 dB"]
-    assert cells[0] == ["a", "3", "1.00e-03", "0.600±0.248*", "0.800±0.000"]
-    said = orderings(recipe, results)
-    assert said[0].startswith("a above b at -2 dB in 2 of 3, by +0.050") and "in 3 of 3, by +0.300" in said[1]
 
 
 def test_the_plan_of_gvsc_is_its_own():

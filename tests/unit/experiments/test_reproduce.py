@@ -1,7 +1,8 @@
-"""A recipe followed to its end: what is left out is said, figures are written, absent metrics are not made up."""
+"""A recipe followed to its end: what is left out is said, files are written, absent metrics are not made up."""
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,20 +11,23 @@ import pytest
 from typer.testing import CliRunner
 
 from lgvsc.cli.main import app
+from lgvsc.cli.recipe_commands import write_page
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments import reproduce as work
 from lgvsc.experiments.recipe import shipped_recipe
-from lgvsc.experiments.reproduce import prepare_clips, reproduce
+from lgvsc.experiments.reproduce import reproduce
+from lgvsc.experiments.reproduction import grid, needs
+from lgvsc.experiments.reproduction.clips import Footage, prepare_clips
 
 pytest.importorskip("matplotlib")
 
 
 @pytest.fixture
 def sent(monkeypatch, tmp_path):
-    """Every transmission succeeds at once: SSIM falls from line to line and rises with SNR."""
-    clips = [tmp_path / f"c{i}.mp4" for i in range(3)]
+    """Every transmission succeeds at once: SSIM falls from line to line and rises with SNR; at 0 dB parts are lost."""
+    clips = [Footage(tmp_path / f"c{i}.mp4") for i in range(3)]
     for clip in clips:
-        clip.write_bytes(clip.name.encode())
+        clip.path.write_bytes(clip.path.name.encode())
     asked = []
 
     def compare(cells, table, *, jobs, on_row):
@@ -34,34 +38,81 @@ def sent(monkeypatch, tmp_path):
         for cell in cells:
             place = order.index(cell.config.scheme) if cell.config.scheme in order else 5
             ssim = 0.6 - 0.1 * place + 0.01 * cell.config.channel.snr_db + 0.001 * int(cell.clip.stem[1:])
-            rows.append(replace(cell.empty(), cbr=1e-3, ssim=ssim, psnr_db=20 + ssim, ms_ssim=0.9 * ssim))
+            lost = "1 caption" if cell.config.channel.snr_db < 1 else ""
+            cbr = 1e-3 * (1 + int(cell.clip.stem[1:]))
+            rows.append(replace(cell.empty(), cbr=cbr, ssim=ssim, psnr_db=20 + ssim, ms_ssim=0.9 * ssim, lost=lost))
         return rows
 
-    monkeypatch.setattr(work, "prepare_clips", lambda plan, sources, folder, on_notes: (clips, []))
-    monkeypatch.setattr(work, "compare", compare)
-    monkeypatch.setattr(work, "unavailable", lambda line, recipe: "it is not here" if line.scheme == "dvst" else "")
+    monkeypatch.setattr(work, "prepare_clips", lambda plan, sources, folder, on_notes: (clips, ["left out: bad.mp4"]))
+    monkeypatch.setattr(grid, "compare", compare)
+    missing = {"clip-vit-b-32": "CLIP is away: lgvsc models pull clip-vit-b-32", "roberta-large": "BERT is away"}
+    monkeypatch.setattr(needs, "missing_weights", lambda name: missing.get(name, ""))
+    monkeypatch.setattr(grid, "unavailable", lambda line, recipe: "it is not here" if line.scheme == "dvst" else "")
     return asked
 
 
-def test_a_figure_is_written_and_its_order_counted(sent, tmp_path):
+def test_a_figure_its_tables_and_its_order_are_written(sent, tmp_path):
     done = reproduce(shipped_recipe("gvsc-fig-6"), [], tmp_path / "out")
-    assert {path.name for path in done.files} >= {"gvsc-fig-6.svg", "gvsc-fig-6.pdf", "gvsc-fig-6.png"}
+    names = {path.name for path in done.files}
+    assert {f"gvsc-fig-6.{kind}" for kind in ("svg", "pdf", "png", "csv", "tex")} <= names
     svg = (tmp_path / "out" / "gvsc-fig-6.svg").read_text()
     assert "First Frame + Desc." in svg and "GVSC Fig. 6, n = 3" in svg and "absent" not in svg
-    assert "DVST is left out: it is not here" in done.notes and "DVST" not in [row[0] for row in done.cells]
-    assert "First Frame + Desc. above Sketches + Desc. at -2 dB in 3 of 3, by +0.100±0.000" in done.notes
-    assert len(sent) == 7 * 4 * 3 and [cell.clip for cell in sent] == sorted(cell.clip for cell in sent)
+    assert "DVST is left out: it is not here" in done.notes and "left out: bad.mp4" in done.notes
+    assert "SSIM: First Frame + Desc. above Sketches + Desc. at 0 dB in 3 of 3, by +0.100±0.000" in done.notes
+    assert len(sent) == 7 * 6 * 3
+    ssim = done.tables[0]
+    assert ssim.header == ["SSIM ↑", "of", "n", "0 dB", "2 dB", "4 dB", "6 dB", "8 dB", "10 dB"]
+    better = [f"0.6{place}1±0.002" for place in (2, 4, 6, 8)]
+    assert ssim.cells[0] == ["First Frame + Desc.", "lgvsc", "3", "0.601±0.002*", *better, "0.701±0.002"]
+    rows = list(csv.DictReader((tmp_path / "out" / "gvsc-fig-6.csv").open()))
+    assert rows[0]["series"] == "First Frame + Desc." and float(rows[0]["value"]) == pytest.approx(0.601)
+    assert r"\toprule" in (tmp_path / "out" / "gvsc-fig-6.tex").read_text()
+    page = write_page(done, tmp_path / "out", "lgvsc reproduce gvsc-fig-6").read_text()
+    assert "0.601±0.002*" in page and "<img alt='GVSC Fig. 6" in page and "prints no value" in page
 
 
 @pytest.mark.parametrize(("name", "drawn"), [("gvsc-fig-3", "MS-SSIM"), ("gvsc-fig-4", "")])
-def test_an_absent_metric_is_said_to_be_absent_in_table_and_figure(sent, tmp_path, name, drawn):
+def test_an_absent_metric_is_said_to_be_absent_in_figure_table_and_page(sent, tmp_path, name, drawn):
     done = reproduce(shipped_recipe(name), [], tmp_path)
-    assert any("is absent" in note and "weights" in note for note in done.notes)
+    (reason,) = done.absent.values()
+    assert "is away" in reason
     svg = (tmp_path / f"{name}.svg").read_text()
-    assert "absent, its weights are not here" in svg
-    assert done.header[0] == (f"{drawn} of" if drawn else "scheme")
-    values = {cell for row in done.cells for cell in row[3:]}
-    assert values == {"-"} if not drawn else "-" not in values
+    assert "absent, its model is not here" in svg and (drawn in svg)
+    assert reason in write_page(done, tmp_path, "x").read_text()
+    metric = next(iter(done.absent))
+    assert all(value.value is None for value in done.values if value.metric == metric)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are drawn by the tests that look at them."""
+    monkeypatch.setattr(grid.figures, "write", lambda *_, **__: None)
+
+
+def test_the_published_value_stands_beside_ours(sent, undrawn, tmp_path):
+    done = reproduce(shipped_recipe("lgvsc-table-2"), [], tmp_path)
+    cbr = done.tables[0]
+    pairs = [row[:2] for row in cbr.cells]
+    assert pairs[:2] == [["SKEM+DSA", "lgvsc"], ["SKEM+DSA", "paper"]]
+    assert cbr.cells[1][3:] == ["6.10e-04", "6.10e-04", "6.30e-04", "6.40e-04", "6.40e-04", "6.50e-04"]
+    assert ["H.265 + LDPC", "paper", "-", "fails", "fails", "fails", "1.70e-03", "1.40e-03", "1.38e-03"] in cbr.cells
+
+
+def test_skim_gets_the_rate_that_skem_took_for_the_same_clip(sent, undrawn, tmp_path):
+    reproduce(shipped_recipe("lgvsc-table-2"), [], tmp_path)
+    skim = [cell for cell in sent if cell.config.scheme == "skim-sfa"]
+    assert {(cell.clip.stem, cell.cbr_target) for cell in skim} == {("c0", 1e-3), ("c1", 2e-3), ("c2", 3e-3)}
+    assert all(cell.config.keyframes.segments in (2, 3) for cell in skim)  # 3 or 4 keyframes, the closing one included
+    assert all(cell.config.coding.budget == f"{cell.cbr_target:g}cbr" for cell in skim)
+
+
+def test_table_1_has_the_papers_parameters_and_says_what_no_code_can_bring_through(sent, undrawn, tmp_path):
+    done = reproduce(shipped_recipe("lgvsc-table-1"), [], tmp_path)
+    theirs = {(p.series, p.metric, p.snr_db): p.value for p in done.published}
+    ours = {(v.series, v.metric, v.snr_db): v.value for v in done.values}
+    assert len(theirs) == 24 and all(ours[key] == pytest.approx(value) for key, value in theirs.items())
+    above = [note for note in done.notes if "above the capacity" in note]
+    assert len(above) == 1 and above[0].startswith("H.264 + LDPC at 6 dB carries 3.00 bits")
 
 
 def test_recipes_that_lack_what_they_need_say_so(tmp_path):
@@ -72,10 +123,14 @@ def test_recipes_that_lack_what_they_need_say_so(tmp_path):
 
 
 def test_the_command_lists_recipes_and_names_near_misses():
-    ran = CliRunner().invoke(app, ["reproduce", "list"])
-    assert ran.exit_code == 0 and "gvsc-fig-7" in ran.output and "gvsc-rates" in ran.output
+    for words in (["list"], ["--list"]):
+        ran = CliRunner().invoke(app, ["reproduce", *words])
+        assert ran.exit_code == 0 and "gvsc-fig-7" in ran.output and "gvsc-rates" in ran.output
+    told = json.loads(CliRunner().invoke(app, ["reproduce", "--list", "--json"]).output)
+    assert {"id", "title", "source", "preset", "needs"} == set(told[0])
     ran = CliRunner().invoke(app, ["reproduce", "gvsc-fig-66"])
     assert isinstance(ran.exception, ConfigError) and "did you mean gvsc-fig-6" in str(ran.exception)
+    assert CliRunner().invoke(app, ["reproduce"]).exit_code == 2
 
 
 def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeypatch):
@@ -84,12 +139,13 @@ def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeyp
     trained = []
 
     def ablate(config, kind, pool, out, held_back):
-        trained.append((config.steps, config.measured, kind))
+        trained.append((config.steps, config.distance, kind))
         rows = [
-            {"k": k, "steps": config.steps, "snr_db": snr, "psnr_db": 15 + k, "ms_ssim": 0.6 + k / 10, "contour_f": 0.7}
+            {"k": k, "steps": config.steps, "distance": config.distance, "snr_db": snr, "n": 24, "psnr_db": 15 + k,
+             "ms_ssim": 0.6 + k / 10, "contour_f": 0.7}
             for k in deepjscc.ABLATED_K
             for _, snr in config.measured
-        ]
+        ]  # fmt: skip
         (out / "ablation.json").write_text(json.dumps(rows))
         return rows
 
@@ -97,8 +153,8 @@ def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeyp
     monkeypatch.setattr(deepjscc, "ablate", ablate)
     for _ in range(2):
         done = reproduce(shipped_recipe("gvsc-fig-7"), [tmp_path], tmp_path / "out")
-    assert trained == [(100, ((2, 0), (2, 5), (2, 10)), "sketch")]  # what is there whole is not trained again
-    assert done.header == ["k", "0 dB", "5 dB", "10 dB"]
-    assert done.cells[1] == ["0.3", *["15.30 / 0.630 / 0.700"] * 3] and len(done.cells) == 5
-    assert "CLIP score is absent" in done.notes[0] and "after 100 steps" in done.notes[1]
+    assert trained == [(100, "lpips", "sketch")]  # what is there whole is not trained again
+    shown = next(table for table in done.tables if table.title.startswith("MS-SSIM"))
+    assert ["k = 0.3", "lgvsc", "24", *["0.630"] * 6] in shown.cells
+    assert "sketches are compared" in done.absent["clip_score"]
     assert "k = 0.3" in (tmp_path / "out" / "gvsc-fig-7.svg").read_text()

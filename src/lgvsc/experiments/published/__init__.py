@@ -1,0 +1,1 @@
+"""What the papers print, as data: TOML by paper, and what reads it."""
