@@ -126,13 +126,13 @@ def paper_run(model: InternVL, frames: Sequence[Frame], threshold: float) -> Run
         found: torch.Tensor = model._image_processor(
             [f.pixels for f in pair], crop_to_patches=False, return_tensors="pt"
         ).pixel_values
-        return found
+        return found.to(net.device, net.dtype)
 
     def score(keyframe: Frame, candidates: Sequence[Frame]) -> list[float]:
         (candidate,) = candidates
         slots = f"<img>{'<IMG_CONTEXT>' * net.config.image_seq_length}</img>\n"
         text = model.chat.opening(f"Image-1: {slots}Image-2: {slots}{DESCRIBE_PAIR}")
-        ids = model._tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+        ids = model._tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids.to(net.device)
         with torch.inference_mode():
             written = net.generate(
                 input_ids=ids,
@@ -145,7 +145,7 @@ def paper_run(model: InternVL, frames: Sequence[Frame], threshold: float) -> Run
                 eos_token_id=None,
                 pad_token_id=0,
             )
-            asked = torch.tensor([model._ids(model.chat.following(QUESTIONS["general"]))])
+            asked = torch.tensor([model._ids(model.chat.following(QUESTIONS["general"]))], device=net.device)
             whole = torch.cat([written, asked], dim=1)
             logits = net(input_ids=whole, pixel_values=pixels([keyframe, candidate]), logits_to_keep=1).logits
         p = torch.softmax(logits[0, -1].float(), dim=-1)
@@ -247,15 +247,10 @@ def clip(samples: int, gap: int) -> list[Frame]:
     return frames
 
 
-def write_model(folder: Path, hidden: int, layers: int, head: int) -> None:
-    """An InternVL of the shape of the real one in everything that sets the number of tokens."""
+def made_tokenizer() -> Any:
+    """A tokenizer of 4000 made-up pieces with InternVL's marks."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import (
-        GotOcr2ImageProcessorPil,
-        InternVLConfig,
-        InternVLForConditionalGeneration,
-        PreTrainedTokenizerFast,
-    )
+    from transformers import PreTrainedTokenizerFast
 
     rng = np.random.default_rng(1)
     syllables = [
@@ -268,7 +263,7 @@ def write_model(folder: Path, hidden: int, layers: int, head: int) -> None:
     made.decoder = decoders.ByteLevel()
     words = [*text.read().split("  "), " ".join(QUESTIONS.values()), DESCRIBE_PAIR, "Yes No yes no"]
     made.train_from_iterator(words, trainers.BpeTrainer(vocab_size=4000, special_tokens=marks, show_progress=False))
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=made,
         eos_token="<|im_end|>",
         extra_special_tokens={
@@ -276,6 +271,13 @@ def write_model(folder: Path, hidden: int, layers: int, head: int) -> None:
             "video_token": "<video>",
         },
     )  # fmt: skip
+
+
+def write_model(folder: Path, hidden: int, layers: int, head: int) -> None:
+    """An InternVL of the shape of the real one in everything that sets the number of tokens."""
+    from transformers import GotOcr2ImageProcessorPil, InternVLConfig, InternVLForConditionalGeneration
+
+    tokenizer = made_tokenizer()
     config = InternVLConfig(
         vision_config={
             "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 64,
