@@ -17,7 +17,7 @@ LAYERS = {
     "__main__": 7,
     "cli": 6, "ui": 6,
     "experiments": 5, "training": 5,
-    "api": 4, "config": 4, "build": 4, "inspection": 4, "kinds": 4, "link": 4, "picture_link": 4,
+    "api": 4, "config": 4, "build": 4, "flowgraph": 4, "inspection": 4, "kinds": 4, "link": 4, "picture_link": 4,
     "live": 4, "planning": 4, "planning_trials": 4, "record": 4, "settings": 4,
     "schemes": 3,
     "semantics": 2, "coding": 2, "world": 2,
@@ -47,6 +47,7 @@ HEAVY = {  # libraries that are slow or optional, and the only modules that impo
     "bjontegaard": {"experiments/bd_rate"},
     "imageio_ffmpeg": {"coding/frames/vvc", "metrics/vmaf"},
     "cryptography": {"coding/packets/sealing"},
+    "zmq": {"channel/zeromq"},
     "gradio": set(),
 }  # fmt: skip
 READS_WEIGHTS = {"load", "load_file", "safe_open"}  # of safetensors

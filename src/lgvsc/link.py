@@ -9,10 +9,11 @@ Read on in ``schemes/generative.py``.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, Self
 
 import torch
 
@@ -42,6 +43,16 @@ DECODED = {"comment": "Decoded by lgvsc from what arrived of the pictures themse
 
 Progress = Callable[[int, int | None], None]
 OnOpen = Callable[[VideoFormat, list[str]], None]
+
+
+class Air(Protocol):
+    """What takes bursts one by one while it is open: a recording, or a socket."""
+
+    def write(self, received: Reception) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None: ...
 
 
 class NothingReceivedError(LgvscError):
@@ -128,6 +139,47 @@ def send(
         on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
         on_choices: Called once with what the budget and ``auto`` came to, in words.
     """
+
+    def air(config: Config, clip: str) -> SigmfWriter:
+        if samples_per_symbol is None:
+            return SigmfWriter(symbols, clip=clip, force=force)
+        rate_hz = config.link.symbol_rate_hz
+        return WaveformWriter(
+            symbols, samples_per_symbol=samples_per_symbol, symbol_rate_hz=rate_hz, clip=clip, force=force
+        )
+
+    return transmit(
+        source,
+        config,
+        air,
+        message=message,
+        framed=samples_per_symbol is not None,
+        on_progress=on_progress,
+        on_choices=on_choices,
+        on_open=on_open,
+    )
+
+
+def transmit(
+    source: Path,
+    config: Config,
+    open_air: Callable[[Config, str], Air],
+    *,
+    message: Path | None = None,
+    framed: bool = False,
+    on_progress: Progress | None = None,
+    on_choices: Callable[[list[str]], None] = lambda _: None,
+    on_open: OnOpen = lambda *_: None,
+) -> Ledger:
+    """The transmitter alone, into the air that the caller opens.
+
+    Args:
+        open_air: Given the configuration that is left when the budget is fitted, and what names the source in the
+            channel's seed.
+        message: ``.lgvsc`` file to write; ``None`` writes none.
+        framed: The air puts each burst into a radio frame, which is charged.
+        on_progress, on_choices, on_open: See :func:`send`.
+    """
     entries: list[LedgerEntry] = []
     stop = 0
 
@@ -136,7 +188,7 @@ def send(
         for segment, burst in scheme.transmit(reader, reader.format):
             air.write(Reception(burst.symbols, torch.zeros(len(burst))))
             entries.extend(charge(burst))
-            if samples_per_symbol is not None:
+            if framed:
                 entries.append(LedgerEntry(burst.index, "control", "pilots", added_symbols(len(burst)), 0))
             stop = segment.stop
             if on_progress:
@@ -148,19 +200,11 @@ def send(
         config, choices = kinds.fit_to_budget(reader, config)
         on_choices(choices)
         scheme = kinds.scheme(config)
-        clip = fingerprint(source)
-        with (
-            SigmfWriter(symbols, clip=clip, force=force)
-            if samples_per_symbol is None
-            else WaveformWriter(
-                symbols,
-                samples_per_symbol=samples_per_symbol,
-                symbol_rate_hz=config.link.symbol_rate_hz,
-                clip=clip,
-                force=force,
-            )
-        ) as air:
-            write_message(message, leaving())
+        with open_air(config, fingerprint(source)) as air:
+            if message is None:
+                deque(leaving(), maxlen=0)
+            else:
+                write_message(message, leaving())
         on_open(reader.format, reader.notes)
     return Ledger(tuple(entries), with_frames(reader.format, stop))
 

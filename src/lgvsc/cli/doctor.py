@@ -213,6 +213,7 @@ def check_extras() -> list[Check]:
         ("pyarrow", "pyarrow", "bench", "the Parquet table of lgvsc compare"),
         ("ray", "ray", "ray", "--engine ray for several videos"),
         ("cryptography", "cryptography", "live", "--key for packets over UDP"),
+        ("zmq", "pyzmq", "zmq", "--zmq for samples to and from a flowgraph"),
     ]
     checks = []
     for module, package, extra, use in wanted:

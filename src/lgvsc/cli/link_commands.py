@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from lgvsc.cli.flowgraph_options import ZmqOption, ZmqPatternOption, receive_samples, send_samples
 from lgvsc.cli.options import (
     BudgetOption,
     ChannelOption,
@@ -189,6 +190,9 @@ def send(
     ] = 0.25,
     pace: Annotated[str, typer.Option("--pace", help="real-time or fast: when segments leave.")] = "real-time",
     key: KeyOption = None,
+    zmq: ZmqOption = None,
+    zmq_pattern: ZmqPatternOption = "push-pull",
+    timeout_s: Annotated[float, typer.Option("--timeout-s", help="Wait so long for whoever takes --zmq.")] = 30.0,
     engine: EngineOption = "local",
     jobs: JobsOption = 1,
     gpus_per_actor: GpusOption = 0.0,
@@ -202,15 +206,20 @@ def send(
     --snr-db is what the transmitter believes of the channel. Examples:
     lgvsc send walk.mp4 -o tx, lgvsc send walk.mp4 --to 127.0.0.1:5004, lgvsc send clips/*.mp4 -o sent --jobs 4
     """
-    if (output is None) == (to is None):
-        raise ConfigError("give either --output TX for files, or --to HOST:PORT for packets over UDP")
+    if sum(way is not None for way in (output, to, zmq)) != 1:
+        raise ConfigError(
+            "give one of --output TX for files, --to HOST:PORT for packets over UDP, --zmq ADDRESS for a flowgraph"
+        )
     if key is not None and to is None:
         raise ConfigError("--key seals packets over UDP; give it with --to HOST:PORT")
     many = len(videos) > 1 or engine != "local"
-    if many and (to or samples_per_symbol):
-        raise typer.BadParameter("--to and --samples-per-symbol take one video, and no engine")
+    if many and (to or zmq or samples_per_symbol):
+        raise typer.BadParameter("--to, --zmq and --samples-per-symbol take one video, and no engine")
     config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
     video = videos[0]
+    if zmq is not None:
+        send_samples(video, config, zmq, samples_per_symbol, zmq_pattern, timeout_s, quiet=quiet)
+        return
     if output is None:
         send_live(video, config, to or "", PacketOptions(mtu, extra, pace, key), quiet)
         return
@@ -295,8 +304,12 @@ def receive(
             "--listen", metavar="[HOST:]PORT", help="Receive packets over UDP, on the loopback.", show_default=False
         ),
     ] = None,
-    timeout_s: Annotated[float, typer.Option("--timeout-s", help="Stop listening after so long a silence.")] = 30.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout-s", help="Stop listening after so long without anything of use.")
+    ] = 30.0,
     key: KeyOption = None,
+    zmq: ZmqOption = None,
+    zmq_pattern: ZmqPatternOption = "push-pull",
     preset: PresetOption = "compact",
     scheme: SchemeOption = "skem-dsa",
     seed: SeedOption = None,
@@ -316,8 +329,10 @@ def receive(
 
     Examples: lgvsc receive rx -o walk.rebuilt.mp4, lgvsc receive --listen 5004 -o walk.rebuilt.mp4
     """
-    if (recording is None) == (listen is None):
-        raise ConfigError("give either the name of a recording, or --listen PORT for packets over UDP")
+    if sum(way is not None for way in (recording, listen, zmq)) != 1:
+        raise ConfigError(
+            "give one of the name of a recording, --listen PORT for packets over UDP, --zmq ADDRESS for a flowgraph"
+        )
     if key is not None and listen is None:
         raise ConfigError("--key opens packets over UDP; give it with --listen PORT")
     secret = packet_key(key)
@@ -335,6 +350,9 @@ def receive(
         got = link.receive(
             recording, config, output=output, samples_per_symbol=samples_per_symbol, on_progress=progress(quiet)
         )
+        outputs = [output]
+    elif zmq is not None:
+        got = receive_samples(config, zmq, samples_per_symbol, zmq_pattern, timeout_s, output, quiet=quiet)
         outputs = [output]
     else:
         address = live.Address.parse(listen or "")
