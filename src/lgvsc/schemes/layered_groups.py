@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import cv2
+import numpy as np
 
 from lgvsc.coding.frames.format_search import Gop
 from lgvsc.core.message import Segment
@@ -13,6 +17,8 @@ from lgvsc.core.video import Frame, Pixels
 from lgvsc.world.spans import carried_on
 
 LEAST_FRAMES = 12  # of a group that a hard cut ends; below that, beginning anew costs more than it brings
+STANDS_OUT = 2.5  # a cut's change over the usual one before it; a whip pan's is below 2, and codecs go on through it
+WINDOW = 8  # frames before a cut that say what is usual
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +90,8 @@ def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator
         cut = segment.cut
         whole = [segment] if cut is None or cut == segment.stop else divided(segment, cut, kept[cut])
         for rest in whole:
-            if parts and (new_shot or rest.start == cut) and rest.start - parts[0].start >= LEAST_FRAMES:
+            long_enough = parts and rest.start - parts[0].start >= LEAST_FRAMES
+            if long_enough and (new_shot or rest.start == cut) and stands_out(kept, rest.start):
                 yield FrameGroup(kept.take(rest.start), parts)
                 parts = []
             new_shot = False
@@ -101,6 +108,16 @@ def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator
         new_shot = cut == segment.stop
     if parts:
         yield FrameGroup(kept.take(parts[-1].stop), parts)
+
+
+def stands_out(kept: Kept, cut: int) -> bool:
+    """Whether the picture changes at a cut by much more than it did from frame to frame before; a camera's does not."""
+    small = [
+        cv2.resize(kept[at], (64, 64), interpolation=cv2.INTER_AREA).astype(np.int16)
+        for at in range(cut - WINDOW, cut + 1)
+    ]
+    changes = [float(np.abs(after - before).mean()) for before, after in itertools.pairwise(small)]
+    return changes[-1] > STANDS_OUT * float(np.median(changes[:-1]))
 
 
 def thinned(segments: Sequence[Segment], most: int) -> list[Segment]:

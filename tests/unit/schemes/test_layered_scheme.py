@@ -42,8 +42,15 @@ def pan(count: int = 48) -> list[np.ndarray]:
 # Groups
 
 
-def gathered(segments: list[Segment], longest: int) -> list[FrameGroup]:
-    kept = Kept(Frame(index, np.full((96, 128, 3), index, np.uint8)) for index in range(segments[-1].stop))
+def gathered(segments: list[Segment], longest: int, *, moves: bool = False) -> list[FrameGroup]:
+    """Frames whose first sample is their index. From 20 on they are bright, or each second one is where all moves."""
+
+    def picture(index: int) -> np.ndarray:
+        made = np.full((96, 128, 3), 200 * (index % 2 if moves else index >= 20), np.uint8)
+        made[0, 0, 0] = index
+        return made
+
+    kept = Kept(Frame(index, picture(index)) for index in range(segments[-1].stop))
     passed = list(kept)
     assert len(passed) == segments[-1].stop
     groups = list(groups_of(segments, kept, longest))
@@ -75,6 +82,7 @@ def test_a_hard_cut_begins_a_group() -> None:
     inside[0] = inside[0].changed(cut=20)
     for segments in (at_end, inside):
         assert [(group.start, len(group)) for group in gathered(segments, 240)] == [(0, 20), (20, 28)]
+        assert len(gathered(segments, 240, moves=True)) == 1  # it does not stand out, so it may be none
     soon = [parts(5, 48)[0].changed(cut=5), parts(5, 48)[1]]
     assert len(gathered(soon, 240)) == 1  # beginning anew after five frames would cost more than it brings
 
