@@ -43,6 +43,7 @@ NOT_OF_THE_CURVE = {
     "ladder",
     "chosen_by",
 }
+LOOKS = {"look": 1.0, "structure": 0.0}  # how an objective has the keyframes of the learned code shown
 TYPICAL_CAPTION_BYTES = 48  # what most captions stay below; longer ones leave their keyframe a little less
 BITS_PER_CAPTION_BYTE = 2.0  # what the entropy coder takes for plain words, on the safe side
 
@@ -73,6 +74,11 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     message = replace(config.message, caption_max_bytes=caption_bytes)
     keyframes = replace(config.keyframes, mean_spacing_frames=0)  # the budget says how many there may be
     config = config.model_copy(update={"message": message, "keyframes": keyframes})
+    if config.world.look is None and config.message.send_keyframes:
+        look = LOOKS[config.objective]
+        config = config.model_copy(update={"world": replace(config.world, look=look)})
+        shown = "vividly" if look else "faithfully"
+        choices.append(f"keyframes shown {shown}, for objective {config.objective} (world.look {look:g})")
     if config.keyframes.method != "skem":
         _, count = skim_lengths(video, config.keyframes)
         return config, beyond_budget(video, config, per_frame, count or 1) + choices
@@ -131,9 +137,13 @@ def plan_keyframes(
 
 
 def coding_of(config: Config) -> Code:
-    """Sends a picture as a keyframe is: by the learned code where it takes part, as it is the fastest to try."""
+    """Sends a picture as a keyframe is, and shows it so: by the learned code where it takes part, as it is the fastest
+    to try.
+    """
     codecs = build.picture_codecs(config)
-    learned = [codec for codec in codecs if isinstance(codec, NtsccPictureCodec)]
+    looks = build.looks(config.world.look or 0.0)
+    shown = [looks.get(codec.codec, codec) for codec in codecs]
+    learned = [codec for codec in shown if isinstance(codec, NtsccPictureCodec)]
     road = learned[0].refined(0) if learned else PictureRoads(codecs)
     snr_db = config.belief.esn0_db
 

@@ -55,6 +55,17 @@ def test_equal_segments_beyond_the_budget_are_told():
     assert choices(25)[0].startswith("the budget cannot be kept: 25 segments")
 
 
+@pytest.mark.parametrize(
+    ("given", "look"),
+    [({}, 1.0), ({"objective": "structure"}, 0.0), ({"world.look": 0.5}, 0.5), ({"coding.budget": ""}, None)],
+)
+def test_a_look_follows_the_objective_of_a_budget_unless_it_is_set(given, look):
+    settings = {"coding.budget": "2e-3cbr", **given}
+    config, choices = kinds.fit_to_budget(Source(), load_config(scheme="skim-dsa", settings=settings))
+    assert config.world.look == look
+    assert any("world.look" in choice for choice in choices) == (look in (0.0, 1.0))
+
+
 @pytest.mark.parametrize("scheme", ["skem-dsa", "skim-dsa", "text-only"])
 def test_a_budget_below_one_segment_is_told_first(tmp_path, scheme):
     path = tmp_path / "a.mp4"
@@ -82,6 +93,7 @@ def test_a_plan_is_sent_as_it_was_made_and_within_the_budget(tmp_path, objective
     settings = {"coding.budget": "8e-3cbr", "objective": objective}
     report = lgvsc.run(path, output=tmp_path / "b.mp4", settings=settings).report()
     planned = [start for piece in report["config"]["keyframes"]["planned"] for start in piece]
+    assert report["look"] == {"look": 1.0, "structure": 0.0}[objective]
     assert report["objective"] == objective and any(objective in choice for choice in report["choices"])
     assert [segment["start"] for segment in report["segments"]] == planned
     assert 20 in planned  # the new scene

@@ -38,7 +38,7 @@ class DecoderConfig:
         chunk_frames: Frames of a piece that leaves the decoder, at most; fewer where frames are large.
         look: Of frames with a structure layer, and of keyframes by the compact NTSCC: 0 shows what errs least, 1 what
             looks most like the source. Between both ends weights are interpolated. The symbols are the same. ``None``:
-            small frames as the transmitter advises, keyframes as 0.
+            small frames as the transmitter advises, keyframes as 0, or as a budget's objective asks (look: 1).
         fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
     """
 
