@@ -1,7 +1,7 @@
 """What becomes of flashes, bare frames, fades and dissolves: SKEM against SKIM with as many keyframes.
 
-    python benchmarks/passages.py CLIP OTHER [--kinds black1-begin,fade-in15,...] [--budgets none,6e-4cbr,2e-3cbr]
-        [--snr-db 10,clean] [--seconds 3] [--out FOLDER]
+    python benchmarks/passages.py CLIP OTHER [CLIP OTHER ...] [--kinds black1-begin,fade-in15,...]
+        [--budgets none,6e-4cbr,2e-3cbr] [--snr-db 10,clean] [--seconds 3] [--out FOLDER]
 
 Each kind is made from the beginning of CLIP, dissolves and fades between scenes from that of OTHER as well. Without a
 budget SKIM has the number of keyframes that SKEM chose, each at the same price; with a budget both have it, and SKIM
@@ -34,22 +34,26 @@ METRICS = ("psnr_db", "ms_ssim", "lpips")
 CLEAN_DB = 60.0
 Picture = NDArray[np.float32]
 Maker = Callable[[int, list[Picture], list[Picture]], Picture]
+Row = dict[str, dict[str, float]]
 
 
-def stretch(level: float, length: int, place: str) -> Maker:
+def stretch(level: float | tuple[float, float, float], length: int, place: str) -> Maker:
     """Bare frames."""
 
     def made(i: int, one: list[Picture], other: list[Picture]) -> Picture:
         at = {"begin": 0, "middle": len(one) // 2, "end": len(one) - length}[place]
-        return np.full_like(one[i], level) if at <= i < at + length else one[i]
+        return np.broadcast_to(np.float32(level), one[i].shape) if at <= i < at + length else one[i]
 
     return made
 
 
-def flash(length: int) -> Maker:
+def flash(length: int, times: int = 1) -> Maker:
+    """One in the middle, or several, six frames apart."""
+
     def made(i: int, one: list[Picture], other: list[Picture]) -> Picture:
-        at = len(one) // 2
-        return np.minimum(255, 2.2 * one[i] + 60).astype(np.float32) if at <= i < at + length else one[i]
+        begins = [len(one) // 2 + 6 * time for time in range(times)]
+        bright = any(at <= i < at + length for at in begins)
+        return np.minimum(255, 2.2 * one[i] + 60).astype(np.float32) if bright else one[i]
 
     return made
 
@@ -75,7 +79,10 @@ KINDS: dict[str, Maker] = {
     **{f"black{n}-{at}": stretch(0, n, at) for n in (1, 3, 8) for at in ("begin", "middle", "end")},
     "white3-middle": stretch(255, 3, "middle"),
     "grey8-middle": stretch(128, 8, "middle"),
+    "red1-begin": stretch((200, 30, 30), 1, "begin"),
+    "white1-end": stretch(255, 1, "end"),
     **{f"flash{n}": flash(n) for n in (1, 2, 3)},
+    "flashes2": flash(2, times=3),
     **{f"fade-{way}15": fade(way, 15) for way in ("in", "out", "through", "dissolve")},
     "fade-white-in15": fade("in", 15, 255.0),
     "fade-in25-uneven": fade("in", 25, pace=2.0),
@@ -84,8 +91,7 @@ KINDS: dict[str, Maker] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", type=Path)
-    parser.add_argument("other", type=Path)
+    parser.add_argument("clips", type=Path, nargs="+", metavar="CLIP OTHER", help="in pairs")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--budgets", default="none,6e-4cbr,2e-3cbr")
     parser.add_argument("--snr-db", default="10,clean")
@@ -94,29 +100,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("passages"))
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    one, fps = beginning(chosen.clip, chosen.seconds, chosen.side)
-    other, _ = beginning(chosen.other, chosen.seconds, chosen.side)
-    other = [cv2.resize(picture, one[0].shape[1::-1], interpolation=cv2.INTER_AREA) for picture in other]
-    count = min(len(one), len(other))
+    if len(chosen.clips) % 2:
+        parser.error("give clips in pairs: CLIP OTHER")
     print(
-        f"{'kind':<18}{'budget':>9}{'SNR':>6} |{'keyframes':>10}{'wrong':>6}{'CBR':>9}"
+        f"{'clip':<14}{'kind':<18}{'budget':>9}{'SNR':>6} |{'keyframes':>10}{'wrong':>6}{'CBR':>9}"
         + HEAD
         + f" |{'wrong':>6}"
         + HEAD
     )
     rows = []
-    for kind in chosen.kinds.split(","):
-        pictures = [KINDS[kind](i, one[:count], other[:count]) for i in range(count)]
-        source = chosen.out / f"{chosen.clip.stem}_{kind}.mp4"
-        if not source.is_file():
-            write_video(source, Video(np.stack(pictures).round().clip(0, 255).astype(np.uint8), fps))
-        for budget in chosen.budgets.split(","):
-            for snr in chosen.snr_db.split(","):
-                at = chosen.out / f"{source.stem}_{budget}_{snr}.json"
-                row = json.loads(at.read_text("utf-8")) if at.is_file() else compared(source, budget, snr)
-                at.write_text(json.dumps(row), "utf-8")
-                rows.append((budget, snr, row))
-                print(f"{kind:<18}{budget:>9}{snr:>6} |" + told(row), flush=True)
+    for clip, other in zip(chosen.clips[::2], chosen.clips[1::2], strict=True):
+        rows += of_pair(clip, other, chosen)
     print()
     for budget in chosen.budgets.split(","):
         for snr in chosen.snr_db.split(","):
@@ -134,6 +128,28 @@ def main() -> None:
             )
 
 
+def of_pair(clip: Path, other_clip: Path, chosen: argparse.Namespace) -> list[tuple[str, str, Row]]:
+    """Budget, SNR and what was measured, for every kind."""
+    one, fps = beginning(clip, chosen.seconds, chosen.side)
+    other, _ = beginning(other_clip, chosen.seconds, chosen.side)
+    other = [cv2.resize(picture, one[0].shape[1::-1], interpolation=cv2.INTER_AREA) for picture in other]
+    count = min(len(one), len(other))
+    rows = []
+    for kind in chosen.kinds.split(","):
+        pictures = [KINDS[kind](i, one[:count], other[:count]) for i in range(count)]
+        source = chosen.out / f"{clip.stem}_{kind}.mp4"
+        if not source.is_file():
+            write_video(source, Video(np.stack(pictures).round().clip(0, 255).astype(np.uint8), fps))
+        for budget in chosen.budgets.split(","):
+            for snr in chosen.snr_db.split(","):
+                at = chosen.out / f"{source.stem}_{budget}_{snr}.json"
+                row = json.loads(at.read_text("utf-8")) if at.is_file() else compared(source, budget, snr)
+                at.write_text(json.dumps(row), "utf-8")
+                rows.append((budget, snr, row))
+                print(f"{clip.stem[:13]:<14}{kind:<18}{budget:>9}{snr:>6} |" + told(row), flush=True)
+    return rows
+
+
 HEAD = f"{'PSNR':>7}{'MS-SSIM':>9}{'LPIPS':>7}"
 
 
@@ -147,7 +163,7 @@ def beginning(clip: Path, seconds: float, side: int) -> tuple[list[Picture], Fra
         return [cv2.resize(f.pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32) for f in first], video.fps
 
 
-def compared(source: Path, budget: str, snr: str) -> dict[str, dict[str, float]]:
+def compared(source: Path, budget: str, snr: str) -> Row:
     """SKEM, and SKIM with as many keyframes."""
     settings: dict[str, object] = {
         "channel.snr_db": CLEAN_DB if snr == "clean" else float(snr),
@@ -182,7 +198,7 @@ def light_apart(one: Pixels, other: Pixels) -> float:
     return float(np.abs(lights[0] - lights[1]).max())
 
 
-def told(row: dict[str, dict[str, float]]) -> str:
+def told(row: Row) -> str:
     skem, skim = row["skem"], row["skim"]
     quality = [f"{r['psnr_db']:>7.2f}{r['ms_ssim']:>9.3f}{r['lpips']:>7.3f}" for r in (skem, skim)]
     first = f"{skem['keyframes']:>10.0f}{skem['wrong']:>6.0f}{skem['cbr']:>9.1e}"

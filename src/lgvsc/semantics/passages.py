@@ -175,7 +175,7 @@ class Passages:
             return 0 if fades or mixes or (begins and not first.like(anchor)) else 1
         if self._interrupted():
             return self._broken_off()
-        if now.back_at(anchor, since=first):
+        if now.back_at(anchor, since=first) or self._light_is_back:
             if any(not light.like(anchor) for light in self._lights[1:-1]):
                 return self._returned()
             if not self._goes_on():
@@ -194,6 +194,21 @@ class Passages:
     def _jumped(self) -> bool:
         """Whether what is held began with a jump."""
         return self._lights[1].apart(self._lights[0]) > JUMP or self._cut_at(1)
+
+    @property
+    def _light_is_back(self) -> bool:
+        """Whether a flash is over, though the picture has moved meanwhile: no other scene, no other light.
+
+        Of a longer one the scene behind it is a keyframe anyhow, so likeness may be in doubt.
+        """
+        anchor, first, now = self._lights[0], self._lights[1], self._lights[-1]
+        return (
+            not (anchor.bare or now.bare)
+            and not any(one.cut for one in self._held[1:])
+            and min(first.apart(anchor), first.apart(now)) > JUMP
+            and now.apart(anchor) <= max(ALIKE_LIGHT, BACK * first.apart(anchor))
+            and (len(self._held) - 2 > SHORT or difference(anchor.look, now.look, 0.7) < OTHER)
+        )
 
     def _interrupted(self) -> bool:
         """Whether the picture has jumped while something slow was suspected."""

@@ -174,6 +174,22 @@ def test_a_longer_flash_has_keyframes_around_it(length):
     assert keyframes(clip) == [0, 29, 30, 30 + length]
 
 
+@pytest.mark.parametrize("length", [3, 5])
+def test_a_longer_flash_is_over_though_the_picture_has_moved_fast_meanwhile(length):
+    fast = pan("coffee", step=3)
+    clip = with_stretch(fast, 30, length, lambda i: flash(fast[30 + i]))
+    assert {30, 30 + length} <= set(keyframes(clip))
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_flashes_near_each_other_pass_one_by_one(length):
+    clip = COFFEE
+    for at in (20, 26, 32):
+        clip = with_stretch(clip, at, length, lambda i, at=at: flash(COFFEE[at + i]))
+    assert keyframes(clip) == [0]
+    assert roles(clip) == {"passing": [at + i for at in (20, 26, 32) for i in range(length)]}
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_flash_at_either_end_leaves_the_scene_its_keyframe(length):
     clip = with_stretch(COFFEE, 0, length, lambda i: flash(COFFEE[i]))
