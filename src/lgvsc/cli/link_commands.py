@@ -143,9 +143,11 @@ def refuse_message(stem: Path) -> None:
     """
     if stem.suffix == ".lgvsc":
         require_file(stem, "a recording")
+        beside = stem.with_suffix("")
+        recording = f"{beside}, which lies beside it" if recording_files(beside)[0].is_file() else "that send wrote"
         raise InputError(
-            f"{stem} is a semantic message, not the symbols that carry it; lgvsc message show {stem} prints it, and "
-            f"the recording that send wrote beside it is {stem.with_suffix('')}"
+            f"{stem} is a semantic message, not the symbols that carry it; lgvsc message show {stem} prints it. "
+            f"Give the recording {recording}"
         )
 
 

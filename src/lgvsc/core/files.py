@@ -74,7 +74,14 @@ def refuse_url(path: Path) -> None:
         InputError: It is, and no file of this name is there.
     """
     if URL.match(str(path)) and not path.exists():
-        raise InputError(f"{path} is a URL, not a file; lgvsc opens no connections: download it and give its path")
+        raise InputError(
+            f"{url_of(path)} is a URL, not a file; lgvsc opens no connections: download it and give its path"
+        )
+
+
+def url_of(path: Path) -> str:
+    """A URL as it was written, of which a path has lost a stroke."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*):/+", r"\1://", str(path), flags=re.IGNORECASE)
 
 
 def require_folder(path: Path, what: str) -> Path:
@@ -144,7 +151,7 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path | None]) -> Non
     sources = [path for path in inputs if path is not None]
     for path in outputs:
         if URL.match(str(path)):
-            raise ConfigError(f"{path} is a URL; outputs are files on this computer")
+            raise ConfigError(f"{url_of(path)} is a URL; outputs are files on this computer")
         for source in sources:
             if same_file(path, source):
                 alias = "" if path == source else f", which is the input {source}"
@@ -226,7 +233,7 @@ def make_folder(path: Path) -> None:
         ConfigError: They cannot.
     """
     if URL.match(str(path)):
-        raise ConfigError(f"{path} is a URL; outputs are files on this computer")
+        raise ConfigError(f"{url_of(path)} is a URL; outputs are files on this computer")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -49,7 +49,7 @@ def test_what_is_no_file_is_said_as_it_is(tmp_path):
     for path, words in {
         tmp_path / "absent.mp4": "is not a file; give the path of a video",
         tmp_path: "is a folder",
-        type(tmp_path)("https://example.org/a.mp4"): "is a URL",
+        type(tmp_path)("https://example.org/a.mp4"): "^https://example.org/a.mp4 is a URL",
         type(tmp_path)("rtsp://camera/1"): "is a URL",
     }.items():
         with pytest.raises(InputError, match=words):
