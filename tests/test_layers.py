@@ -32,7 +32,8 @@ HEAVY = {  # libraries that are slow or optional, and the only modules that impo
         "channel/tdl", "cli/doctor", "coding/modem/digital", "coding/modem/fec", "coding/modem/ldpc_tables",
     },
     "transformers": {
-        "metrics/bert", "metrics/clip", "semantics/backends/large/causal", "semantics/backends/large/conversation",
+        "metrics/actions", "metrics/bert", "metrics/clip", "metrics/depth", "semantics/backends/large/causal",
+        "semantics/backends/large/conversation",
         "semantics/backends/large/conversion", "semantics/backends/large/image_embedding",
         "semantics/backends/large/sentences", "semantics/backends/large/vision_language",
         "world/backends/diffusers/weights", "world/backends/opensora/t5",
@@ -45,6 +46,8 @@ HEAVY = {  # libraries that are slow or optional, and the only modules that impo
     "matplotlib": {"experiments/compare_plots"},
     "pyarrow": {"experiments/compare_table"},
     "bjontegaard": {"experiments/bd_rate"},
+    "sacrebleu": {"metrics/texts"},
+    "rouge_score": {"metrics/texts"},
     "imageio_ffmpeg": {"coding/frames/vvc", "metrics/vmaf"},
     "cryptography": {"coding/packets/sealing"},
     "zmq": {"channel/zeromq"},

@@ -41,6 +41,7 @@ NOT_OF_THE_CURVE = {
     "structure",
     "auto",
     "ladder",
+    "evaluation",
     "chosen_by",
 }
 LOOKS = {"look": 1.0, "structure": 0.0}  # how an objective has the keyframes of the learned code shown

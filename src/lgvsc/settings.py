@@ -99,6 +99,17 @@ class LinkConfig(BaseModel):
         return parse_metrics(value) if isinstance(value, str | list | tuple) else value
 
 
+class EvaluationConfig(BaseModel):
+    """Who looks at rebuilt videos in the papers' tasks, by names of the catalogue; changes no symbol."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    describer: str = "compact-captioner"  # any captioner
+    draws: int = Field(default=3, ge=1)  # of a describer that draws words by chance, as in GVSC, section III-B
+    action: str = "timesformer-base-k400"
+    depth: str = "depth-anything-v2-small"
+
+
 class Config(BaseModel):
     """Everything that a run depends on besides the video."""
 
@@ -121,6 +132,7 @@ class Config(BaseModel):
     server: ServerConfig = ServerConfig()
     text_judge: TextJudgeConfig = TextJudgeConfig()
     link: LinkConfig = LinkConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     conventional: ConventionalConfig = ConventionalConfig()
     djscc: DjsccConfig = DjsccConfig()
     dvst: DvstSchemeConfig = DvstSchemeConfig()

@@ -39,8 +39,16 @@ PIPELINES = {
     "WanPipeline": "lgvsc.world.backends.diffusers.wan:load_images",
     "LTXConditionPipeline": "lgvsc.world.backends.diffusers.ltx:load_ltx",
 }
-# Networks of this project in a folder, which need no library and no settings: role and loader, by model_type.
-OWN = {"centernet": ("detector", "lgvsc.semantics.backends.compact.detector:CompactDetector.load_folder")}
+# Networks in a folder that take no settings, and whose loaders ask for a library themselves: role and loader, by
+# model_type.
+ACTIONS = ("metric", "lgvsc.metrics.actions:load_classifier")
+OWN = {
+    "centernet": ("detector", "lgvsc.semantics.backends.compact.detector:CompactDetector.load_folder"),
+    "depth_anything": ("metric", "lgvsc.metrics.depth:load_depth"),
+    "timesformer": ACTIONS,
+    "videomae": ACTIONS,
+    "vivit": ACTIONS,
+}
 CAUSAL = "ForCausalLM"  # how the names of language models end that continue a text, and see nothing
 HEADER = (
     "# Every model. Sizes and digests are written by `python -m lgvsc.models.catalog`; the rest is written by hand.\n"

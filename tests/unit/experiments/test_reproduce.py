@@ -16,7 +16,7 @@ from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments import reproduce as work
 from lgvsc.experiments.recipe import shipped_recipe
 from lgvsc.experiments.reproduce import reproduce
-from lgvsc.experiments.reproduction import grid, needs
+from lgvsc.experiments.reproduction import grid, needs, tasks
 from lgvsc.experiments.reproduction.clips import Footage, prepare_clips
 
 pytest.importorskip("matplotlib")
@@ -45,8 +45,13 @@ def sent(monkeypatch, tmp_path):
 
     monkeypatch.setattr(work, "prepare_clips", lambda plan, sources, folder, on_notes: (clips, ["left out: bad.mp4"]))
     monkeypatch.setattr(grid, "compare", compare)
-    missing = {"clip-vit-b-32": "CLIP is away: lgvsc models pull clip-vit-b-32", "roberta-large": "BERT is away"}
-    monkeypatch.setattr(needs, "missing_weights", lambda name: missing.get(name, ""))
+    missing = {
+        "clip-vit-b-32": "CLIP is away: lgvsc models pull clip-vit-b-32",
+        "roberta-large": "BERT is away: lgvsc models pull roberta-large",
+    }
+    for module in (needs, tasks):
+        monkeypatch.setattr(module, "missing_weights", lambda name: missing.get(name, ""))
+    monkeypatch.setattr(grid, "task_values", lambda *_: ([], []))
     monkeypatch.setattr(grid, "unavailable", lambda line, recipe: "it is not here" if line.scheme == "dvst" else "")
     return asked
 
@@ -75,7 +80,7 @@ def test_a_figure_its_tables_and_its_order_are_written(sent, tmp_path):
 def test_an_absent_metric_is_said_to_be_absent_in_figure_table_and_page(sent, tmp_path, name, drawn):
     done = reproduce(shipped_recipe(name), [], tmp_path)
     (reason,) = done.absent.values()
-    assert "is away" in reason
+    assert "lgvsc models pull" in reason
     svg = (tmp_path / f"{name}.svg").read_text()
     assert "absent, its model is not here" in svg and (drawn in svg)
     assert reason in write_page(done, tmp_path, "x").read_text()

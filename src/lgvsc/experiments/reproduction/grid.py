@@ -22,6 +22,7 @@ from lgvsc.experiments.reproduction.clips import Footage
 from lgvsc.experiments.reproduction.names import NAMES
 from lgvsc.experiments.reproduction.needs import absent, drawn, line_config, unavailable
 from lgvsc.experiments.reproduction.result import Reproduction, Value, value_of
+from lgvsc.experiments.reproduction.tasks import task_values
 from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.record import fingerprint
 
@@ -40,12 +41,26 @@ class SentCell:
     cell: Cell
     row: Row
 
+    @property
+    def snr_db(self) -> float:
+        return self.row.snr_db
+
+    @property
+    def video(self) -> Path | None:
+        """What was rebuilt, where it is kept."""
+        return self.cell.keep
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that it depends on."""
+        return self.cell.key
+
 
 def grid(
     recipe: Recipe, clips: Sequence[Footage], folder: Path, *, jobs: int = 1, on_row: OnRow | None = None
 ) -> Reproduction:
     """Send all clips by all lines, and measure and draw what the recipe asks for."""
-    made = Reproduction(recipe, absent=absent(recipe))
+    made = Reproduction(recipe, absent=absent(recipe, clips))
     reasons = {line.label: unavailable(line, recipe) for line in recipe.lines}
     lines = [line for line in recipe.lines if not reasons[line.label]]
     made.notes += [f"{label} is left out: {reason}" for label, reason in reasons.items() if reason]
@@ -53,10 +68,14 @@ def grid(
     made.failed = [one.row for one in sent if one.row.error]
     made.files.append(folder / TABLE)
     made.values += values_of(recipe, lines, sent)
+    if recipe.tasks:
+        values, notes = task_values(recipe, [one for one in sent if not one.row.error], clips, folder, made.absent)
+        made.values += values
+        made.notes += notes
     for line in lines:
         if line.ends:
             made.values += ends_of(line, [one for one in sent if one.label == line.label], made.notes)
-    if metrics := drawn(recipe):
+    if metrics := drawn(recipe, clips):
         made.notes += orderings(recipe, sent, metrics[0])
     figures.write(made, folder, [line.label for line in lines], partial(pictures_of, recipe, clips, sent))
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -10,11 +10,16 @@ from lgvsc import kinds
 from lgvsc.config import Config, load_config
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.recipe import GRIDS, Line, Recipe
+from lgvsc.experiments.reproduction.clips import Footage
 from lgvsc.experiments.reproduction.names import NAMES
+from lgvsc.experiments.reproduction.tasks import (
+    METRICS_OF_TASKS,
+    looked_at_with,
+    missing_weights,
+    task_absence,
+)
 from lgvsc.metrics.registry import BY_COLUMN, DEFAULT
 from lgvsc.models.catalog import find
-from lgvsc.models.hub import missing_library, weights_folder
-from lgvsc.models.weights import asset_there
 
 CLIP = "clip-vit-b-32"
 
@@ -49,6 +54,10 @@ def of_data(recipe: Recipe) -> Iterator[Need]:
     """Clips are everywhere: without any, pieces of the demo's are taken."""
     if recipe.kind == "sketch-loss":
         yield Need("--clips FOLDER of pictures and clips to train on", "", "all of it")
+    if "description" in recipe.tasks and recipe.against == "data":
+        yield Need("--clips MANIFEST of clips with captions (lgvsc data)", "", "all of it")
+    if "action" in recipe.tasks:
+        yield Need("--clips MANIFEST of clips with labels of Kinetics-400 (lgvsc data)", "", "Top-1 and Top-5")
     if recipe.pairs in ("type-1", "type-2"):
         yield Need(f"the weights of {CLIP}", missing_weights(CLIP), "CLIP's cosine")
 
@@ -81,48 +90,40 @@ def of_models(config: Config, lost: str) -> Iterator[Need]:
 def of_metrics(recipe: Recipe) -> Iterator[Need]:
     """What measures the metrics of a recipe, where that does not ship."""
     for metric in recipe.wanted:
-        names = [name for name in models_of_metric(metric) if find(name).hub]
-        for name in names:
+        for name in (name for name in models_of_metric(metric) if find(name).hub):
             yield Need(f"the weights of {name}", missing_weights(name), NAMES[metric].label)
+    for metric in (*recipe.wanted, recipe.instead):
+        if metric in METRICS_OF_TASKS:
+            yield Need(looked_at_with(metric, recipe), task_absence(metric, recipe), NAMES[metric].label)
 
 
 def models_of_metric(metric: str) -> tuple[str, ...]:
-    """Models of the catalogue that a metric is measured with."""
-    if metric == "bert_captions":
-        return ("roberta-large",)
+    """Models of the catalogue that a metric of frames is measured with."""
     known = BY_COLUMN.get(metric)
     return tuple(name for name in (known.model, *known.other_models) if name) if known else ()
 
 
-def absence(metric: str) -> str:
-    """Why a metric cannot be measured here, with the command that brings it; empty where it can."""
+def absence(metric: str, recipe: Recipe, clips: Sequence[Footage] | None = None) -> str:
+    """Why a metric cannot be measured here, with the command that brings it; empty where it can.
+
+    Args:
+        clips: What is sent; ``None``: whatever it will be.
+    """
+    if metric in METRICS_OF_TASKS:
+        return task_absence(metric, recipe, clips)
     return next((why for name in models_of_metric(metric) if (why := missing_weights(name))), "")
 
 
-def missing_weights(name: str) -> str:
-    """Why the weights of a model are not here, or what else it lacks; empty where they are."""
-    card = find(name)
-    try:
-        if card.file:
-            return "" if asset_there(card) else f"the weights of {name} are not in the package; install lgvsc again"
-        if card.hub or card.folder:
-            weights_folder(card)
-        else:
-            missing_library(card)
-    except LgvscError as error:
-        return str(error)
-    return ""
-
-
-def drawn(recipe: Recipe) -> tuple[str, ...]:
+def drawn(recipe: Recipe, clips: Sequence[Footage] | None = None) -> tuple[str, ...]:
     """The metrics that are drawn here: those of the paper that can be had, or what the recipe has instead."""
-    here = tuple(metric for metric in recipe.wanted if not absence(metric))
-    return here or ((recipe.instead,) if recipe.instead and not absence(recipe.instead) else ())
+    here = tuple(metric for metric in recipe.wanted if not absence(metric, recipe, clips))
+    return here or ((recipe.instead,) if recipe.instead and not absence(recipe.instead, recipe, clips) else ())
 
 
-def absent(recipe: Recipe, metrics: Iterable[str] | None = None) -> dict[str, str]:
+def absent(recipe: Recipe, clips: Sequence[Footage] | None = None) -> dict[str, str]:
     """Reason by metric, of those that the paper has and nothing here can measure."""
-    return {m: why for m in (recipe.wanted if metrics is None else metrics) if (why := absence(m))}
+    wanted = [*recipe.wanted, *([recipe.instead] if recipe.instead in METRICS_OF_TASKS else [])]
+    return {metric: why for metric in wanted if (why := absence(metric, recipe, clips))}
 
 
 def line_config(recipe: Recipe, line: Line, snr_db: float) -> Config:
@@ -153,9 +154,10 @@ def unavailable(line: Line, recipe: Recipe) -> str:
 def in_words(recipe: Recipe) -> tuple[str, str]:
     """What a recipe needs beyond the package, and what of it runs here, for the list."""
     found = needs_of(recipe)
-    missing = [need for need in found if need.missing]
-    wanted = "; ".join(need.what for need in found[1:]) or "nothing"
-    lost = list(dict.fromkeys(need.lost for need in missing))
-    if not missing:
+    wanted = "; ".join(dict.fromkeys(need.what for need in found[1:])) or "nothing"
+    lost = list(dict.fromkeys(need.lost for need in found if need.missing))
+    if not lost:
         return wanted, "all"
-    return wanted, "no" if "all of it" in lost else f"all but {', '.join(lost)}"
+    shown = {NAMES[metric].label for metric in recipe.wanted}
+    nothing = "all of it" in lost or (bool(shown) and shown <= set(lost) and not drawn(recipe))
+    return wanted, "no" if nothing else f"all but {', '.join(lost)}"

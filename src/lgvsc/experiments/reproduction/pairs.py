@@ -25,8 +25,9 @@ from lgvsc.experiments.cases import (
 from lgvsc.experiments.recipe import Recipe
 from lgvsc.experiments.reproduction import figures
 from lgvsc.experiments.reproduction.clips import Footage
-from lgvsc.experiments.reproduction.needs import CLIP, missing_weights
+from lgvsc.experiments.reproduction.needs import CLIP
 from lgvsc.experiments.reproduction.result import Reproduction, Value, value_of
+from lgvsc.experiments.reproduction.tasks import missing_weights
 from lgvsc.models.catalog import find
 from lgvsc.models.hub import weights_folder
 from lgvsc.semantics.backends.large.image_embedding import embedder
