@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lgvsc.cli.compare_commands import report_row
-from lgvsc.cli.options import METRICS, JsonOption, QuietOption, note, print_json
+from lgvsc.cli.options import (
+    METRICS,
+    CaptionsOption,
+    ClusterOption,
+    EngineOption,
+    GpusOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    given_captions,
+    note,
+    print_json,
+    workers_of,
+)
 from lgvsc.cli.reading import say_notes
 from lgvsc.cli.tables import table
 from lgvsc.core.files import make_folder, require_file
 
 if TYPE_CHECKING:
+    from lgvsc.experiments.jobs.workers import Workers
     from lgvsc.experiments.recipe import Recipe
     from lgvsc.experiments.reproduction.result import Reproduction
 
@@ -39,7 +53,6 @@ MoreOption = Annotated[
     str | None,
     typer.Option("--metrics", help=f"Besides what is drawn. {METRICS}", show_default="psnr,ssim,ms_ssim,vmaf,lpips"),
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +65,11 @@ def reproduce(
     clips: ClipsOption = None,
     output: OutputOption = Path("lgvsc-reproduce"),
     count: CountOption = None,
+    captions: CaptionsOption = "own",
+    engine: EngineOption = "local",
     jobs: JobsOption = 1,
+    gpus_per_actor: GpusOption = 0.0,
+    ray_address: ClusterOption = "",
     metrics: MoreOption = None,
     preset: Annotated[
         str | None,
@@ -93,7 +110,8 @@ def reproduce(
         recipe = replace(recipe, snr_db=numbers(snr_db))
     if quick:
         recipe = recipe.quick()
-    follow(recipe, clips, output, count, jobs, quiet, metrics)
+    workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
+    follow(with_captions(recipe, clips, captions), clips, output, count, workers, quiet, metrics)
 
 
 def print_list(recipes: Sequence[Recipe], as_json: bool) -> None:
@@ -145,7 +163,11 @@ def sweep(
     clips: ClipsOption = None,
     output: OutputOption = Path("lgvsc-sweep"),
     count: CountOption = None,
+    captions: CaptionsOption = "own",
+    engine: EngineOption = "local",
     jobs: JobsOption = 1,
+    gpus_per_actor: GpusOption = 0.0,
+    ray_address: ClusterOption = "",
     metrics: MoreOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -155,7 +177,15 @@ def sweep(
     """
     from lgvsc.experiments.recipe import read_recipe
 
-    follow(read_recipe(recipe), clips, output, count, jobs, quiet, metrics)
+    workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
+    follow(with_captions(read_recipe(recipe), clips, captions), clips, output, count, workers, quiet, metrics)
+
+
+def with_captions(recipe: Recipe, clips: list[Path] | None, whose: str) -> Recipe:
+    """The recipe with clips described as the option says; a recipe of its own mind keeps it."""
+    from dataclasses import replace
+
+    return replace(recipe, captions="dataset") if given_captions(clips or [], whose) else recipe
 
 
 def follow(
@@ -163,7 +193,7 @@ def follow(
     clips: list[Path] | None,
     output: Path,
     count: int | None,
-    jobs: int,
+    workers: Workers,
     quiet: bool,
     metrics: str | None = None,
 ) -> None:
@@ -188,7 +218,7 @@ def follow(
 
         recipe = replace(recipe, measured=parse_metrics(metrics))
     on_row = None if quiet else report_row
-    made = run_recipe(recipe, clips or [], output, jobs=jobs, on_row=on_row, on_notes=say_notes)
+    made = run_recipe(recipe, clips or [], output, workers=workers, on_row=on_row, on_notes=say_notes)
     made.files.append(write_page(made, output, command_of(recipe, clips, count)))
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
     typer.echo("\n\n".join(table(one.header, one.cells) for one in made.tables))
@@ -205,6 +235,7 @@ def follow(
 def command_of(recipe: Recipe, clips: list[Path] | None, count: int | None) -> str:
     """What made a page, without the paths of this machine."""
     given = f" --clips {clips[0].name}" if clips else ""
+    given += " --captions dataset" if recipe.captions == "dataset" else ""
     return f"lgvsc reproduce {recipe.name}{given}" + (f" --count {count}" if count is not None else "")
 
 

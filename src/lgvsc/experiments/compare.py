@@ -23,8 +23,8 @@ from lgvsc.config import Config, load_config
 from lgvsc.core.sharing import Died
 from lgvsc.errors import ConfigError, LgvscError
 from lgvsc.experiments.bill import receiver_parameters
-from lgvsc.experiments.compare_table import Row, read_csv, write_csv
-from lgvsc.experiments.jobs.workers import Workers, do_all
+from lgvsc.experiments.compare_table import Row, TableFile, read_csv
+from lgvsc.experiments.jobs.workers import HERE, Workers, do_all
 from lgvsc.kinds import kind_of
 from lgvsc.metrics.registry import BY_COLUMN
 from lgvsc.record import Record, fingerprint
@@ -155,16 +155,17 @@ def compare(
     cells: Sequence[Cell],
     table: Path,
     *,
-    jobs: int = 1,
-    workers: Workers | None = None,
+    workers: Workers = HERE,
     on_row: Callable[[Row, int, int], None] | None = None,
 ) -> list[Row]:
-    """Run the cells that the table does not hold yet, and keep the table up to date after each.
+    """Run the cells that the table does not hold yet, and keep the table up to date while they end.
+
+    Where rows come faster than a large table can be written, it is written less often: no more than a twentieth of the
+    time goes into it. Whatever ends the work, all rows are in it then.
 
     Args:
         cells: From :func:`plan`.
         table: CSV file; rows of other comparisons in it are kept. Those of this one are in the order of the cells.
-        jobs: Processes, where no workers are given.
         workers: Who does the work; the rows are the same, but for how long it took.
         on_row: Called with each new row, the number of rows done and of all.
 
@@ -179,13 +180,17 @@ def compare(
     wanted = [cell for cell in cells if cell.key not in known or (cell.keep and not cell.keep.exists())]
     done = len(cells) - len(wanted)
     places = {cell.key: place for place, cell in enumerate(cells)}
-    for place, found in do_all(runner, [elsewhere(cell) for cell in wanted], workers or Workers(count=jobs)):
-        row = wanted[place].empty(found.words) if isinstance(found, Died) else found
-        known[row.key] = row
-        write_csv(table, sorted(known.values(), key=lambda row: places.get(row.key, -1)))
-        done += 1
-        if on_row:
-            on_row(row, done, len(cells))
+    file = TableFile(table, lambda: sorted(known.values(), key=lambda row: places.get(row.key, -1)))
+    try:
+        for place, found in do_all(runner, [elsewhere(cell) for cell in wanted], workers):
+            row = wanted[place].empty(found.words) if isinstance(found, Died) else found
+            known[row.key] = row
+            file.changed()
+            done += 1
+            if on_row:
+                on_row(row, done, len(cells))
+    finally:
+        file.write()
     return [known[cell.key] for cell in cells]
 
 

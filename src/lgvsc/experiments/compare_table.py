@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean, stdev
@@ -102,6 +103,29 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     writer.writerows({name: written(value) for name, value in asdict(row).items()} for row in rows)
     with atomic_write(path) as file:
         file.write(text.getvalue().encode())
+
+
+class TableFile:
+    """A table on disk that follows one in memory, for at most a twentieth of the time."""
+
+    def __init__(self, path: Path, rows: Callable[[], Iterable[Row]]) -> None:
+        self._path, self._rows = path, rows
+        self._stale, self._next_s = False, 0.0
+
+    def changed(self) -> None:
+        """There are new rows."""
+        self._stale = True
+        if time.monotonic() >= self._next_s:
+            self.write()
+
+    def write(self) -> None:
+        """Write it, if there is anything new."""
+        if not self._stale:
+            return
+        started = time.monotonic()
+        write_csv(self._path, self._rows())
+        self._stale = False
+        self._next_s = time.monotonic() + 20 * (time.monotonic() - started)
 
 
 def read_csv(path: Path) -> list[Row]:

@@ -27,6 +27,7 @@ Kind: TypeAlias = Literal[
 ]
 Mode: TypeAlias = Literal["", "paper", "gvsc"]
 Task: TypeAlias = Literal["description", "action", "depth"]
+Captions: TypeAlias = Literal["own", "dataset"]
 Against: TypeAlias = Literal["source", "data"]
 Pairs: TypeAlias = Literal["", "type-1", "type-2", "focus"]
 
@@ -93,6 +94,7 @@ class Recipe:
             base share their transmissions.
         tasks: What is done with the rebuilt videos besides.
         against: What captions are compared with: those of the ``source`` by the same captioner, or of the ``data`` set.
+        captions: Who describes clips: the transmitter's ``own`` captioner, or their data set, as GVSC does (IV-A1).
         shown: Frames that the figure shows, of the first clip, negative ones from its end; empty draws curves.
         pairs: Which pairs of frames are shown (``pairs``).
         order: Labels whose metric is expected to fall from one to the next; the table says in how many clips it does.
@@ -111,6 +113,7 @@ class Recipe:
     measured: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
     against: Against = "source"
+    captions: Captions = "own"
     shown: tuple[int, ...] = ()
     pairs: Pairs = ""
     snr_db: tuple[float, ...] = ()

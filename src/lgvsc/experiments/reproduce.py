@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from lgvsc.experiments.jobs.workers import HERE, Workers
 from lgvsc.experiments.recipe import GRIDS, Recipe
 from lgvsc.experiments.reproduction import grid as grids
 from lgvsc.experiments.reproduction.clips import OnClip, prepare_clips
@@ -31,7 +32,7 @@ def reproduce(
     sources: Sequence[Path],
     folder: Path,
     *,
-    jobs: int = 1,
+    workers: Workers = HERE,
     on_row: OnRow | None = None,
     on_notes: OnClip = lambda *_: None,
 ) -> Reproduction:
@@ -40,7 +41,7 @@ def reproduce(
     Args:
         sources: Video files, folders of them, or manifests of `lgvsc data`; empty takes the sample clip of the demo.
         folder: Where clips, transmissions and figures go. Transmissions that are in it are not made again.
-        jobs: Processes, of what sends clips.
+        workers: Who sends clips.
         on_row: Called with each new transmission, the number done and of all.
         on_notes: Called with each source and what was changed on reading it, or why it is left out.
 
@@ -56,7 +57,7 @@ def reproduce(
             line_config(recipe, line, recipe.snr_db[0])
         clips, left_out = prepare_clips(recipe.clips, sources, folder / "clips", on_notes)
         if recipe.kind in GRIDS:
-            make = partial(GRID_MAKERS[recipe.kind], jobs=jobs, on_row=on_row)
+            make = partial(GRID_MAKERS[recipe.kind], workers=workers, on_row=on_row)
         else:
             make = partial(MAKERS[recipe.kind])
         made = make(recipe, clips, folder)

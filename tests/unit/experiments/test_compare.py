@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -15,12 +16,14 @@ from lgvsc import build, link
 from lgvsc.core.video import Video, VideoReader, read_video, write_video
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments import compare as comparison
+from lgvsc.experiments import compare_table
 from lgvsc.experiments.clips.excerpts import excerpt
 from lgvsc.experiments.clips.side_by_side import LABEL_HEIGHT, write_side_by_side
 from lgvsc.experiments.compare import SchemeSpec, compare, plan
 from lgvsc.experiments.compare_table import (
     COLUMNS,
     Point,
+    TableFile,
     mean_of,
     means,
     read_csv,
@@ -154,6 +157,44 @@ def test_the_table_keeps_every_value(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="other columns"):
         read_csv(tmp_path / "other.csv")
+
+
+def test_a_table_on_disk_follows_and_is_whole_in_the_end(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(compare_table, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    rows = [row()]
+    file = TableFile(tmp_path / "t.csv", lambda: slowly(rows))
+
+    def slowly(rows):
+        now[0] += 0.1  # it takes so long to write
+        return list(rows)
+
+    file.write()
+    assert not (tmp_path / "t.csv").exists()  # nothing is new
+    file.changed()
+    rows.append(row(key="b"))
+    file.changed()
+    assert len(read_csv(tmp_path / "t.csv")) == 1
+    now[0] += 2.0
+    file.changed()
+    assert len(read_csv(tmp_path / "t.csv")) == 2
+    rows.append(row(key="c"))
+    file.changed()
+    file.write()
+    assert len(read_csv(tmp_path / "t.csv")) == 3
+
+
+def test_rows_are_kept_whatever_ends_the_work(clip, tmp_path, monkeypatch):
+    cells = plan([clip], ["h264-ldpc"], [0.0, 5.0, 10.0], [0.05])
+
+    def stop(row, done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "run_cell", lambda cell: cell.empty())
+    with pytest.raises(KeyboardInterrupt):
+        compare(cells, tmp_path / "t.csv", on_row=stop)
+    assert [r.key for r in read_csv(tmp_path / "t.csv")] == [cell.key for cell in cells[:2]]
 
 
 def test_parquet_holds_the_same_with_types(tmp_path):

@@ -14,7 +14,7 @@ from lgvsc.cli.main import app
 from lgvsc.cli.recipe_commands import write_page
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments import reproduce as work
-from lgvsc.experiments.recipe import shipped_recipe
+from lgvsc.experiments.recipe import read_recipe, shipped_recipe
 from lgvsc.experiments.reproduce import reproduce
 from lgvsc.experiments.reproduction import grid, needs, tasks
 from lgvsc.experiments.reproduction.clips import Footage, prepare_clips
@@ -30,7 +30,7 @@ def sent(monkeypatch, tmp_path):
         clip.path.write_bytes(clip.path.name.encode())
     asked = []
 
-    def compare(cells, table, *, jobs, on_row):
+    def compare(cells, table, *, workers, on_row):
         asked.extend(cells)
         table.write_text("made")
         order = ["gvsc-first-frame", "gvsc-sketches", "gvsc-sketch", "text-only"]
@@ -74,6 +74,34 @@ def test_a_figure_its_tables_and_its_order_are_written(sent, tmp_path):
     assert r"\toprule" in (tmp_path / "out" / "gvsc-fig-6.tex").read_text()
     page = write_page(done, tmp_path / "out", "lgvsc reproduce gvsc-fig-6").read_text()
     assert "0.601±0.002*" in page and "<img alt='GVSC Fig. 6" in page and "prints no value" in page
+
+
+def test_clips_are_described_by_their_data_set_where_that_is_asked_for(sent, tmp_path, monkeypatch):
+    recipe = replace(shipped_recipe("gvsc-fig-6"), captions="dataset", snr_db=(0.0,))
+    with pytest.raises(InputError, match=r"no manifest has a caption of c0\.mp4"):
+        reproduce(recipe, [], tmp_path)
+    clips = [Footage(tmp_path / f"c{i}.mp4", (f"Clip number {i}", "more")) for i in range(2)]
+    monkeypatch.setattr(work, "prepare_clips", lambda plan, sources, folder, on_notes: (clips, []))
+    reproduce(recipe, [], tmp_path)
+    told = {(cell.clip.stem, cell.config.scheme): cell.config.message.description for cell in sent}
+    assert told["c1", "gvsc-sketch"] == "Clip number 1" and told["c0", "text-only"] == "Clip number 0"
+    assert {words for (_, scheme), words in told.items() if scheme.endswith("-ldpc")} <= {""}
+    with pytest.raises(ConfigError, match="captions: input should be 'own' or 'dataset'"):
+        (tmp_path / "mine.toml").write_text('base = "gvsc-grid"\ncaptions = "theirs"\ntitle = "x"\n')
+        read_recipe(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "status"),
+    [
+        (["--engine", "slurm"], "the engine is 'slurm'; there are local and ray", 2),
+        (["--ray-address", "head:6379"], "go with --engine ray only", 2),
+        (["--captions", "dataset"], "none here has any", 3),
+    ],
+)
+def test_who_works_and_who_describes_is_looked_at_before_any_work(tmp_path, words, error, status):
+    ran = CliRunner().invoke(app, ["reproduce", "gvsc-fig-6", "-o", str(tmp_path / "out"), *words])
+    assert error in str(ran.exception) and ran.exception.exit_status == status and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("name", "drawn"), [("gvsc-fig-3", "MS-SSIM"), ("gvsc-fig-4", "")])

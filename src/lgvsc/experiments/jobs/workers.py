@@ -47,6 +47,9 @@ class Workers:
             raise ConfigError("an address of Ray and GPUs for each actor go with --engine ray only")
 
 
+HERE = Workers()
+
+
 def do_all(
     make: Callable[[], Callable[[Task], Result]], tasks: Sequence[Task], workers: Workers
 ) -> Iterator[tuple[int, Result | Died]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lgvsc.config import Config
 from lgvsc.core.files import refuse_doubles
 from lgvsc.errors import InputError
 from lgvsc.experiments.clips.excerpts import excerpt, sampled
 from lgvsc.experiments.clips.sample_clip import make_sample_clip
 from lgvsc.experiments.data import Entry, entries_of, is_manifest
-from lgvsc.experiments.recipe import ClipPlan
+from lgvsc.experiments.recipe import ClipPlan, Recipe
+from lgvsc.kinds import kind_of
 from lgvsc.training.pictures import CLIPS, held_out
 
 SAMPLE_S = 10.0  # of the sample clip
@@ -58,6 +60,19 @@ def prepare_clips(
     if not clips:
         raise InputError(f"no clip can be taken: {left_out[0].removeprefix('left out: ')}")
     return clips, left_out
+
+
+def described(recipe: Recipe, clip: Footage, config: Config) -> Config:
+    """The configuration that says of a clip what its data set says, where the recipe wants that.
+
+    Raises:
+        InputError: The data set says nothing of it.
+    """
+    if recipe.captions == "own" or not kind_of(config.scheme).generated:
+        return config
+    if not clip.captions:
+        raise InputError(f"no manifest has a caption of {clip.path.name}; leave it out, or take --captions own")
+    return config.model_copy(update={"message": replace(config.message, description=clip.captions[0])})
 
 
 def cut(plan: ClipPlan, source: Path, folder: Path, **more: Any) -> Path:

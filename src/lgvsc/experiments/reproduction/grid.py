@@ -16,9 +16,10 @@ from lgvsc.core.video import VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.experiments.compare import Cell, compare
 from lgvsc.experiments.compare_table import Row, half_width_95
+from lgvsc.experiments.jobs.workers import HERE, Workers
 from lgvsc.experiments.recipe import Line, Recipe
 from lgvsc.experiments.reproduction import figures
-from lgvsc.experiments.reproduction.clips import Footage
+from lgvsc.experiments.reproduction.clips import Footage, described
 from lgvsc.experiments.reproduction.names import NAMES
 from lgvsc.experiments.reproduction.needs import absent, drawn, line_config, unavailable
 from lgvsc.experiments.reproduction.result import Reproduction, Value, value_of
@@ -57,14 +58,14 @@ class SentCell:
 
 
 def grid(
-    recipe: Recipe, clips: Sequence[Footage], folder: Path, *, jobs: int = 1, on_row: OnRow | None = None
+    recipe: Recipe, clips: Sequence[Footage], folder: Path, *, workers: Workers = HERE, on_row: OnRow | None = None
 ) -> Reproduction:
     """Send all clips by all lines, and measure and draw what the recipe asks for."""
     made = Reproduction(recipe, absent=absent(recipe, clips))
     reasons = {line.label: unavailable(line, recipe) for line in recipe.lines}
     lines = [line for line in recipe.lines if not reasons[line.label]]
     made.notes += [f"{label} is left out: {reason}" for label, reason in reasons.items() if reason]
-    sent = send(recipe, lines, clips, folder, jobs, on_row)
+    sent = send(recipe, lines, clips, folder, workers, on_row)
     made.failed = [one.row for one in sent if one.row.error]
     made.files.append(folder / TABLE)
     made.values += values_of(recipe, lines, sent)
@@ -82,7 +83,12 @@ def grid(
 
 
 def send(
-    recipe: Recipe, lines: Sequence[Line], clips: Sequence[Footage], folder: Path, jobs: int, on_row: OnRow | None
+    recipe: Recipe,
+    lines: Sequence[Line],
+    clips: Sequence[Footage],
+    folder: Path,
+    workers: Workers,
+    on_row: OnRow | None,
 ) -> list[SentCell]:
     """Send what is not in the table yet. Lines that are matched to another one wait for it."""
     by_label = {line.label: line for line in lines}
@@ -102,7 +108,8 @@ def send(
             for line in ready
             for cell in cells_of(recipe, line, clip, folder, spent)
         ]
-        rows = compare([cell for _, _, cell in wanted], folder / TABLE, jobs=jobs, on_row=partial(report, len(sent)))
+        cells = [cell for _, _, cell in wanted]
+        rows = compare(cells, folder / TABLE, workers=workers, on_row=partial(report, len(sent)))
         sent += [SentCell(label, clip, cell, row) for (label, clip, cell), row in zip(wanted, rows, strict=True)]
     places = {line.label: place for place, line in enumerate(lines)}
     return sorted(sent, key=lambda one: places[one.label])
@@ -126,7 +133,7 @@ def cells_of(
             target = line.cbr
             if line.matched_to and spent is not None:
                 target = spent.get((line.matched_to, clip.path, snr_db, trial)) or line.cbr
-            config = line_config(recipe, replace(line, cbr=target), snr_db)
+            config = described(recipe, clip, line_config(recipe, replace(line, cbr=target), snr_db))
             if line.keyframes:
                 count = drawn_count(line, recipe.seed, digest(clip.path))
                 settings = replace(config.keyframes, segments=count - config.message.send_closing)

@@ -13,7 +13,7 @@ from lgvsc.core.ledger import Ledger
 from lgvsc.core.video import VideoReader
 from lgvsc.experiments.recipe import Line, Recipe
 from lgvsc.experiments.reproduction import figures
-from lgvsc.experiments.reproduction.clips import Footage
+from lgvsc.experiments.reproduction.clips import Footage, described
 from lgvsc.experiments.reproduction.needs import unavailable
 from lgvsc.experiments.reproduction.result import Reproduction, Value, value_of
 from lgvsc.schemes.gvsc_rates import paper_symbols, published_rates
@@ -31,7 +31,8 @@ def rates(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reproductio
             continue
         for preset, metric in (("gvsc-compact", "cbr_sent"), ("compact", "cbr_adaptive")):
             for snr_db in recipe.snr_db:
-                sent = [sent_rates(configured(row.scheme, preset, snr_db), clip.path) for clip in clips]
+                config = configured(row.scheme, preset, snr_db)
+                sent = [sent_rates(described(recipe, clip, config), clip.path) for clip in clips]
                 made.values.append(value_of(row.label, metric, [one.measured for one in sent], snr_db))
                 if metric == "cbr_sent" and snr_db == recipe.snr_db[0]:
                     made.values.append(value_of(row.label, "cbr_printed", [one.by_paper for one in sent]))
