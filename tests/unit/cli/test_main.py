@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_help_says_the_default_of_every_option(path, command):
             continue
         if option.default is None and option.show_default is False:  # one of two ways, of which neither is a default
             continue
-        text = shown[shown.index(f" {option.opts[0]} ") :].split(" │ ")[0]
+        text = re.split(rf" {option.opts[0]}[ ,]", shown, maxsplit=1)[1].split(" │ ")[0]
         said = option.show_default if isinstance(option.show_default, str) else str(option.default)
         assert f"[default: {said}]" in text or f"[default: ({said})]" in text, f"{option.opts[0]}: {text}"
 
