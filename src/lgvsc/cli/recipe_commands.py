@@ -103,15 +103,15 @@ def reproduce(
         return
     if not name:
         raise typer.BadParameter("name a figure or a table; lgvsc reproduce --list prints all", param_hint="ID")
-    recipe = shipped_recipe(name)
+    recipe, said = shipped_recipe(name), f"lgvsc reproduce {name}"
     if preset is not None:
-        recipe = replace(recipe, preset=preset_for(recipe, preset))
+        recipe, said = replace(recipe, preset=preset_for(recipe, preset)), f"{said} --preset {Path(preset).name}"
     if snr_db is not None:
-        recipe = replace(recipe, snr_db=numbers(snr_db))
+        recipe, said = replace(recipe, snr_db=numbers(snr_db)), f"{said} --snr-db={snr_db}"
     if quick:
-        recipe = recipe.quick()
+        recipe, said = recipe.quick(), f"{said} --quick"
     workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
-    follow(with_captions(recipe, clips, captions), clips, output, count, workers, quiet, metrics)
+    follow(with_captions(recipe, clips, captions), clips, output, count, workers, quiet, metrics, said)
 
 
 def print_list(recipes: Sequence[Recipe], as_json: bool) -> None:
@@ -178,7 +178,8 @@ def sweep(
     from lgvsc.experiments.recipe import read_recipe
 
     workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
-    follow(with_captions(read_recipe(recipe), clips, captions), clips, output, count, workers, quiet, metrics)
+    said = f"lgvsc sweep {recipe.name}"
+    follow(with_captions(read_recipe(recipe), clips, captions), clips, output, count, workers, quiet, metrics, said)
 
 
 def with_captions(recipe: Recipe, clips: list[Path] | None, whose: str) -> Recipe:
@@ -195,12 +196,14 @@ def follow(
     count: int | None,
     workers: Workers,
     quiet: bool,
-    metrics: str | None = None,
+    metrics: str | None,
+    command: str,
 ) -> None:
     """Do what a recipe says, and print what came of it.
 
     Args:
         metrics: What is measured besides what the recipe draws, as names with commas.
+        command: What was typed, as far as the page shows it.
     """
     from dataclasses import replace
 
@@ -219,7 +222,8 @@ def follow(
         recipe = replace(recipe, measured=parse_metrics(metrics))
     on_row = None if quiet else report_row
     made = run_recipe(recipe, clips or [], output, workers=workers, on_row=on_row, on_notes=say_notes)
-    made.files.append(write_page(made, output, command_of(recipe, clips, count)))
+    said = f"{command} --captions dataset" if recipe.captions == "dataset" else command
+    made.files.append(write_page(made, output, whole(said, clips, count)))
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
     typer.echo("\n\n".join(table(one.header, one.cells) for one in made.tables))
     from lgvsc.experiments.reproduction.names import NAMES
@@ -232,11 +236,12 @@ def follow(
         raise typer.Exit(1)
 
 
-def command_of(recipe: Recipe, clips: list[Path] | None, count: int | None) -> str:
-    """What made a page, without the paths of this machine."""
-    given = f" --clips {clips[0].name}" if clips else ""
-    given += " --captions dataset" if recipe.captions == "dataset" else ""
-    return f"lgvsc reproduce {recipe.name}{given}" + (f" --count {count}" if count is not None else "")
+def whole(command: str, clips: list[Path] | None, count: int | None) -> str:
+    """A command with what clips it took, without the paths of this machine."""
+    first = clips[0] if clips else None
+    kind = "" if first is None else "FOLDER" if first.is_dir() else "MANIFEST" if first.suffix == ".json" else "VIDEO"
+    given = f" --clips {kind}" if kind else ""
+    return command + given + (f" --count {count}" if count is not None else "")
 
 
 def write_page(made: Reproduction, folder: Path, command: str) -> Path:

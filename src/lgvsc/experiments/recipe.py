@@ -137,9 +137,11 @@ class Recipe:
         clips = replace(self.clips, count=1, seconds=min(self.clips.seconds, QUICK_S))
         small = {**self.settings, "link.max_side": QUICK_SIDE}
         measured = tuple(name for name in self.measured if METRICS[name].stream == "frame" and not METRICS[name].model)
+        length_s = clips.seconds or clips.frames / clips.fps
+        words = f"A quick run of one small clip of {length_s:g} s: it shows that all of it works, and no more."
         return replace(
-            self, snr_db=ends, clips=clips, trials=1, settings=small, measured=measured,
-            steps=min(self.steps, QUICK_STEPS),
+            self, differs=f"{words} {self.differs}", snr_db=ends, clips=clips, trials=1, settings=small,
+            measured=measured, steps=min(self.steps, QUICK_STEPS),
         )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ import cv2
 import torch
 import typer
 
+from lgvsc.training.loop import DryRunEnd
+
 DataFolder: TypeAlias = Annotated[Path, typer.Option(help="Folder to train on: pictures, clips, or both.")]
 OutFolder: TypeAlias = Annotated[Path, typer.Option(help="Folder for log, checkpoint and weights.")]
 Resume: TypeAlias = Annotated[Path | None, typer.Option(help="checkpoint.pt of this run, to go on exactly.")]
@@ -65,7 +67,10 @@ class Trainer:
             threads = getattr(recipe, "threads", 1)
             torch.set_num_threads(threads)
             cv2.setNumThreads(threads)
-            self._work(recipe, **given)
+            try:
+                self._work(recipe, **given)
+            except DryRunEnd as plan:
+                sys.stdout.write(f"{plan}\n")
 
         wanted = own if self._recipe is None else own[1:]
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in wanted] + options

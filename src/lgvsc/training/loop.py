@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import math
+import resource
 import shutil
 import sys
 import time
@@ -36,11 +37,14 @@ class LoopConfig:
 
     Attributes:
         minutes: Wall clock of the whole run, all its pieces together; sets the schedule unless ``steps`` is given.
-        steps: Number of steps instead; only this makes a run repeatable to the last bit.
+        steps: Number of steps instead; only this, or ``epochs``, makes a run repeatable to the last bit.
+        epochs: Steps by another count: as many crops for each epoch as there are pictures (or runs of frames).
         batch: Crops in a batch.
         crop: Side of a crop in pixels.
+        optimiser: ``adamw``, with betas .9 and .98 and a little weight decay, or the papers' ``adam`` as published.
         learning_rate: At its highest.
-        warmup: Steps until it is.
+        schedule: ``decay``: level for half of the run, then down to a hundredth; ``constant``: as the papers train.
+        warmup: Steps until it is at its highest.
         average: Share of the weight average that a step keeps.
         seed: Of weights, crops and noise.
         threads: Of PyTorch. Two compete badly with other processes on small machines.
@@ -48,13 +52,17 @@ class LoopConfig:
         save_minutes: Wall clock between checkpoints.
         validate_minutes: Wall clock between validations.
         device: ``cpu`` or ``cuda``.
+        dry_run: Time a few steps, print steps, hours and memory of the run, and train nothing.
     """
 
     minutes: float = 20.0
     steps: int | None = None
+    epochs: int | None = None
     batch: int = 8
     crop: int = 128
+    optimiser: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 1e-3
+    schedule: Literal["decay", "constant"] = "decay"
     warmup: int = 200
     average: float = 0.998
     seed: int = 0
@@ -63,8 +71,13 @@ class LoopConfig:
     save_minutes: float = 3.0
     validate_minutes: float = 5.0
     device: str = "cpu"
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
+        if self.steps is not None and self.epochs is not None:
+            raise ConfigError(f"steps is {self.steps} and epochs {self.epochs}; give one of them")
+        if self.epochs is not None and self.epochs < 1:
+            raise ConfigError(f"epochs is {self.epochs}; train for at least one")
         if self.steps is None and self.minutes <= 0:
             raise ConfigError("training needs a number of steps or a number of minutes above zero")
         if self.device not in ("cpu", "cuda"):
@@ -74,6 +87,29 @@ class LoopConfig:
 
 
 Recipe = TypeVar("Recipe", bound=LoopConfig)
+COUNTED = ("pictures", "windows", "scenes")  # what an epoch goes over, as trainers call it
+
+
+class DryRunEnd(Exception):  # noqa: N818 - nothing went wrong
+    """A dry run has said what it had to say: the plan, in words."""
+
+
+def steps_of(config: LoopConfig, facts: Mapping[str, object]) -> int:
+    """How many steps so many epochs are.
+
+    Raises:
+        ConfigError: Nothing that an epoch could go over is counted.
+    """
+    count = next((facts[name] for name in COUNTED if isinstance(facts.get(name), int)), None)
+    if not isinstance(count, int) or config.epochs is None:
+        raise ConfigError("this training knows no epochs; give --steps or --minutes")
+    return config.epochs * math.ceil(count / config.batch)
+
+
+def at_whole(points: list[tuple[int, float]], batch: int) -> float:
+    """A line through one or two points (batch, value), at a batch; through one, what is there."""
+    (first, low), (last, high) = points[0], points[-1]
+    return high if first == last else high + (high - low) / (last - first) * (batch - last)
 
 
 class TrainingRun(ABC, Generic[Recipe]):
@@ -89,13 +125,18 @@ class TrainingRun(ABC, Generic[Recipe]):
     def __init__(self, config: Recipe, net: nn.Module, out: Path, resume: Path | None = None) -> None:
         torch.set_num_threads(config.threads)
         torch.set_flush_denormal(True)  # tiny values take a hundred times longer
-        out.mkdir(parents=True, exist_ok=True)
+        if not config.dry_run:
+            out.mkdir(parents=True, exist_ok=True)
         channels_last(net.to(config.device))
         self.net, self.out = net, out
         self.average = WeightAverage(net, config.average)
-        self.optimiser = torch.optim.AdamW(
-            net.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True
-        )
+        self.optimiser: torch.optim.Optimizer
+        if config.optimiser == "adam":
+            self.optimiser = torch.optim.Adam(net.parameters(), lr=config.learning_rate, fused=True)
+        else:
+            self.optimiser = torch.optim.AdamW(
+                net.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True
+            )
         start = Progress(0, 0.0, 0.0, config.seed)
         if resume is not None:
             start = load_checkpoint(resume, net, self.average, self.optimiser)
@@ -118,7 +159,16 @@ class TrainingRun(ABC, Generic[Recipe]):
         """Results on pictures that are not trained on, in plain JSON types; ``None`` where there are none."""
 
     def run(self, **facts: object) -> Progress:
-        """From start to end. ``facts`` go into the log's first line."""
+        """From start to end. ``facts`` go into the log's first line; one of them counts what an epoch goes over.
+
+        Raises:
+            DryRunEnd: The recipe asked for a dry run; it carries the plan, and nothing was written.
+            ConfigError: Epochs of nothing that is counted.
+        """
+        if self.config.epochs is not None:
+            self.config = replace(self.config, steps=steps_of(self.config, facts), epochs=None)
+        if self.config.dry_run:
+            raise DryRunEnd(self.plan())
         event = "resume" if self._resumed else "start"
         self.log(event=event, recipe=asdict(self.config), **facts, **self.choose_precision())
         while not self.finished():
@@ -128,9 +178,54 @@ class TrainingRun(ABC, Generic[Recipe]):
         self.log(event="end")
         return self.progress()
 
+    def plan(self) -> str:
+        """What the run would take here, from a few steps: how many, how long, how much memory.
+
+        Large batches are not tried whole: two small ones are, and a line is drawn through them.
+        """
+        whole, config = self.config.batch, self.config
+        if config.precision == "auto":
+            self.bfloat16 = config.device != "cpu"
+        tried = (whole,) if whole <= 8 else (whole // 16, whole // 8)
+        found = []
+        for batch in tried:
+            self.config = replace(config, batch=batch)
+            found.append((batch, *self.timed()))
+        self.config = config
+        seconds, gigabytes = (at_whole([(row[0], row[column]) for row in found], whole) for column in (1, 2))
+        steps = config.steps if config.steps is not None else round(60 * config.minutes / seconds)
+        hours = steps * seconds / 3600
+        how = "" if len(tried) == 1 else f", drawn out from batches of {tried[0]} and {tried[1]}"
+        weights = sum(parameter.numel() for parameter in self.net.parameters())
+        return (
+            f"{steps} steps of batch {whole}, {seconds:.3g} s each on {config.device}{how}: {hours:.3g} hours, about "
+            f"{gigabytes:.2g} GB of memory; {weights / 1e6:.2f} M weights, {config.optimiser}, learning rate "
+            f"{config.learning_rate:g}, {config.schedule}. Nothing was trained or written."
+        )
+
+    def timed(self) -> tuple[float, float]:
+        """Seconds of a step, the best of two after one, and the most memory in GB so far; no weight is changed."""
+        best = math.inf
+        for step in range(3):
+            start = time.monotonic()
+            self.loss(step)[0].backward()
+            if self.config.device == "cuda":
+                torch.cuda.synchronize()
+            best = min(best, time.monotonic() - start) if step else best
+        self.optimiser.zero_grad(set_to_none=True)
+        weights = sum(parameter.numel() for parameter in self.net.parameters())
+        states = 3 * 4 * weights  # two moments and the average, which are not there yet
+        if self.config.device == "cuda":
+            return best, (torch.cuda.max_memory_allocated() + states) / 1e9
+        return best, (1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + states) / 1e9
+
     def step(self) -> None:
         """One batch."""
-        rate = self.config.learning_rate * learning_rate(self.done(), self.steps, self.config.warmup)
+        rate = self.config.learning_rate
+        if self.config.schedule == "constant":
+            rate *= min(1.0, (self.steps + 1) / self.config.warmup)
+        else:
+            rate *= learning_rate(self.done(), self.steps, self.config.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         total, figures = self.loss(self.steps)

@@ -12,7 +12,7 @@ from lgvsc.ui.report import asset
 from lgvsc.ui.text import esc
 
 STYLE = """
-.wide{overflow-x:auto}
+.scrolled{overflow-x:auto}
 .repro td,.repro th{padding:4px 10px 4px 0;white-space:nowrap;text-align:right}
 .repro td:first-child,.repro th:first-child,.repro td:nth-child(2),.repro th:nth-child(2){text-align:left}
 .repro td:first-child{white-space:normal;min-width:7.5rem}
@@ -110,7 +110,7 @@ def drawn(table: ShownTable) -> str:
     )
     heading = f"<h2>{esc(table.title)}</h2>" if table.title else ""
     return (
-        f"<section class='card'>{heading}<div class='wide' tabindex='0' role='region' aria-label='table'>"
+        f"<section class='card'>{heading}<div class='scrolled' tabindex='0' role='region' aria-label='table'>"
         f"<table class='repro'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         "<p class='note'>±: half of the 95 % interval of the mean; *: something was lost on the way.</p></section>"
     )

@@ -288,7 +288,7 @@ def fixed_rates(recipe: Recipe, clips: Sequence[Footage], folder: Path, **more: 
                 continue
             of = {"qp": row.qp, "gop_frames": row.gop_frames, "code_rate": row.code_rate, "qam": 2**row.bits_per_symbol}
             parameters += [
-                Value(series=line.label, metric=metric, snr_db=snr_db, value=float(value), n=len(clips))
+                Value(series=line.label, metric=metric, snr_db=snr_db, value=float(value))
                 for metric, value in of.items()
             ]
     for line in recipe.lines:

@@ -159,7 +159,7 @@ def one_table(
         mine = [ours.get((series, metric, snr)) for metric, snr in columns]
         printed = [theirs.get((series, metric, snr)) for metric, snr in columns]
         if any(mine):
-            counts = sorted({value.n for value in mine if value is not None and value.value is not None})
+            counts = sorted({value.n for value in mine if value is not None and value.value is not None and value.n})
             n = "-" if not counts else f"{counts[0]}" + (f"-{counts[-1]}" if len(counts) > 1 else "")
             rows.append(TableRow(series, True, n, tuple("-" if v is None else v.shown for v in mine)))
         if any(printed):

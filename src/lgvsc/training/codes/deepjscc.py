@@ -292,7 +292,7 @@ def load_or_make(
     if not path.exists():
         trained, held_back = make()
         with atomic_write(path) as file:
-            np.savez_compressed(file, trained=np.stack(trained), held_back=np.stack(held_back))
+            np.savez_compressed(file, trained=np.array(trained), held_back=np.array(held_back))
         return trained, held_back
     try:
         with np.load(path, allow_pickle=False) as stored:
