@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -23,6 +24,7 @@ EXACT_CONTAINERS = ("mov", "matroska")  # whose packets tell the times of all fr
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 ANIMATIONS = ("gif", "apng")  # whose last picture is held for a time that was chosen
 HELD = 1.5  # times the usual step: more than a picture's turn
+SEGMENT = b"\x18\x53\x80\x67"  # all of a Matroska file behind its first lines
 MAX_FILL = 50  # a file whose times would make so many pictures of one on average has false times
 
 
@@ -120,6 +122,10 @@ def cut_short(container: av.container.InputContainer, stream: av.VideoStream, pa
     """Whether a file says that it holds more than it does, which ends after so many seconds."""
     if packets < stream.frames:
         return f"it holds {packets} of the {stream.frames} frames that it announces"
+    path = Path(container.name.removeprefix("file:"))
+    missing = missing_bytes(path) if container.format.name.startswith("matroska") else 0
+    if missing:
+        return f"its last {missing} bytes are missing"
     told = stream.metadata.get("DURATION", "")
     try:
         hours, minutes, rest = told.split("\x00")[0].split(":")
@@ -131,6 +137,20 @@ def cut_short(container: av.container.InputContainer, stream: av.VideoStream, pa
     if stated > seconds + max(1.0, 0.05 * stated) or (stated > 1.3 * seconds + 0.5):
         return f"it holds {seconds:.2f} s of the {stated:.2f} s that it announces"
     return ""
+
+
+def missing_bytes(path: Path) -> int:
+    """How much shorter a Matroska file is than its segment says; 0 where it says nothing, as while it is written."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    at = head.find(SEGMENT)
+    if at < 0 or at + 12 > len(head) or not head[at + 4]:
+        return 0
+    first = head[at + 4]
+    length = 9 - first.bit_length()  # of the size itself, in bytes: one for each leading zero, and one
+    size = int.from_bytes(head[at + 4 : at + 4 + length]) - (1 << 7 * length)
+    unknown = size == (1 << 7 * length) - 1
+    return 0 if unknown else max(0, at + 4 + length + size - path.stat().st_size)
 
 
 def timeline(

@@ -114,7 +114,10 @@ class VideoReader:
             options = {"protocol_whitelist": "file", "max_pixels": str(self._max_pixels)}
             opened = av.open(f"file:{self.path}", options=options)
         except (FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{self.path} cannot be read as video: {reason(error)}") from error
+            why = (
+                "its index (moov) is missing, as where a recording broke off" if no_index(self.path) else reason(error)
+            )
+            raise InputError(f"{self.path} cannot be read as video: {why}") from error
         if opened.format.name.split(",")[0] in PLAYLISTS:
             opened.close()
             raise InputError(f"{self.path} is a list of other files, not a video; give the video itself")
@@ -215,6 +218,23 @@ def read_video(path: str | os.PathLike[str]) -> Video:
     with VideoReader(path) as reader:
         frames = np.stack([frame.pixels for frame in reader])
         return Video(frames, reader.format.fps)
+
+
+def no_index(path: Path) -> bool:
+    """Whether a file is an MP4 that ends before its index, without which nothing in it can be found."""
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        while head := file.read(16):
+            size, kind = int.from_bytes(head[:4]), head[4:8]
+            if kind == b"moov" or (not at and kind != b"ftyp"):
+                return False
+            size = int.from_bytes(head[8:16]) if size == 1 else size or length
+            if size < 8:
+                return False
+            at += size
+            file.seek(at)
+    return at > 0
 
 
 def true_size(container: av.container.InputContainer, width: int, height: int) -> tuple[int, int]:

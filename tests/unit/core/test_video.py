@@ -208,3 +208,27 @@ def test_pictures_above_sixteen_megapixels_are_taken_where_they_are_made_smaller
         VideoReader(tmp_path / "v.mkv", max_side=4090)
     with VideoReader(tmp_path / "v.mkv", max_side=96) as reader:
         assert (reader.format.height, reader.format.width) == (96, 96) and sum(1 for _ in reader) == 1
+
+
+@pytest.mark.parametrize("share", [0.8, 0.95])
+def test_a_matroska_file_that_breaks_off_is_called_damaged(tmp_path, share):
+    encode(tmp_path / "whole.mkv", texture(30, 96, 128), rate=15)
+    whole = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: int(share * len(whole))])
+    with VideoReader(tmp_path / "whole.mkv") as reader:
+        assert reader.damage is None
+    with VideoReader(tmp_path / "cut.mkv") as reader:
+        assert reader.format.fps == 15 and reader.format.frames == sum(1 for _ in reader) > 0
+        missing = len(whole) - int(share * len(whole))
+        assert (
+            reader.damage
+            == f"the file is damaged: its last {missing} bytes are missing; all that can be decoded is taken"
+        )
+
+
+def test_a_recording_without_its_index_is_told_so(tmp_path):
+    encode(tmp_path / "whole.mp4", texture(30, 96, 128))
+    whole = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: whole.rindex(b"moov") - 100])
+    with pytest.raises(InputError, match=r"cannot be read as video: its index \(moov\) is missing"):
+        VideoReader(tmp_path / "cut.mp4")
