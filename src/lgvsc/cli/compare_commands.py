@@ -206,10 +206,21 @@ def side_by_side(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]
         path = output / "side-by-side" / f"{name}.mp4"
         path.parent.mkdir(exist_ok=True)
         tiles = [(f"source, {first.snr_db:g} dB", clip)]
-        tiles += [(f"{r.name}, CBR {r.cbr:.1e}, SSIM {r.ssim or 0:.2f}", c.keep) for c, r in mine if c.keep]
+        tiles += [(f"{r.name}, CBR {r.cbr:.1e}{in_one_measure(r, 2)}", c.keep) for c, r in mine if c.keep]
         write_side_by_side(path, tiles)
         made.append(path)
     return made
+
+
+def in_one_measure(row: Row, digits: int) -> str:
+    """The first metric that was measured, for one line; nothing where none was."""
+    from lgvsc.metrics.registry import BY_COLUMN
+
+    for key in ("ssim", "ms_ssim", "psnr_db", "lpips", "dists"):
+        value = getattr(row, key)
+        if value is not None:
+            return f", {BY_COLUMN[key].label} {value:.{digits}f}"
+    return ""
 
 
 def receiver_words(rows: list[Row]) -> str:
@@ -297,5 +308,5 @@ def worst(cells: list[Cell], rows: list[Row], output: Path) -> list[Path]:
 def report_row(row: Row, done: int, total: int) -> None:
     """A line for each row, on stderr."""
     budget = f" at CBR {row.cbr_target:g}" if row.cbr_target else ""
-    got = row.error or f"CBR {row.cbr:.2e}, SSIM {row.ssim or 0:.3f}" + (f", lost {row.lost}" if row.lost else "")
+    got = row.error or f"CBR {row.cbr:.2e}{in_one_measure(row, 3)}" + (f", lost {row.lost}" if row.lost else "")
     note(f"{done}/{total} {row.clip}, {row.name}, {row.snr_db:g} dB{budget}: {got}")
