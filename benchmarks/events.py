@@ -1,9 +1,9 @@
 """Whether keyframes lie where something happens: ``python benchmarks/events.py MEDIA``.
 
-SKEM with the compact captioner and judge on clips whose events are annotated (``events.toml``), against keyframes at
-equal distances in the same number. A keyframe hits an event where it lies within so many frames of it, each event once.
-The interval is the middle 95 % of 2000 resamplings of the clips. Then keyframes on clips in which nothing happens, as
-they are, handheld and flickering.
+SKEM as preset ``compact`` has it without a budget, on clips whose events are annotated (``events.toml``), against
+keyframes at equal distances in the same number. A keyframe hits an event where it lies within so many frames of it,
+each event once. The interval is the middle 95 % of 2000 resamplings of the clips. Then keyframes on clips in which
+nothing happens, as they are, handheld and flickering.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import argparse
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from lgvsc.build import TurnDivergences
+from lgvsc.config import load_config
 from lgvsc.core.interfaces import FOCUSES
 from lgvsc.core.video import Frame, VideoFormat, VideoReader
 from lgvsc.models.catalog import load
@@ -38,9 +41,12 @@ STILL = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("media", type=Path, help="folder of the clips")
-    parser.add_argument("--part", choices=("tune", "bar"), default="bar")
+    parser.add_argument("--part", choices=("tune", "bar", "both"), default="bar")
     parser.add_argument("--focus", choices=FOCUSES, nargs="*", default=["general"])
     parser.add_argument("--threshold", type=float, default=KeyframeConfig().threshold)
+    parser.add_argument(
+        "--turn", type=float, help="keyframes.turn; that of the preset by default, 0 compares all samples"
+    )
     parser.add_argument("--measured", action="store_true", help="the captioner without anything that recognises")
     parser.add_argument("--still", action="store_true", help="clips in which nothing happens, too")
     chosen = parser.parse_args()
@@ -48,21 +54,27 @@ def main() -> None:
     cv2.setNumThreads(1)
     captioner = CompactCaptioner() if chosen.measured else load("compact-captioner")
     judge = load("compact-judge")
-    known = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))[chosen.part]
+    parts = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    known = parts["tune"] | parts["bar"] if chosen.part == "both" else parts[chosen.part]
+    setting = replace(load_config().keyframes, threshold=chosen.threshold)
+    if chosen.turn is not None:
+        setting = replace(setting, turn=chosen.turn)
     for focus in chosen.focus:
         scorer = Psss(captioner, judge, focus)
-        rows = []
+        rows, rates = [], []
         for name, events in known.items():
             frames, video = read(chosen.media / f"{name}.mp4")
-            keys = keyframes(scorer, frames, video, chosen.threshold)
+            keys = keyframes(scorer, frames, video, setting)
             even = [round(len(frames) * (k + 1) / (len(keys) + 1)) for k in range(len(keys))]
             rows.append([(f_score(keys, events, t), f_score(even, events, t)) for t in TOLERANCES])
             rate = 10 * len(keys) / (len(frames) / float(video.fps))
+            rates.append(rate)
             print(
                 f"{name:<30}{rate:5.1f} in 10 s   F {rows[-1][0][0]:.2f} against {rows[-1][0][1]:.2f}   {keys}",
                 flush=True,
             )
         table = np.array(rows)
+        print(f"{focus}: {np.mean(rates):.1f} keyframes in 10 s on average")
         for index, tolerance in enumerate(TOLERANCES):
             ours, even_f = table[:, index].T
             low, high = interval(ours - even_f)
@@ -71,7 +83,7 @@ def main() -> None:
                 f"{even_f.mean():.3f}, difference {(ours - even_f).mean():+.3f} ({low:+.3f} to {high:+.3f})"
             )
     if chosen.still:
-        still(Psss(captioner, judge), chosen.media, chosen.threshold)
+        still(Psss(captioner, judge), chosen.media, setting)
 
 
 def read(path: Path) -> tuple[list[Frame], VideoFormat]:
@@ -80,13 +92,10 @@ def read(path: Path) -> tuple[list[Frame], VideoFormat]:
         return list(reader), reader.format
 
 
-def keyframes(scorer: Psss, frames: Sequence[Frame], video: VideoFormat, threshold: float) -> list[int]:
+def keyframes(scorer: Psss, frames: Sequence[Frame], video: VideoFormat, setting: KeyframeConfig) -> list[int]:
     """Frames at which SKEM opens a segment, but the first."""
-    config = KeyframeConfig(threshold=threshold, focus=scorer.focus)
-
-    def score(key: Frame, candidates: Sequence[Frame]) -> list[float | None]:
-        return [found.divergence for found in scorer.scores(key, candidates)]
-
+    config = replace(setting, focus=scorer.focus)
+    score = TurnDivergences(scorer, scorer.captioner)
     return [c.frame.index for c in choose_keyframes(frames, video, config, score) if c.keyframe][1:]
 
 
@@ -108,7 +117,7 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
-def still(scorer: Psss, media: Path, threshold: float) -> None:
+def still(scorer: Psss, media: Path, setting: KeyframeConfig) -> None:
     """Keyframes where nothing happens, in ten seconds."""
     print(f"\n{'nothing happens':<30}{'as it is':>10}{'handheld':>10}{'flickers':>10}   keyframes in 10 s")
     for name in STILL:
@@ -121,7 +130,7 @@ def still(scorer: Psss, media: Path, threshold: float) -> None:
             [Frame(f.index, shifted(f.pixels, *by)) for f, by in zip(frames, walk, strict=True)],
             [Frame(f.index, lit(f.pixels, rng.uniform(0.85, 1.15))) for f in frames],
         ]
-        rates = [10 * len(keyframes(scorer, v, video, threshold)) / (len(v) / float(video.fps)) for v in variants]
+        rates = [10 * len(keyframes(scorer, v, video, setting)) / (len(v) / float(video.fps)) for v in variants]
         print(f"{name:<30}" + "".join(f"{rate:>10.1f}" for rate in rates), flush=True)
 
 

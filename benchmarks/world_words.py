@@ -28,11 +28,13 @@ from lgvsc.world.backends.compact.compact_world import CompactWorldModel
 Pictures = NDArray[np.float32]  # (n, 16, 16, 3), CIE Lab
 GVSC = VideoFormat(256, 256, Fraction(4))
 GVSC_FRAMES = 8
+SHOWN = 4  # frames that the captioner gets to see
+LAYOUT = "layout: L at 4x4, without its mean"
 
 
 def words(paths: list[Path], captions: Path | None, models: dict[str, WorldModel]) -> None:
     """Make each clip from its caption; compare with all clips, coarsely, by colour, light and layout."""
-    captioner = CompactCaptioner()
+    captioner = load("compact-captioner")
     written = json.loads(captions.read_text(encoding="utf-8")) if captions else {}
     truths = []
     made: dict[str, list[NDArray[np.float32]]] = {name: [] for name in models}
@@ -40,7 +42,8 @@ def words(paths: list[Path], captions: Path | None, models: dict[str, WorldModel
         with VideoReader(path) as reader:
             frames = [frame for _, frame in zip(range(24), reader, strict=False)]
             video = reader.format
-        caption = written[path.name] if captions else captioner.caption([frames[0], frames[-1]], None, 160)
+        shown = [frames[round(at)] for at in np.linspace(0, len(frames) - 1, SHOWN)]
+        caption = written[path.name] if captions else captioner.caption(shown, None, 160)
         truths.append(coarse(frames[len(frames) // 2].pixels))
         for name, model in models.items():
             made[name].append(coarse(from_words(caption, video, model, seed=number)))
@@ -53,7 +56,27 @@ def words(paths: list[Path], captions: Path | None, models: dict[str, WorldModel
         for name, describe in DESCRIPTORS.items():
             ranks = ranked(describe(np.stack(pictures)), describe(truth))
             print(f"{name:<38}{(ranks == 1).mean():>7.0%}{(ranks <= 3).mean():>10.0%}{ranks.mean():>11.1f}")
+        alike = likeness(np.stack(pictures), truth)
+        own = np.diag(alike) - (alike.sum(axis=1) - np.diag(alike)) / (n - 1)
+        print(f"likeness of layout, above that with other clips: {own.mean():+.3f} ({words_of_interval(own)})")
     print(f"{'by chance':<38}{1 / n:>7.0%}{3 / n:>10.0%}{(n + 1) / 2:>11.1f}")
+
+
+def likeness(made: Pictures, truth: Pictures) -> NDArray[np.float64]:
+    """Correlation of the layouts of light, each picture made with each clip, ``(n, n)``."""
+    describe = DESCRIPTORS[LAYOUT]
+    a, b = (
+        pictures / np.maximum(1e-6, np.linalg.norm(pictures, axis=1, keepdims=True))
+        for pictures in (describe(made), describe(truth))
+    )
+    return np.asarray(a @ b.T, np.float64)
+
+
+def words_of_interval(values: NDArray[np.float64]) -> str:
+    """The middle 95 % of means over 2000 resamplings of the clips."""
+    means = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return f"{low:+.3f} to {high:+.3f}"
 
 
 def from_words(caption: str, video: VideoFormat, model: WorldModel, seed: int) -> Pixels:
@@ -89,9 +112,7 @@ DESCRIPTORS: dict[str, Callable[[Pictures], NDArray[np.float32]]] = {
     "everything: Lab at 16x16": lambda lab: lab.reshape(len(lab), -1),
     "colour: a, b at 4x4": lambda lab: blocks(lab[..., 1:]).reshape(len(lab), -1),
     "light: mean of L": lambda lab: lab[..., 0].mean((1, 2))[:, None],
-    "layout: L at 4x4, without its mean": lambda lab: blocks(
-        lab[..., 0] - lab[..., 0].mean((1, 2), keepdims=True)
-    ).reshape(len(lab), -1),
+    LAYOUT: lambda lab: blocks(lab[..., 0] - lab[..., 0].mean((1, 2), keepdims=True)).reshape(len(lab), -1),
 }
 
 

@@ -36,6 +36,7 @@ from lgvsc.semantics.prompts import load_questions
 from lgvsc.semantics.psss import Psss
 from lgvsc.semantics.still_filter import StillFilter
 from lgvsc.semantics.thresholds import StoredThreshold, ThresholdWarning, misuse
+from lgvsc.semantics.turns import Look, SeesWhole
 from lgvsc.settings import Config
 from lgvsc.world.backends.diffusers.first_frame import FirstFrameWorld
 from lgvsc.world.backends.diffusers.video import DiffusersConfig
@@ -115,13 +116,38 @@ def kept_model(name: str, settings: LargeModelConfig | ServerConfig | TextJudgeC
     return load(name, settings)
 
 
-def divergence_of(similarity: Psss, config: Config) -> Scorer:
+class Divergences:
     """What SKEM compares with its threshold, for a keyframe and each candidate."""
 
-    def divergences(keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
+    def __init__(self, similarity: Psss) -> None:
+        self._similarity = similarity
+
+    def __call__(self, keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
+        return [score.divergence for score in self._similarity.scores(keyframe, candidates)]
+
+
+class TurnDivergences(Divergences):
+    """The same with a captioner that has a look of pictures as a whole."""
+
+    def __init__(self, similarity: Psss, captioner: SeesWhole) -> None:
+        super().__init__(similarity)
+        self._captioner = captioner
+
+    def look_of(self, frame: Frame) -> Look | None:
+        """The captioner's."""
+        return self._captioner.look_of(frame)
+
+    def at_turns(self, keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
+        """Of candidates that are known to be turns."""
+        similarity = self._similarity.with_captioner(self._captioner.at_turns())
         return [score.divergence for score in similarity.scores(keyframe, candidates)]
 
-    return StillFilter(divergences) if config.keyframes.skip_still else divergences
+
+def divergence_of(similarity: Psss, config: Config) -> Scorer:
+    """What SKEM compares with its threshold, for a keyframe and each candidate."""
+    captioner = similarity.captioner
+    scored = TurnDivergences(similarity, captioner) if isinstance(captioner, SeesWhole) else Divergences(similarity)
+    return StillFilter(scored) if config.keyframes.skip_still else scored
 
 
 def codec(config: Config) -> MessageCodec:

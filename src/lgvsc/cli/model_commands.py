@@ -162,7 +162,7 @@ def convert_model(
     InternVL2-8B and PLLaVA-7B are rewritten for the transformers library. The weights of the metrics lpips-alexnet,
     lpips-vgg16 and dists ship converted; --from makes them anew from the package that they were taken from.
     The detector is named by its published graph, a JSON file with its weights beside it; --to is a folder, or a file
-    that ends in .safetensors.
+    that ends in .safetensors. The classifier is named by its published weights, a .pth file; --to is a file.
     A GGUF file of a language model becomes a folder of plain numbers, half precision, with its tokenizer.
     Example: lgvsc models convert internvl2-8b
     Example: lgvsc models convert SmolLM2-135M-Instruct.Q4_1.gguf FOLDER
@@ -182,15 +182,16 @@ def convert_model(
     if package is not None or (metric is not None and metric.package):
         convert_metric(name, package, target, force=force)
         return
-    if name.endswith(".json"):
+    if name.endswith((".json", ".pth")):
+        from lgvsc.semantics.backends.compact.classifier_conversion import convert_classifier
         from lgvsc.semantics.backends.compact.detector_conversion import convert_detector
 
         if target is None:
             raise typer.BadParameter("say which file to write with --to")
-        require_file(Path(name), "a graph, a JSON file with its weights beside it")
+        require_file(Path(name), "a graph, a JSON file with its weights beside it, or weights of the classifier")
         refuse_inputs([target, target / "config.json"], [Path(name)])
         refuse_existing(target, force=force)
-        convert_detector(Path(name), target)
+        (convert_classifier if name.endswith(".pth") else convert_detector)(Path(name), target)
         typer.echo(f"{target}")
         return
     if name.endswith(".gguf"):

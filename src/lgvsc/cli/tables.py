@@ -120,5 +120,7 @@ def cost_table(cost: Cost, wasted_share: float) -> str:
     """The ledger of a run, one line for each thing that was counted."""
     rows = [[name.replace("_", " "), f"{value:,}"] for name, value in cost.as_json().items() if isinstance(value, int)]
     rows += [["GFLOP", f"{cost.flops / 1e9:,.3f}"], ["seconds", f"{cost.seconds:.2f}"]]
+    parts = {"detector": cost.detector_s, "classifier": cost.classifier_s, "captions": cost.captions_s}
+    rows += [[f"seconds, {name}", f"{seconds:.2f}"] for name, seconds in parts.items() if seconds]
     rows.append(["pairs scored in vain", f"{wasted_share:.1%}"])
     return table(["what", "how much"], rows)

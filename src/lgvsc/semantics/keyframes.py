@@ -15,6 +15,7 @@ from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.cuts import CutDetector
 from lgvsc.semantics.passages import SHORT, Sighting, sightings
+from lgvsc.semantics.turns import ScoresTurns, mark_turns
 
 # Divergence, Eq. (2), of the latest keyframe and each candidate; None: nobody had to look, nothing has changed.
 Scorer: TypeAlias = Callable[[Frame, Sequence[Frame]], Sequence[float | None]]
@@ -48,6 +49,9 @@ class KeyframeConfig:
             keyframes stay the same (SKEM).
         rescore_band: A divergence this close to the threshold is measured again alone, since a batch may round
             differently (SKEM with speculation).
+        turn: Only samples at which the look of the picture turns are compared, where the captioner can tell: unlikeness
+            of the samples before and behind, 0 to 2; 0 compares every sample. Choices wait for 0.9 s then. See
+            :mod:`~lgvsc.semantics.turns` (SKEM).
         skip_still: Leave out frames whose pixels and flow say that nothing has changed (SKEM).
         planned: First frames of segments that were settled beforehand, in pieces that share a budget; a budget's
             planner writes them, see :mod:`lgvsc.planning_trials` (SKEM).
@@ -74,6 +78,7 @@ class KeyframeConfig:
     snap_to_cuts: bool = True
     speculation: int = 1
     rescore_band: float = 0.01
+    turn: float = 0.0
     skip_still: bool = False
     planned: tuple[tuple[int, ...], ...] = ()
     planned_until: int = 0
@@ -108,6 +113,8 @@ class KeyframeConfig:
             )
         if not 1 <= self.speculation <= MAX_SPECULATION:
             raise ConfigError(f"keyframes.speculation is {self.speculation}; give 1 to {MAX_SPECULATION} samples")
+        if not 0 <= self.turn < 2:
+            raise ConfigError(f"keyframes.turn is {self.turn}; give an unlikeness from 0 up to 2, 0 for every sample")
         if self.mean_spacing_frames < 0:
             raise ConfigError(f"keyframes.mean_spacing_frames is {self.mean_spacing_frames}; give frames, or 0")
         if not 0 <= self.rescore_band < 1:
@@ -153,7 +160,8 @@ def choose_keyframes(
 ) -> Iterator[Choice]:
     """One choice for each frame, in order, each made when the next frame is there, unless SKEM speculates.
 
-    Where something passes, a flash or a fade, choices wait until it is known what comes of it, at most for 2 s.
+    Where something passes, a flash or a fade, choices wait until it is known what comes of it, at most for 2 s; with
+    ``config.turn`` always for the next four samples, where ``score`` is one of :class:`~.turns.ScoresTurns`.
 
     The last frame of a video is its (N+1)-th keyframe. Only the end of ``frames`` tells which one that is, so
     it is left to whoever reads the choices.
@@ -170,6 +178,9 @@ def choose_keyframes(
         ConfigError: SKIM by number of segments, but the length of the video is not known.
     """
     seen = sightings(frames, video, is_cut or CutDetector())
+    if config.method == "skem" and config.turn and isinstance(score, ScoresTurns):
+        seen = mark_turns(seen, lambda one: looked_at(one, video, config), score.look_of, config.turn)
+        score = score.at_turns
     return skim(seen, video, config) if config.method == "skim" else skem(seen, video, config, score)
 
 
@@ -239,7 +250,8 @@ class Seen:
         return self.sighting.cut
 
     def compared_with(self, keyframe: Frame, config: KeyframeConfig) -> bool:
-        return self.sampled and self.frame.index - keyframe.index >= config.min_segment_frames
+        looked = self.sampled and self.sighting.turn is not False
+        return looked and self.frame.index - keyframe.index >= config.min_segment_frames
 
     def comes_or_goes(self, keyframe: Frame, video: VideoFormat, config: KeyframeConfig) -> bool:
         """Whether it is a keyframe whatever it shows: the first of a picture that has come, or the last before it goes.

@@ -75,6 +75,8 @@ class Sighting:
         announces: How many pictures arrive after this frame, and want keyframes as well; bare ones do not count.
         breaks: Nothing on one side of this frame's beginning says anything about the other: a cut, or the edge of a
             bare stretch or of a flash. A fade has none.
+        turn: Whether what is shown becomes something else here, as far as anybody looked; see
+            :mod:`~lgvsc.semantics.turns`. ``None``: nobody did.
     """
 
     frame: Frame
@@ -84,6 +86,7 @@ class Sighting:
     fades: bool = False
     announces: int = 0
     breaks: bool = False
+    turn: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

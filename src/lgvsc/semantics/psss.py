@@ -175,6 +175,10 @@ class Psss:
         """The same models, descriptions and ledger, asked about something else."""
         return Psss(self.captioner, self.judge, focus, self.rule, self._questions, self.mode, cache=self._descriptions)
 
+    def with_captioner(self, captioner: Captioner) -> Psss:
+        """The same judge, question and ledger on what another captioner writes."""
+        return Psss(captioner, self.judge, self.focus, self.rule, self._questions, self.mode, cache=self._descriptions)
+
     def start_ledger(self) -> None:
         """From now on the work is written down anew."""
         self.captioner.cost = self.judge.cost = Cost()

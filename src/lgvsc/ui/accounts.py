@@ -121,6 +121,10 @@ COST_WORDS = {
     "prefill_tokens": "tokens read",
     "decode_tokens": "tokens written",
     "decode_steps": "steps of writing",
+    "pictures_detected": "pictures looked at by the detector",
+    "pictures_classified": "pictures looked at by the classifier",
+    "captions": "captions",
+    "caption_words": "words in captions",
 }
 
 

@@ -13,8 +13,9 @@ from lgvsc.core.message import CAMERAS, MAX_CAPTION_BYTES
 from lgvsc.core.video import Frame, VideoReader
 from lgvsc.models.catalog import load
 from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
+from lgvsc.semantics.backends.compact.classifier_kinds import CLASSES
 from lgvsc.semantics.backends.compact.detector import KINDS as DETECTED
-from lgvsc.semantics.backends.compact.gist import DOES, PACES, Group, Telling
+from lgvsc.semantics.backends.compact.gist import DOES, PACES, Group, Telling, renamed
 from lgvsc.semantics.backends.compact.scene_tags import WORDS
 from lgvsc.semantics.backends.compact.words import KINDS, LIGHTS, SETTINGS, STATES, Thing
 from lgvsc.semantics.motion import MotionMeter
@@ -73,10 +74,12 @@ def draw_telling(generator: random.Random) -> Telling:
         )
         for kind in kinds
     )
+    shown = tuple(generator.sample(list(CLASSES), pick((0, 0, 1, 1, 2))))
     light, later = (pick(("", "", "dim", "bright", "dark")) for _ in range(2))
     return Telling(
         tags=frozenset(tags),
-        groups=things,
+        groups=renamed(things, shown),
+        shown=shown,
         light=light,
         later_light=later if often() < 0.1 else "",
         camera=pick(CAMERAS),

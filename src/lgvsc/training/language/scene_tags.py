@@ -3,7 +3,8 @@
 A logistic layer for each word on frames of annotated clips, annotated photographs and photographs whose class is known
 (``scene_tags.toml``). What may be said is settled by cross validation: a word gets the least probability from which,
 among clips and annotated photographs that the layer was not fitted to, at least four in five that it is said of are
-right, and at least three in four of the clips alone.
+right, and at least three in four of the clips alone. With ``--captions`` the layer reads the compact classifier's
+summaries and not the detector's, and its words are for captions (``compact-caption-tags``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,18 +26,20 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from lgvsc.core.video import VideoReader
+from lgvsc.core.video import Pixels, VideoReader
 from lgvsc.errors import InputError
 from lgvsc.models.catalog import load
+from lgvsc.semantics.backends.compact.classifier import CompactClassifier
 from lgvsc.semantics.backends.compact.detector import CompactDetector
 from lgvsc.semantics.backends.compact.scene_tags import WORDS
 from lgvsc.training.arguments import OutFolder, Trainer
 
-SHIPPED = "compact-scene-tags"
+SHIPPED, SHIPPED_CAPTIONS = "compact-scene-tags", "compact-caption-tags"
 TOLD = ("animal", "bird", "boat", "car", "cat", "dog", "fish", "food", "insect", "vehicle")  # by any class of ImageNet
 LEAST_SPREAD = 0.05  # of a feature; what hardly varies must not be blown up
 
 Floats = NDArray[np.float32]
+Look = Callable[[Pixels], Floats]  # the summary of a picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class SceneTagsTraining:
         clip_precision: The same among clips alone.
         evidence: How often a word must be said rightly, of what was annotated, before that share is believed.
         seed: Of the first division.
+        captions: Words for captions, read from what the compact classifier makes of pictures.
     """
 
     frames: int = 10
@@ -64,6 +68,7 @@ class SceneTagsTraining:
     clip_precision: float = 0.75
     evidence: int = 5
     seed: int = 0
+    captions: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +102,7 @@ def annotated() -> dict[str, dict[str, str]]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def gather(media: Path, detector: CompactDetector, config: SceneTagsTraining) -> list[Shown]:
+def gather(media: Path, look: Look, config: SceneTagsTraining) -> list[Shown]:
     """Everything annotated that lies in ``media/train``, ``media/stills/bsds_train`` and ``media/stills/imagenet``.
 
     Raises:
@@ -108,14 +113,14 @@ def gather(media: Path, detector: CompactDetector, config: SceneTagsTraining) ->
     for name, said in known["clips"].items():
         path = media / "train" / f"{name}.mp4"
         if path.is_file():
-            found.append(Shown(name, _summaries(path, detector, config.frames), _listed(said), 1.0))
+            found.append(Shown(name, _summaries(path, look, config.frames), _listed(said), 1.0))
     for name, said in known["photographs"].items():
         path = media / "stills" / "bsds_train" / f"{name}.jpg"
         if path.is_file():
-            found.append(Shown(name, _summary(path, detector), _listed(said), config.photographs))
+            found.append(Shown(name, _summary(path, look), _listed(said), config.photographs))
     for path in sorted((media / "stills" / "imagenet").glob("*.[jJ][pP]*[gG]")):
         kind = path.stem.partition("_")[2]
-        found.append(Shown(path.stem, _summary(path, detector), _of_kind(kind, known), config.photographs))
+        found.append(Shown(path.stem, _summary(path, look), _of_kind(kind, known), config.photographs))
     if not found:
         raise InputError(f"{media} holds none of the annotated clips and photographs; it needs train and stills")
     return found
@@ -135,18 +140,18 @@ def _of_kind(kind: str, known: dict[str, dict[str, str]]) -> Floats:
     return np.array([told.get(word, np.nan) for word in WORDS], dtype=np.float32)
 
 
-def _summaries(path: Path, detector: CompactDetector, frames: int) -> Floats:
+def _summaries(path: Path, look: Look, frames: int) -> Floats:
     with VideoReader(path) as reader:
         pictures = [frame.pixels for frame in reader]
     wanted = sorted({round(at) for at in np.linspace(0, len(pictures) - 1, frames)})
-    return np.stack([detector.look(pictures[at])[1] for at in wanted])
+    return np.stack([look(pictures[at]) for at in wanted])
 
 
-def _summary(path: Path, detector: CompactDetector) -> Floats:
+def _summary(path: Path, look: Look) -> Floats:
     picture = cv2.imread(str(path))
     if picture is None:
         raise InputError(f"{path} is not a picture")
-    return detector.look(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))[1][None]
+    return look(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))[None]
 
 
 def fit(shown: Sequence[Shown], config: SceneTagsTraining) -> Layer:
@@ -213,16 +218,31 @@ def least_probability(
 
 
 def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Path:
-    """Fit, check, write ``compact-scene-tags.safetensors`` and ``log.json``.
+    """Fit, check, write ``compact-scene-tags.safetensors``, or ``compact-caption-tags.safetensors``, and ``log.json``.
 
     Returns:
         Path of the weights.
     """
     config = config or SceneTagsTraining()
+    if config.captions:
+        classifier: CompactClassifier = load("compact-classifier")
+        return check_and_write(
+            gather(media, lambda picture: classifier.look(picture)[0], config), classifier.revision, out, config
+        )
+    detector: CompactDetector = load("compact-detector")
+    return check_and_write(
+        gather(media, lambda picture: detector.look(picture)[1], config), detector.revision, out, config
+    )
+
+
+def check_and_write(shown: Sequence[Shown], revision: str, out: Path, config: SceneTagsTraining) -> Path:
+    """From everything annotated to the files.
+
+    Args:
+        revision: Of the network whose summaries these are.
+    """
     started = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    detector: CompactDetector = load("compact-detector")
-    shown = gather(media, detector, config)
     true = np.stack([one.true for one in shown])
     probability = (1 / (1 + np.exp(-held_back(shown, config)))).astype(np.float32)
     clips = np.array([len(one.summaries) > 1 for one in shown])
@@ -245,7 +265,7 @@ def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Pa
     about = {
         "words": json.dumps(WORDS),
         "least": json.dumps(least),
-        "detector": detector.revision,
+        "detector": revision,
         "format": "1",
     }
     tensors: dict[str, NDArray[Any]] = {
@@ -254,7 +274,7 @@ def train(media: Path, out: Path, config: SceneTagsTraining | None = None) -> Pa
         "mean": layer.mean.astype(np.float16),
         "scale": layer.scale.astype(np.float32),
     }
-    path = out / f"{SHIPPED}.safetensors"
+    path = out / f"{SHIPPED_CAPTIONS if config.captions else SHIPPED}.safetensors"
     save_file(tensors, path, about)
     record = {"seconds": round(time.monotonic() - started, 1), "shown": len(shown), "least": least, "words": log}
     (out / "log.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Answer, Focus
@@ -22,19 +24,20 @@ from lgvsc.core.lexicon import PLACES, SIZES, Region
 from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
 from lgvsc.semantics.backends.compact.changes import LookComparison
-from lgvsc.semantics.backends.compact.gist import Telling
+from lgvsc.semantics.backends.compact.gist import Telling, renamed
 from lgvsc.semantics.backends.compact.recognition import Recogniser
 from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
 from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things, things_anywhere
 from lgvsc.semantics.backends.compact.tracks import groups
 from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Description, Thing
 
-DESCRIBES_AS_OF = 2  # raise it when the same frame gets other words, or kept descriptions will be stale
-REMEMBERED_FRAMES = 6
+DESCRIBES_AS_OF = 3  # raise it when the same frame gets other words, or kept descriptions will be stale
+REMEMBERED_FRAMES = 8
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
 # Likeness of scenes from which two pictures show one; chosen with both parts of benchmarks/events.toml in sight.
 SAME_SCENE = 0.55
+SAME_AT_TURN = 0.75  # ... where the second one is known to be a turn, see semantics/turns.py; chosen likewise
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
 _SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
@@ -45,12 +48,13 @@ class CompactCaptioner:
 
     Args:
         recogniser: Names things and kinds of scenes; ``None`` leaves everything to measurement.
+        same_scene: Likeness from which the two pictures of a pair show one scene.
     """
 
     name = "compact"
 
-    def __init__(self, recogniser: Recogniser | None = None) -> None:
-        self._recogniser = recogniser
+    def __init__(self, recogniser: Recogniser | None = None, same_scene: float = SAME_SCENE) -> None:
+        self._recogniser, self.same_scene = recogniser, same_scene
         # Frames are told apart by identity, so the facts must keep the frame alive that they belong to.
         self._facts: OrderedDict[int, Facts] = OrderedDict()
         self.cost = Cost()
@@ -104,14 +108,35 @@ class CompactCaptioner:
             same = a.clear == b.clear and float(np.linalg.norm(a.colour - b.colour)) < _OTHER_COLOUR
             return None if same else _SURELY_NOT
 
+    def look_of(self, frame: Frame) -> NDArray[np.float32] | None:
+        """What sets a picture as a whole off from others, of length 1; ``None`` without scene tags."""
+        if self._recogniser is None:
+            return None
+        with self.cost.timed():
+            sight = self._of(frame).sight
+            return None if sight is None else self._recogniser.look_of(sight)
+
+    def at_turns(self) -> CompactCaptioner:
+        """The same captioner, with the same memory and ledger, of pairs whose second frame is known to be a turn."""
+        other = copy(self)
+        other.same_scene = SAME_AT_TURN
+        return other
+
     def caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
-        """A caption for the segment from its first and last frame, the least important sentences left out first."""
+        """A caption for the segment from some of its frames, the least important sentences left out first."""
+        with self.cost.timed("captions_s"):
+            written = self._caption(frames, motion, max_bytes)
+        self.cost.captions += 1
+        self.cost.caption_words += len(written.split())
+        return written
+
+    def _caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
         first = self._of(frames[0])
         if not first.look.clear:
             return _fitting([NOTHING_SEEN], max_bytes)
         if self._recogniser is not None:
             told = self.tell(frames, motion)
-            if told.groups or told.tags - _SETTING_ONLY:
+            if told.groups or told.shown or told.tags - _SETTING_ONLY:
                 return _fitting(told.sentences(), max_bytes)
         here, there = self.descriptions(frames[0], frames[-1])
         things = [f"{thing}" for thing in here.things if thing in there.things]
@@ -137,11 +162,14 @@ class CompactCaptioner:
         first, last = looks[0], looks[-1]
         light, later = first.backdrop.light, _backdrop(first.backdrop, first, last).light
         free = [patch for patch in first.patches if not (patch.mask & facts[0].boxes).sum() > 0.6 * patch.mask.sum()]
-        tags = self._recogniser.said_of(sights)
+        wholes = [one.whole for one in facts if one.whole is not None]
+        tags, shown = self._recogniser.said_of(sights, wholes), self._recogniser.shown_in(wholes)
         faint = sum(any(one.kind == "person" for one in sight.found) for sight in sights)
+        found = groups([sight.found for sight in sights], looks, motion, doubted=self._recogniser.doubts(wholes))
         return Telling(
             tags=tags if 2 * faint >= len(sights) else tags - _PEOPLE,
-            groups=tuple(groups([sight.found for sight in sights], looks, motion)),
+            groups=renamed(tuple(found), shown),
+            shown=shown,
             light="" if light == "even" else light,
             later_light=later if later != light else "",
             camera=motion.camera if motion else "",
@@ -153,7 +181,7 @@ class CompactCaptioner:
         compared = LookComparison(a.look, b.look)
         aligned = _same_view(compared)
         alike = self._recogniser.alike(a.sight, b.sight) if self._recogniser and a.sight and b.sight else None
-        if alike < SAME_SCENE if alike is not None else not aligned:
+        if alike < self.same_scene if alike is not None else not aligned:
             return a.alone, b.alone
         if not aligned:  # the same scene from elsewhere: nothing can be said of single spots
             regions_a = regions_b = tuple(region for _, region in a.regions)
@@ -172,7 +200,7 @@ class CompactCaptioner:
     def _of(self, frame: Frame) -> Facts:
         facts = self._facts.get(id(frame))
         if facts is None:
-            facts = self._facts[id(frame)] = Facts(frame, self._recogniser)
+            facts = self._facts[id(frame)] = Facts(frame, self._recogniser, self.cost)
             while len(self._facts) > REMEMBERED_FRAMES:
                 self._facts.popitem(last=False)
         self._facts.move_to_end(id(frame))

@@ -7,9 +7,10 @@ judge all learn this language from this module.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lgvsc.core.lexicon import Region
+from lgvsc.semantics.backends.compact import classifier_kinds
 
 # What a scene tag says of the place: behind something, and where nothing else is named. In order of what says most.
 PLACES_SAID: dict[str, tuple[str, str]] = {
@@ -33,10 +34,55 @@ PLACES_SAID: dict[str, tuple[str, str]] = {
     "sky": ("under the sky", "the sky"),
 }
 INSTEAD = {"sea": ("water",), "street": ("road",), "city": ("building",), "kitchen": ("room", "hall")}  # says the same
+INSTEAD |= {"beach": ("sea", "water", "desert"), "rocky coast": ("sea", "water", "mountain"), "lake": ("water", "sea")}
+INSTEAD |= {"valley": ("mountain",), "cliff": ("mountain",), "volcano": ("mountain",), "coral reef": ("underwater",)}
+INSTEAD |= {"restaurant": ("room", "hall"), "shop": ("room", "hall"), "library": ("room", "hall")}
+BEASTS, DRIVEN, SPORTS, THINGS = (
+    frozenset(classifier_kinds.ROLES[role]) for role in ("animals", "vehicles", "sports", "things")
+)
+CARS = ("car", "truck")  # kinds of the detector that a classifier's word for a car may stand for
+CARS_SHOWN = (
+    "sports car",
+    "racing car",
+    "jeep",
+    "pickup truck",
+    "taxi",
+    "van",
+    "limousine",
+    "fire truck",
+    "truck",
+    "car",
+)
+WORN = {"suit": "in a suit", "white coat": "in a white coat", "microphone": "with a microphone"}
+WORN |= {"guitar": "with a guitar", "violin": "with a violin", "saxophone": "with a saxophone"}
+UNCOUNTED = frozenset(["soup", "dough", "bread", "pasta", "chocolate", "vegetables", "fruit", "food"])
+MANY = {"flower": "flowers", "mushroom": "mushrooms", "insect": "an insect"}
 ANIMALS = ("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe")
 VEHICLES = ("bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat")
 KNOWN_ANIMALS, KNOWN_VEHICLES = ("cat", "dog", "bird", "fish", "insect"), ("car", "truck", "boat")  # scene tags
 MATTER = {"food": "food", "glass": "a glass", "flowers": "flowers", "plants": "plants", "machine": "a machine"}
+# What the compact classifier's words for sports and places say: what people do there; behind something, and by itself.
+DOING = {
+    "volleyball": "playing volleyball", "basketball": "playing basketball", "football": "playing football",
+    "rugby": "playing rugby", "baseball": "playing baseball", "tennis": "playing tennis", "golf": "playing golf",
+    "table tennis": "playing table tennis", "ice hockey": "playing ice hockey", "skiing": "skiing", "boxing": "boxing",
+    "gymnastics": "doing sport", "diving": "diving", "weightlifting": "lifting weights",
+    "billiards": "playing billiards",
+}  # fmt: skip
+PLACES_SHOWN: dict[str, tuple[str, str]] = {
+    "beach": ("on a beach", "a beach"), "rocky coast": ("on a rocky coast", "a rocky coast"),
+    "sea": ("by the sea", "the sea"), "cliff": ("by cliffs", "cliffs"), "lake": ("by a lake", "a lake"),
+    "mountain": ("by mountains", "mountains"), "valley": ("in a valley", "a valley with hills"),
+    "volcano": ("by a volcano", "a volcano"), "geyser": ("by steam", "steam"),
+    "coral reef": ("by a coral reef", "a coral reef"), "bridge": ("by a bridge", "a bridge"),
+    "lighthouse": ("by a lighthouse", "a lighthouse"), "castle": ("by a castle", "a castle"),
+    "church": ("by a church", "a church"), "mosque": ("by a mosque", "a mosque"), "palace": ("by a palace", "a palace"),
+    "standing stones": ("among standing stones", "standing stones"), "barn": ("by a barn", "a barn"),
+    "harbour": ("in a harbour", "a harbour"), "fountain": ("by a fountain", "a fountain"),
+    "stage": ("on a stage", "a stage"), "dam": ("by a dam", "a dam"),
+    "shop": ("in a shop", "a shop"), "library": ("in a library", "a library"),
+    "restaurant": ("in a restaurant", "a restaurant"), "greenhouse": ("in a greenhouse", "a greenhouse"),
+}  # fmt: skip
 ACTS = {"ballgame": "doing sport", "sport": "doing sport", "cooking": "cooking", "dancing": "dancing"}
 ACTS |= {"talking": "talking"}
 COUNTS = ("no", "one", "two", "three", "four")
@@ -86,6 +132,7 @@ class Telling:
         later_light: The same at the end of the segment, where it differs.
         camera, pace: What the camera does and how lively it is; "" where that is not known.
         regions: Measured areas where nothing was recognised.
+        shown: Words of the compact classifier for the whole picture, see :func:`classifier_kinds.shown`.
     """
 
     tags: frozenset[str] = frozenset()
@@ -95,10 +142,11 @@ class Telling:
     camera: str = ""
     pace: str = ""
     regions: tuple[Region, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """In order of importance, each whole."""
-        said = [gist(self.tags, self.groups), *(str(group) for group in self.groups)]
+        said = [gist(self.tags, self.groups, self.shown), *(str(group) for group in self.groups)]
         if self.light:
             said.append(f"{self.light} light")
         if self.camera:
@@ -112,33 +160,56 @@ class Telling:
         return " ".join(self.sentences())
 
 
-def gist(tags: frozenset[str], groups: tuple[Group, ...]) -> str:
+def gist(tags: frozenset[str], groups: tuple[Group, ...], shown: tuple[str, ...] = ()) -> str:
     """Who or what, doing what, where: without a full stop."""
-    who = _who(tags, groups)
     people = any(group.kind == "person" for group in groups) or "person" in tags
-    where = _where(tags)
+    who = _who(tags, groups, shown, people)
+    where = _where(tags, shown)
     inside = "indoors" if "in" in tags else "outdoors" if "out" in tags else ""
+    doing = [DOING[word] for word in shown if word in SPORTS]
+    if doing and not people:
+        who, people = ["people", *who], True
+    with_it = [] if not people else [WORN[word] for word in shown if word in WORN]
     if who:
-        act = next((words for tag, words in ACTS.items() if tag in tags), "") if people else ""
-        parts = [" and ".join(who[:MOST_WHO]), act, inside, *(PLACES_SAID[tag][0] for tag in where[:MOST_WHERE])]
+        act = doing[0] if doing else next((words for tag, words in ACTS.items() if tag in tags), "") if people else ""
+        parts = [" and ".join(who[:MOST_WHO]), *with_it[:1], act, inside, *(words for words, _ in where[:MOST_WHERE])]
     elif where:
-        parts = [" and ".join(PLACES_SAID[tag][1] for tag in where[:MOST_WHO]), inside]
+        parts = [" and ".join(words for _, words in where[:MOST_WHO]), inside]
     else:
         parts = ["a view", inside]
     view = ", seen from the air" if "aerial" in tags else ", in close-up" if "closeup" in tags else ""
     return " ".join(part for part in parts if part) + view
 
 
-def _who(tags: frozenset[str], groups: tuple[Group, ...]) -> list[str]:
+def renamed(groups: tuple[Group, ...], shown: tuple[str, ...]) -> tuple[Group, ...]:
+    """Things by the names that fit the whole picture: a dog that is a fox, a car that is a jeep."""
+    kinds: dict[str, str] = {}
+    if beast := next((word for word in shown if word in BEASTS and word != "animal"), None):
+        kinds |= dict.fromkeys(ANIMALS, beast)
+    if vehicle := next((word for word in shown if word in DRIVEN and word != "vehicle"), None):
+        kinds |= dict.fromkeys(CARS if vehicle in CARS_SHOWN else (), vehicle)
+    return tuple(replace(group, kind=kinds.get(group.kind, group.kind)) for group in groups)
+
+
+def _who(tags: frozenset[str], groups: tuple[Group, ...], shown: tuple[str, ...], people: bool) -> list[str]:
     kinds = {group.kind for group in groups}
     who = [_named(group, tags) for group in groups[:MOST_WHO]]
-    if "person" not in kinds and "animal" in tags and not kinds & set(ANIMALS):
-        who.insert(0, next((with_article(word) for word in KNOWN_ANIMALS if word in tags), "an animal"))
-    if not kinds & set(VEHICLES) and tags & {"vehicle", *KNOWN_VEHICLES}:
-        who.append(next((with_article(word) for word in KNOWN_VEHICLES if word in tags), "a vehicle"))
+    beast = next((word for word in shown if word in BEASTS), None)
+    if not kinds & {*ANIMALS, *BEASTS}:
+        if beast and beast != "animal":
+            who.insert(0, with_article(beast))
+        elif "person" not in kinds and (beast or "animal" in tags):
+            who.insert(0, next((with_article(word) for word in KNOWN_ANIMALS if word in tags), "an animal"))
+    if not kinds & {*VEHICLES, *DRIVEN}:
+        vehicle = next((word for word in shown if word in DRIVEN), None)
+        if vehicle and vehicle != "vehicle":
+            who.append(with_article(vehicle))
+        elif vehicle or tags & {"vehicle", *KNOWN_VEHICLES}:
+            who.append(next((with_article(word) for word in KNOWN_VEHICLES if word in tags), "a vehicle"))
     if not who and "person" in tags:
         who.append("people" if "people" in tags else "a woman" if "woman" in tags else "a person")
-    who += [words for tag, words in MATTER.items() if tag in tags]
+    things = [with_article(word) for word in shown if word in THINGS - kinds and not (people and word in WORN)]
+    who += things or [words for tag, words in MATTER.items() if tag in tags]
     return who if who or "hands" not in tags else ["hands"]
 
 
@@ -151,9 +222,12 @@ def _named(group: Group, tags: frozenset[str]) -> str:
     return f"the face of {who}" if "portrait" in tags else who
 
 
-def _where(tags: frozenset[str]) -> list[str]:
-    said_better = {weaker for tag, others in INSTEAD.items() if tag in tags for weaker in others}
-    return [tag for tag in PLACES_SAID if tag in tags and tag not in said_better]
+def _where(tags: frozenset[str], shown: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Places behind something and by themselves, without those that another one says better."""
+    better = [word for word in shown if word in PLACES_SHOWN]
+    said_better = {weaker for tag, others in INSTEAD.items() if tag in tags or tag in better for weaker in others}
+    there = [tag for tag in PLACES_SAID if tag in tags and tag not in said_better and tag not in better]
+    return [PLACES_SHOWN[word] for word in better] + [PLACES_SAID[tag] for tag in there]
 
 
 def plural(kind: str) -> str:
@@ -162,7 +236,9 @@ def plural(kind: str) -> str:
 
 
 def with_article(words: str) -> str:
-    """One of a kind."""
+    """One of a kind, or some of what is not counted."""
+    if words in UNCOUNTED or words in MANY:
+        return MANY.get(words, words)
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 

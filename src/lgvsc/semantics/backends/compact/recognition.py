@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,22 @@ from lgvsc.core.interfaces import Detection
 from lgvsc.core.video import Pixels
 from lgvsc.models.catalog import find, load
 from lgvsc.models.weights import asset_there
+from lgvsc.semantics.backends.compact.classifier import CompactClassifier
+from lgvsc.semantics.backends.compact.classifier_kinds import shown
 from lgvsc.semantics.backends.compact.detector import CompactDetector
 from lgvsc.semantics.backends.compact.scene_tags import SceneTags
 
 FAINT = 0.15  # least score of what may be the same thing as one that was seen clearly in another picture
 SURE = 0.33  # least score of what is named
 PERSON = 0.3  # ... of people, whom the detector knows best
+EITHER = ("in", "out")  # tags of which one is said at most
+# Tags that the classifier must bear out, by which of its words, and from which probability it does.
+BORNE_OUT = {"animal": "animal", "bird": "animal", "cat": "animal", "dog": "animal", "fish": "animal"}
+BORNE_OUT |= {"insect": "animal", "vehicle": "vehicle", "car": "vehicle", "truck": "vehicle", "boat": "vehicle"}
+LEAST_BORNE_OUT = 0.25
+# Least probabilities of tags in captions, whatever less their file allows; set on the clips that were annotated.
+LEAST_SAID = 0.4
+LEAST_OF = {"person": 0.6, "in": 0.6, "out": 0.6, "water": 0.6}
 
 Floats = NDArray[np.float32]
 
@@ -49,30 +60,49 @@ def is_sure(one: Detection) -> bool:
     return one.score >= (PERSON if one.kind == "person" else SURE)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """What the classifier makes of one picture: a summary, and the probability of each of its kinds."""
+
+    summary: Floats
+    likely: Floats
+
+
 class Recogniser:
     """Names things and kinds of scenes.
 
     Args:
         detector: Finds things.
         tags: Words about the whole picture, read from the same network; ``None`` says none.
+        classifier: Tells what whole pictures of a segment show; ``None``: nothing does.
+        caption_tags: Words for captions, read from the classifier's summary; without it ``tags`` says them.
     """
 
-    def __init__(self, detector: CompactDetector, tags: SceneTags | None = None) -> None:
-        self._detector, self.tags = detector, tags
+    def __init__(
+        self,
+        detector: CompactDetector,
+        tags: SceneTags | None = None,
+        classifier: CompactClassifier | None = None,
+        caption_tags: SceneTags | None = None,
+    ) -> None:
+        self._detector, self.tags, self._classifier, self.caption_tags = detector, tags, classifier, caption_tags
 
     @classmethod
     def shipped(cls) -> Recogniser | None:
         """With the weights that come with the package; ``None`` where those of the detector are not there."""
         if not asset_there(find("compact-detector")):
             return None
-        return cls(
-            load("compact-detector"), load("compact-scene-tags") if asset_there(find("compact-scene-tags")) else None
-        )
+        names = ("compact-scene-tags", "compact-classifier", "compact-caption-tags")
+        tags, classifier, caption_tags = (load(name) if asset_there(find(name)) else None for name in names)
+        return cls(load("compact-detector"), tags, classifier, caption_tags if classifier else None)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What it sees depends on these weights."""
-        return {"detector": self._detector.revision, "scene_tags": self.tags.revision if self.tags else None}
+        parts = {"scene_tags": self.tags, "classifier": self._classifier, "caption_tags": self.caption_tags}
+        return {"detector": self._detector.revision} | {
+            name: one.revision if one else None for name, one in parts.items()
+        }
 
     def see(self, pixels: Pixels) -> Sight:
         """Look at an RGB picture ``(H, W, 3)``."""
@@ -86,8 +116,36 @@ class Recogniser:
         """How alike two pictures are as scenes, -1..1; ``None`` without scene tags."""
         return None if self.tags is None else self.tags.alike(first.summary, second.summary)
 
-    def said_of(self, sights: list[Sight], before: frozenset[str] = frozenset()) -> frozenset[str]:
+    def look_of(self, sight: Sight) -> Floats | None:
+        """What sets a picture off from others, of length 1; ``None`` without scene tags."""
+        return None if self.tags is None else self.tags.look(sight.summary)
+
+    def whole(self, pixels: Pixels) -> Whole | None:
+        """What an RGB picture shows as a whole; ``None`` without a classifier."""
+        return None if self._classifier is None else Whole(*self._classifier.look(pixels))
+
+    def said_of(self, sights: Sequence[Sight], wholes: Sequence[Whole] = ()) -> frozenset[str]:
         """The tags of several pictures of one scene together."""
+        if self.caption_tags is not None and self._classifier is not None and wholes:
+            likely = self.caption_tags.likely(np.stack([one.summary for one in wholes]))
+            of = dict(zip(self.caption_tags.words, likely.tolist(), strict=True))
+            wrong = {min(EITHER, key=lambda word: of.get(word, 0.0))}
+            kinds = self._classifier.words(np.mean([one.likely for one in wholes], axis=0))
+            wrong |= {word for word, wide in BORNE_OUT.items() if kinds[wide] < LEAST_BORNE_OUT}
+            wrong |= {word for word, p in of.items() if p < LEAST_OF.get(word, LEAST_SAID)}
+            return self.caption_tags.said(likely) - wrong
         if self.tags is None:
             return frozenset()
-        return self.tags.said(self.tags.likely(np.stack([sight.summary for sight in sights])), before)
+        return self.tags.said(self.tags.likely(np.stack([sight.summary for sight in sights])))
+
+    def doubts(self, wholes: Sequence[Whole]) -> bool:
+        """Whether the classifier sees no animal in several pictures of one scene."""
+        if self._classifier is None or not wholes:
+            return False
+        return self._classifier.words(np.mean([one.likely for one in wholes], axis=0))["animal"] < LEAST_BORNE_OUT
+
+    def shown_in(self, wholes: Sequence[Whole]) -> tuple[str, ...]:
+        """The classifier's words for several pictures of one scene together."""
+        if self._classifier is None or not wholes:
+            return ()
+        return shown(self._classifier.words(np.mean([one.likely for one in wholes], axis=0)))

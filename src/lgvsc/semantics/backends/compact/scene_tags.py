@@ -91,8 +91,12 @@ class SceneTags:
 
         Neighbours of one shot lie mostly above .6, pictures of different clips mostly below .3.
         """
-        a, b = ((summary - self._mean) / self._scale for summary in (first, second))
-        return float(a @ b / max(1e-9, float(np.linalg.norm(a) * np.linalg.norm(b))))
+        return float(self.look(first) @ self.look(second))
+
+    def look(self, summary: Floats) -> Floats:
+        """What sets a picture off from others, of length 1: features of mean 0 and deviation 1 before that."""
+        off = (summary - self._mean) / self._scale
+        return np.asarray(off / max(1e-9, float(np.linalg.norm(off))), np.float32)
 
     def said(self, likely: Floats, before: frozenset[str] = frozenset()) -> frozenset[str]:
         """Words that may be said, given their probabilities.

@@ -9,12 +9,13 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
+from lgvsc.core.cost import Cost
 from lgvsc.core.lexicon import Region
 from lgvsc.core.video import Frame
 from lgvsc.semantics.backends.compact.changes import Change, LookComparison
 from lgvsc.semantics.backends.compact.detectors import DetectedThing, sightings
 from lgvsc.semantics.backends.compact.gist import PLACES_SAID
-from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
+from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight, Whole
 from lgvsc.semantics.backends.compact.regions import Floats, Look, Mask, Patch, name_colour, name_place, name_size
 from lgvsc.semantics.backends.compact.tracks import displaced, place_of
 from lgvsc.semantics.backends.compact.words import Backdrop, Description, Setting, Thing
@@ -35,15 +36,29 @@ Pair: TypeAlias = tuple[Thing | None, Thing | None]  # the same thing in either 
 class Facts:
     """What is known of one frame by itself. With a recogniser its things take the place of OpenCV's sightings."""
 
-    def __init__(self, frame: Frame, recogniser: Recogniser | None = None) -> None:
-        self.frame = frame
+    def __init__(self, frame: Frame, recogniser: Recogniser | None = None, cost: Cost | None = None) -> None:
+        self.frame, self._cost = frame, cost or Cost()
         self.look = Look(frame.pixels)
         self._recogniser = recogniser
 
     @cached_property
     def sight(self) -> Sight | None:
         """What is recognised; ``None`` without a recogniser."""
-        return None if self._recogniser is None else self._recogniser.see(self.frame.pixels)
+        if self._recogniser is None:
+            return None
+        self._cost.pictures_detected += 1
+        with self._cost.timed("detector_s"):
+            return self._recogniser.see(self.frame.pixels)
+
+    @cached_property
+    def whole(self) -> Whole | None:
+        """What it shows as a whole; ``None`` without a classifier."""
+        if self._recogniser is None:
+            return None
+        with self._cost.timed("classifier_s"):
+            found = self._recogniser.whole(self.frame.pixels)
+        self._cost.pictures_classified += found is not None
+        return found
 
     @cached_property
     def sightings(self) -> tuple[DetectedThing, ...]:

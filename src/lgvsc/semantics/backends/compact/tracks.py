@@ -12,12 +12,13 @@ from lgvsc.core.interfaces import Detection
 from lgvsc.core.lexicon import PLACES
 from lgvsc.core.message import Motion
 from lgvsc.semantics.backends.compact.detector import Box
-from lgvsc.semantics.backends.compact.gist import Group
+from lgvsc.semantics.backends.compact.gist import ANIMALS, Group
 from lgvsc.semantics.backends.compact.recognition import PERSON, SURE, is_sure
 from lgvsc.semantics.backends.compact.regions import Look, name_colour, name_size
 
 HOLDS = {"person": 0.5}  # share of the pictures in which a kind must be seen
 HOLDS_ELSE = 0.75
+DOUBTED = 0.5  # least score of an animal that nothing else bears out
 MOVED = 0.13  # of the picture's width or height, from which something has moved
 NEARER = 1.7  # ratio of areas from which it has come nearer
 MOST_GROUPS = 3
@@ -61,11 +62,14 @@ def follow(found: Sequence[Sequence[Detection]]) -> list[Track]:
     return tracks
 
 
-def groups(found: Sequence[Sequence[Detection]], looks: Sequence[Look], motion: Motion | None) -> list[Group]:
+def groups(
+    found: Sequence[Sequence[Detection]], looks: Sequence[Look], motion: Motion | None, doubted: bool = False
+) -> list[Group]:
     """What holds over the pictures, the most important first.
 
     A kind holds where it is seen clearly in enough of them and likely on average. How many there are is the median
-    over the pictures; size, colour, place and what it does are those of the largest that holds longest.
+    over the pictures; size, colour, place and what it does are those of the largest that holds longest. Animals must be
+    seen more clearly where ``doubted``.
     """
     pictures = len(found)
     tracks = follow(found)
@@ -73,7 +77,7 @@ def groups(found: Sequence[Sequence[Detection]], looks: Sequence[Look], motion: 
     for kind in dict.fromkeys(track.kind for track in tracks):
         best = [max((one.score for one in things if one.kind == kind), default=0.0) for things in found]
         counts = [sum(one.kind == kind and is_sure(one) for one in things) for things in found]
-        least = PERSON if kind == "person" else SURE
+        least = PERSON if kind == "person" else DOUBTED if doubted and kind in ANIMALS else SURE
         seen = sum(score >= least for score in best) / pictures
         if seen < HOLDS.get(kind, HOLDS_ELSE) or np.mean(best) < least:
             continue

@@ -178,9 +178,21 @@ class Names:
 
     tags = None
 
-    def __init__(self, things, said=(), likeness=None):
+    def __init__(self, things, said=(), likeness=None, shown=()):
         self.things, self.said, self.identity = things, frozenset(said), {"detector": "told"}
-        self.likeness = likeness
+        self.likeness, self.shown = likeness, shown
+
+    def look_of(self, sight):
+        return None
+
+    def whole(self, pixels):
+        return None
+
+    def doubts(self, wholes):
+        return False
+
+    def shown_in(self, wholes):
+        return self.shown
 
     def alike(self, first, second):
         return self.likeness
@@ -189,7 +201,7 @@ class Names:
         found = self.things(pixels) if callable(self.things) else self.things
         return Sight(tuple(found), np.zeros(0, np.float32), self.said, np.zeros(0, np.float32))
 
-    def said_of(self, sights, before=frozenset()):
+    def said_of(self, sights, wholes=()):
         return self.said
 
 
@@ -202,6 +214,21 @@ def test_captions_name_what_is_recognised(coffee):
     text = CompactCaptioner(Names([CAR], ("out", "street"))).caption(frames, Motion(score=3.0), 400)
     assert text.startswith("A car outdoors on a street. Medium ")
     assert "car at left." in text and "Camera static, slow." in text
+
+
+def test_the_whole_picture_gives_things_their_names(coffee):
+    frames = [Frame(i, coffee) for i in range(4)]
+    text = CompactCaptioner(Names([DOG], ("out",), shown=("fox", "valley"))).caption(frames, None, 400)
+    assert text.startswith("A fox outdoors in a valley. ") and "fox at bottom right" in text and "dog" not in text
+
+
+def test_at_a_turn_less_likeness_makes_another_scene(coffee):
+    captioner = CompactCaptioner(Names([CAR], likeness=0.65))
+    pair = Frame(0, coffee), Frame(1, coffee[:, ::-1].copy())
+    steady, turned = captioner.describe_pair(*pair), captioner.at_turns().describe_pair(*pair)
+    assert steady[0].split(";")[0] == steady[1].split(";")[0]
+    assert turned == tuple(captioner.describe(pair))
+    assert captioner.describe_pair(*pair) == steady
 
 
 def test_nobody_is_named_whom_the_detector_sees_nothing_of(coffee):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lgvsc.semantics.backends.compact.gist import DOES, Group, Telling, gist
+from lgvsc.semantics.backends.compact import classifier_kinds
+from lgvsc.semantics.backends.compact.gist import DOES, Group, Telling, gist, renamed
 
 
 def group(kind="person", count=1, **other):
@@ -26,6 +27,37 @@ def group(kind="person", count=1, **other):
 )
 def test_one_sentence_says_who_and_where(tags, groups, said):
     assert gist(frozenset(tags.split()), tuple(groups)) == said
+
+
+@pytest.mark.parametrize(
+    ("tags", "groups", "shown", "said"),
+    [
+        ("animal out", [], ["wolf"], "a wolf outdoors"),
+        ("out vehicle", [], ["jeep"], "a jeep outdoors"),
+        ("out", [group()], ["volleyball", "beach"], "a person playing volleyball outdoors on a beach"),
+        ("in", [], ["boxing"], "people boxing indoors"),
+        ("out water sea", [], ["rocky coast"], "a rocky coast outdoors"),
+        ("in man", [group()], ["suit"], "a man in a suit indoors"),
+        ("in closeup food", [], ["soup"], "soup indoors, in close-up"),
+        ("", [group("car")], ["sports car"], "a car"),
+        ("", [], ["animal"], "an animal"),
+        ("in person", [], ["guitar"], "a person with a guitar indoors"),
+    ],
+)
+def test_what_the_whole_picture_shows_is_said_with_it(tags, groups, shown, said):
+    assert gist(frozenset(tags.split()), tuple(groups), tuple(shown)) == said
+
+
+def test_things_are_renamed_by_what_the_whole_picture_shows():
+    kinds = [one.kind for one in renamed((group("dog"), group("car"), group(), group("bus")), ("fox", "jeep"))]
+    assert kinds == ["fox", "jeep", "person", "bus"]
+    assert renamed((group("bird"),), ("animal", "boat", "beach")) == (group("bird"),)
+
+
+def test_every_word_of_the_classifier_can_be_said():
+    for words in classifier_kinds.ROLES.values():
+        for word in words:
+            assert gist(frozenset(), (), (word,)) != "a view", word
 
 
 def test_a_group_is_said_with_count_size_colour_place_and_what_it_does():

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lgvsc.core.message import Motion
+from lgvsc.semantics.backends.compact.gist import Group, Telling
 
 pytest.importorskip("ftfy", reason="needs the extra 'paper'")
 
+from lgvsc.world.backends.diffusers.clip import prompt_of
 from lgvsc.world.backends.opensora.prompt import clean, opensora_prompt
 
 MOTION = Motion(score=4.24, camera="pan left")
@@ -25,6 +27,21 @@ def test_a_part_that_the_caption_names_is_left_to_it():
     told = opensora_prompt("a dog. motion score: 9.0. camera motion: static.", MOTION)
     assert told == "a dog. motion score: 9.0. camera motion: static. aesthetic score: 6.5."
     assert opensora_prompt("a dog aesthetic score: 5.0.", None) == "a dog aesthetic score: 5.0."
+
+
+def test_every_sentence_of_the_compact_captioner_is_told():
+    one = Group(kind="racing car", count=2, size="large", colour="dark red", place="bottom left", does="moves right")
+    told = Telling(
+        tags=frozenset(("out", "road")),
+        groups=(one,) * 3,
+        light="dim",
+        camera="pan left",
+        pace="fast",
+        shown=("valley",),
+    )
+    assert len(str(told)) > 160
+    assert opensora_prompt(str(told), None).startswith(str(told).lower())
+    assert prompt_of(str(told), None) == str(told)
 
 
 def test_nothing_known_is_no_text_but_motion_alone_is_one():

@@ -1,0 +1,110 @@
+"""Turns: samples between which and what came before a picture has become another one, told from both sides.
+
+Two frames tell little: somebody steps before the camera and away, a hand shakes. So the mean look of the last few
+samples before a frame is compared with that of the first few from it on, and the frame is a turn where that unlikeness
+is large and larger than at its neighbours. Elsewhere nobody has to be asked whether the meaning has changed. This is
+ours; the paper (Ma et al. 2026, arXiv:2606.12899, section II-C2) compares every sampled frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lgvsc.core.interfaces import Captioner
+from lgvsc.core.video import Frame
+from lgvsc.semantics.passages import Sighting
+
+Look: TypeAlias = NDArray[np.float32]
+
+SIDE = 3  # samples before, and from a frame on, whose looks are averaged
+REACH = 2  # samples on either side that must not be more of a turn
+
+
+@runtime_checkable
+class SeesWhole(Protocol):
+    """A captioner that has a look of a picture as a whole: vectors of length 1, alike where pictures are."""
+
+    def look_of(self, frame: Frame) -> Look | None:
+        """The look of a frame; ``None`` where there is none to be had."""
+        ...
+
+    def at_turns(self) -> Captioner:
+        """The same, describing pairs of which the second frame is known to be a turn."""
+        ...
+
+
+@runtime_checkable
+class ScoresTurns(Protocol):
+    """Has the divergence of a keyframe and each candidate that is a turn, and the look of a frame."""
+
+    def look_of(self, frame: Frame) -> Look | None: ...
+
+    def at_turns(self, keyframe: Frame, candidates: Sequence[Frame]) -> Sequence[float | None]: ...
+
+
+def mark_turns(
+    sightings: Iterable[Sighting],
+    is_sampled: Callable[[Sighting], bool],
+    look_of: Callable[[Frame], Look | None],
+    least: float,
+) -> Iterator[Sighting]:
+    """The same frames, in order, of which the sampled ones know whether they are turns.
+
+    Frames are held until the fourth sample after them is there. The first frame of a new shot need not be more of a
+    turn than its neighbours; one in a new light always is a turn.
+
+    Args:
+        is_sampled: Whether anybody looks at a frame.
+        look_of: The look of a sampled frame.
+        least: Unlikeness of both sides, 1 less their cosine, from which there is a turn.
+    """
+    held: deque[Sighting] = deque()
+    samples: deque[tuple[Sighting, Look]] = deque()  # those that still count, the first of which is `start`
+    start = waiting = count = 0  # numbers of samples: the oldest that is kept, the next to be decided, all so far
+    turned: dict[int, float] = {}
+
+    def unlikeness(number: int) -> float:
+        if number not in turned:
+            looks = [look for _, look in samples]
+            before, behind = looks[max(0, number - SIDE - start) : number - start], looks[number - start :][:SIDE]
+            turned[number] = apart(before, behind) if before and behind else 0.0
+        return turned[number]
+
+    def decide(number: int, known: int) -> None:
+        near = range(max(1, number - REACH), min(known, number + REACH + 1))
+        here = unlikeness(number)
+        one = samples[number - start][0]
+        one.turn = one.role == "settled" or (here > least and (one.cut or here >= max(map(unlikeness, near))))
+
+    for sighting in sightings:
+        held.append(sighting)
+        look = look_of(sighting.frame) if is_sampled(sighting) else None
+        if look is not None:
+            samples.append((sighting, look))
+            count += 1
+        while count - waiting > REACH + SIDE - 1:
+            decide(waiting, count)
+            waiting += 1
+            for old in [number for number in turned if number < waiting - REACH]:
+                del turned[old]
+            while start < waiting - REACH - SIDE:
+                samples.popleft()
+                start += 1
+        upcoming = samples[waiting - start][0] if waiting < count else None
+        while held and held[0] is not upcoming:
+            yield held.popleft()
+    while waiting < count:
+        decide(waiting, count)
+        waiting += 1
+    yield from held
+
+
+def apart(before: list[Look], behind: list[Look]) -> float:
+    """1 less the cosine of the mean looks of both sides."""
+    a, b = np.mean(before, axis=0), np.mean(behind, axis=0)
+    return float(1.0 - a @ b / max(1e-9, float(np.linalg.norm(a) * np.linalg.norm(b))))

@@ -1,0 +1,113 @@
+"""Turns: where what is shown becomes something else, told from both sides."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lgvsc.core.video import Frame, VideoFormat
+from lgvsc.errors import ConfigError
+from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
+from lgvsc.semantics.passages import Sighting
+from lgvsc.semantics.turns import REACH, SIDE, mark_turns
+
+A, B = np.eye(2, dtype=np.float32)
+
+
+def frames(count):
+    return [Frame(index, np.zeros((4, 4, 3), np.uint8)) for index in range(count)]
+
+
+def turns(looks, least=0.2, cuts=()):
+    """Which of these samples are turns."""
+    sightings = [Sighting(frame, cut=frame.index in cuts) for frame in frames(len(looks))]
+    marked = list(mark_turns(sightings, lambda one: True, lambda frame: looks[frame.index], least))
+    assert marked == sightings
+    return [one.frame.index for one in marked if one.turn]
+
+
+def test_one_picture_gives_way_to_another_once():
+    assert turns([A] * 8 + [B] * 8) == [8]
+    assert turns([A] * 8 + [B] * 8 + [A] * 8) == [8, 16]
+
+
+def test_what_passes_for_one_sample_is_no_turn():
+    assert turns([A] * 8 + [B] + [A] * 8) == []
+    assert turns([A] * 16) == []
+
+
+def test_a_slow_change_turns_where_it_is_halfway():
+    share = np.clip((np.arange(20) - 6) / 8, 0, 1)
+    (at,) = turns([np.cos(s * np.pi / 2) * A + np.sin(s * np.pi / 2) * B for s in share], least=0.1)
+    assert 9 <= at <= 11
+
+
+def test_a_new_shot_is_a_turn_if_it_shows_something_else():
+    assert turns([A] * 10, cuts=(4,)) == []
+    assert turns([A] * 8 + [B] * 8, cuts=(7, 9)) == [7, 8, 9]
+
+
+def test_frames_wait_for_four_samples_at_most():
+    taken, looks = [], [A] * 8 + [B] * 22
+
+    def sightings():
+        for frame in frames(len(looks)):
+            taken.append(frame.index)
+            yield Sighting(frame)
+
+    for one in mark_turns(sightings(), lambda one: True, lambda frame: looks[frame.index], 0.2):
+        assert len(taken) <= one.frame.index + REACH + SIDE
+    assert len(taken) == 30
+
+
+def test_between_samples_frames_leave_with_the_sample_before_them():
+    looked = [one for one in frames(40) if one.index % 4 == 0]
+    marked = list(
+        mark_turns(
+            map(Sighting, frames(40)),
+            lambda one: one.frame.index % 4 == 0,
+            lambda frame: A if frame.index < 20 else B,
+            0.2,
+        )
+    )
+    assert [one.frame.index for one in marked] == list(range(40))
+    assert [one.frame.index for one in marked if one.turn is not None] == [one.index for one in looked]
+    assert [one.frame.index for one in marked if one.turn] == [20]
+
+
+def test_only_turns_are_compared():
+    asked = []
+
+    class Score:
+        def __call__(self, keyframe, candidates):
+            raise AssertionError("nobody asks about samples that are no turns")
+
+        def at_turns(self, keyframe, candidates):
+            asked.extend((keyframe.index, one.index) for one in candidates)
+            return [0.9] * len(candidates)
+
+        def look_of(self, frame):
+            return A if frame.index < 12 else B
+
+    video = VideoFormat(4, 4, Fraction(24), 24)
+    chosen = choose_keyframes(frames(24), video, KeyframeConfig(sample_fps=0, turn=0.2), Score(), lambda frame: False)
+    assert [one.frame.index for one in chosen if one.keyframe] == [0, 12]
+    assert asked == [(0, 12)]
+
+
+def test_without_looks_every_sample_is_compared():
+    def score(keyframe, candidates):
+        return [0.9] * len(candidates)
+
+    video = VideoFormat(4, 4, Fraction(24), 5)
+    config = KeyframeConfig(sample_fps=0, turn=0.2)
+    chosen = choose_keyframes(frames(5), video, config, score, lambda frame: False)
+    assert [one.frame.index for one in chosen if one.keyframe] == [0, 1, 2, 3, 4]
+    assert {one.turn for one in mark_turns(map(Sighting, frames(5)), lambda one: True, lambda frame: None, 0.2)} == {
+        None
+    }
+
+
+def test_an_unlikeness_that_cannot_be_is_refused():
+    with pytest.raises(ConfigError, match=r"keyframes\.turn is 2"):
+        KeyframeConfig(turn=2)
