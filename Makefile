@@ -7,7 +7,7 @@ PYTEST ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types venv clean
+.PHONY: demo test lint types docs venv clean
 
 demo: $(STAMP)
 	$(BIN)/lgvsc demo --output-dir out/demo --force
@@ -21,6 +21,11 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# The pages of docs/ to browse, in out/site: python -m http.server -d out/site
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 venv: $(STAMP)
 
