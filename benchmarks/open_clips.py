@@ -60,7 +60,7 @@ def cut(clip: dict[str, Any], source: Path, path: Path) -> Entry:
                 writer.write(cv2.resize(frame.pixels, (width, height), interpolation=cv2.INTER_AREA))
     return Entry(
         path=str(path), sha256=fingerprint(path), frames=clip["frames"], fps=float(fps), width=width, height=height,
-        captions=(clip["caption"],),
+        captions=(clip["caption"],), split=clip["split"],
     )  # fmt: skip
 
 

@@ -5,7 +5,8 @@ Layouts, told apart by the file that lists them:
 - WebVid: a CSV with ``videoid`` and ``name`` (the caption); clips at ``page_dir/videoid.mp4`` (Bain et al. 2021).
 - Kinetics-400: a CSV with ``label``, ``youtube_id``, ``time_start``, ``time_end`` and ``split``; clips named
   ``youtube_id_start_end.mp4``, seconds with six digits, or ``youtube_id.mp4``, in a folder for each label or in none.
-- MSR-VTT: JSON with ``videos`` (``video_id``, ``split``) and ``sentences`` (``video_id``, ``caption``).
+- MSR-VTT: JSON with ``videos`` (``video_id``, ``split``) and ``sentences`` (``video_id``, ``caption``); or the CSV of
+  its usual test split, with ``video_id`` and ``sentence``.
 - Any other folder: every video in it, without words.
 
 What the list names and the disk lacks, what cannot be decoded, and what is too short is left out and counted by
@@ -147,10 +148,13 @@ def layout_of(folder: Path, listing: Path | None) -> tuple[str, Listed]:
         return "webvid", webvid(folder, rows)
     if {"label", "youtube_id"} <= columns:
         return "kinetics", kinetics(folder, rows)
+    if {"video_id", "sentence"} <= columns:
+        said = [{"video_id": row["video_id"], "caption": row["sentence"]} for row in rows]
+        return "msr-vtt", msr_vtt(folder, {"videos": said, "sentences": said})
     has = ", ".join(map(str, sorted(columns, key=str))) or "none"
     raise InputError(
         f"{listing} has columns {has}; WebVid has videoid, name and page_dir, Kinetics label, youtube_id, time_start, "
-        "time_end and split"
+        "time_end and split, MSR-VTT's test split video_id and sentence"
     )
 
 

@@ -60,6 +60,10 @@ def test_msr_vtt_by_its_json(tmp_path):
     listing.write_text(json.dumps({"videos": [{"video_id": "video7", "split": "validate"}], "sentences": sentences}))
     (entry,) = read_set(tmp_path, listing).entries
     assert (entry.captions, entry.split) == (("a cat", "a cat sits"), "validate")
+    listing = tmp_path / "test.csv"
+    listing.write_text("key,vid_key,video_id,sentence\nret0,msr7,video7,a cat\nret1,msr7,video7,a cat sits\n")
+    found = read_set(tmp_path, listing)
+    assert [e.captions for e in found.entries] == [("a cat", "a cat sits")] and found.left_out == {"listed before": 1}
 
 
 def test_a_folder_without_a_list_and_one_without_a_clip(tmp_path):
