@@ -42,9 +42,7 @@ ClipsOption = Annotated[
 ]
 OutputOption = Annotated[
     Path,
-    typer.Option(
-        "--output", "--out", "-o", help="Folder of clips, transmissions, figures, tables; taken up where it stopped."
-    ),
+    typer.Option("--output", "-o", help="Folder of clips, transmissions, figures, tables; taken up where it stopped."),
 ]
 CountOption = Annotated[
     int | None, typer.Option("--count", help="So many clips, evenly spread; 0 takes all.", show_default="the recipe's")
@@ -88,6 +86,7 @@ def reproduce(
         bool, typer.Option("--list", help="Print every ID, what it needs and what of it runs here.")
     ] = False,
     as_json: JsonOption = False,
+    out: Annotated[Path | None, typer.Option("--out", hidden=True, show_default=False)] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Make a figure or a table of a paper again, with what is here, beside what the paper prints.
@@ -99,19 +98,19 @@ def reproduce(
     from lgvsc.experiments.recipe import listed_recipes, shipped_recipe
 
     if show_list or name == "list":
-        print_list(listed_recipes(), as_json)
+        print_list([under(recipe, preset) for recipe in listed_recipes()], as_json)
         return
     if not name:
         raise typer.BadParameter("name a figure or a table; lgvsc reproduce --list prints all", param_hint="ID")
     recipe, said = shipped_recipe(name), f"lgvsc reproduce {name}"
     if preset is not None:
-        recipe, said = replace(recipe, preset=preset_for(recipe, preset)), f"{said} --preset {Path(preset).name}"
+        recipe, said = under(recipe, preset), f"{said} --preset {Path(preset).name}"
     if snr_db is not None:
         recipe, said = replace(recipe, snr_db=numbers(snr_db)), f"{said} --snr-db={snr_db}"
     if quick:
         recipe, said = recipe.quick(), f"{said} --quick"
     workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
-    follow(with_captions(recipe, clips, captions), clips, output, count, workers, quiet, metrics, said)
+    follow(with_captions(recipe, clips, captions), clips, out or output, count, workers, quiet, metrics, said)
 
 
 def print_list(recipes: Sequence[Recipe], as_json: bool) -> None:
@@ -142,12 +141,16 @@ def print_list(recipes: Sequence[Recipe], as_json: bool) -> None:
         typer.echo("\nwhat is not here, and what brings it\n" + "\n".join(f"- {words}" for words in sorted(missing)))
 
 
-def preset_for(recipe: Recipe, preset: str) -> str:
-    """The preset that is meant: GVSC's recipes take GVSC's own of the same models."""
+def under(recipe: Recipe, preset: str | None) -> Recipe:
+    """The recipe with another preset, if one is given: GVSC's recipes take GVSC's own of the same models."""
+    from dataclasses import replace
+
     from lgvsc.config import presets
 
+    if preset is None:
+        return recipe
     own = f"gvsc-{preset}"
-    return own if recipe.preset.startswith("gvsc-") and own in presets() else preset
+    return replace(recipe, preset=own if recipe.preset.startswith("gvsc-") and own in presets() else preset)
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from statistics import fmean
 
 from lgvsc import build, link
 from lgvsc.config import Config, load_config
-from lgvsc.core.video import VideoReader
+from lgvsc.core.cost import Cost
+from lgvsc.core.video import Frame, VideoReader
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.recipe import Recipe
 from lgvsc.experiments.reproduction import figures
@@ -19,6 +20,7 @@ from lgvsc.experiments.reproduction.clips import Footage
 from lgvsc.experiments.reproduction.result import Reproduction, Value, value_of
 from lgvsc.inspection import find_keyframes
 from lgvsc.models.catalog import load
+from lgvsc.semantics.psss import Psss
 
 PAIRS = 8  # that are timed one by one, of each clip
 PAPERS_S_PER_MINUTE, PAPERS_S_PER_PAIR, PAPERS_TFLOPS = 2444.0, 8.77, 165.2  # RTX 4090, BF16
@@ -45,14 +47,22 @@ def complexity(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reprod
             "s_per_pair": PAPERS_S_PER_PAIR / times,
             "speedup": times,
         }
-        made.values += [Value(series=name, metric=metric, value=value, n=1) for metric, value in of.items()]
+        made.values += [Value(series=name, metric=metric, value=value) for metric, value in of.items()]
     made.notes += [
         f"here: {platform.processor() or platform.machine()}, {platform.system()}, Python {platform.python_version()}; "
-        f"keyframes by {keyframe_codec(config)}, wall time, models loaded before",
+        f"keyframes by {keyframe_codec(config)}, wall time, models loaded before"
+        f"{busy()}",
         "projected: the paper's times on an RTX 4090 over the ratio of peak BF16 speeds, nothing else",
     ]
     figures.write(made, folder)
     return made
+
+
+def busy() -> str:
+    """How much else the machine had to do, where it says so: it makes every time longer."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    return f"; load average {os.getloadavg()[0]:.1f} over {os.cpu_count()} cores"
 
 
 def timed(clip: Path, config: Config, folder: Path) -> dict[str, float]:
@@ -61,18 +71,7 @@ def timed(clip: Path, config: Config, folder: Path) -> dict[str, float]:
     with VideoReader(clip, max_side=config.link.max_side) as reader:
         step = max(1, round(float(reader.format.fps) / (config.keyframes.sample_fps or float(reader.format.fps))))
         frames = [frame for frame in islice(reader, (PAIRS + 1) * step) if frame.index % step == 0]
-    similarity.divergence(frames[0], frames[-1])
-    describing, scoring = [], []
-    for frame in frames[1:]:
-        started = time.perf_counter()
-        similarity.captioner.describe_pair(frames[0], frame)
-        described = time.perf_counter()
-        similarity.divergence(frames[0], frame)
-        describing.append(described - started)
-        scoring.append(time.perf_counter() - described)
-    found: dict[str, float] = {}
-    if scoring:
-        found |= {"s_per_pair": fmean(scoring), "caption_share": min(1.0, fmean(describing) / fmean(scoring))}
+    found = time_pairs(similarity, frames)
     found["s_per_minute"] = find_keyframes(clip, config, similarity=similarity).seconds_per_minute
     codec = load(keyframe_codec(config))
     symbols = int(config.coding.keyframe_cbr * frames[0].pixels.size)
@@ -84,6 +83,24 @@ def timed(clip: Path, config: Config, folder: Path) -> dict[str, float]:
     report = record.report()
     found["world_s_per_s"] = report["timing_s"]["world"] * report["source"]["fps"] / report["source"]["frames"]
     return found
+
+
+def time_pairs(similarity: Psss, frames: Sequence[Frame]) -> dict[str, float]:
+    """Seconds of a pair of frames not seen before; and, where another model judges, the share of describing in it."""
+    similarity.start_ledger()
+    told, captioner, judge = similarity.cost, similarity.captioner, similarity.judge
+    apart = captioner is not judge
+    if apart:
+        captioner.cost, judge.cost = Cost(), Cost()
+    started = time.perf_counter()
+    for frame in frames[1:]:
+        similarity.divergence(frames[0], frame)
+    seconds, pairs = time.perf_counter() - started, len(frames) - 1
+    if not pairs:
+        return {}
+    share = {"caption_share": captioner.cost.seconds / seconds} if apart else {}
+    captioner.cost = judge.cost = told
+    return {"s_per_pair": seconds / pairs} | share
 
 
 def keyframe_codec(config: Config) -> str:

@@ -77,7 +77,7 @@ def pairs(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reproductio
                 Value(series=named(pair), metric="similarity", value=pair.similarity, n=1),
                 Value(series=named(pair), metric="s_rel", value=pair.divergence(own), n=1),
             ]
-    made.notes.append(f"{len(found)} pairs of {len(clips)} clips, {len(shown)} of them shown")
+    made.notes.append(f"pairs: {len(found)}, clips: {len(clips)}, pairs shown: {len(shown)}")
     if shown:
         figures.write(made, folder, sheet=lambda: sheet(shown))
     else:

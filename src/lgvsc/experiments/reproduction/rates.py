@@ -23,7 +23,7 @@ def rates(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reproductio
     """The paper's rates beside what lgvsc sends, by the paper's accounting and as everything is counted."""
     made = Reproduction(recipe)
     for row in published_rates():
-        made.values.append(Value(series=row.label, metric="cbr_exact", value=row.cbr, n=1))
+        made.values.append(Value(series=row.label, metric="cbr_exact", value=row.cbr))
         if not row.described:
             continue
         if reason := unavailable(Line(label=row.label, scheme=row.scheme), recipe):
@@ -44,7 +44,7 @@ def rates(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reproductio
     plan = recipe.clips
     made.notes.insert(
         0,
-        f"n = {len(clips)} clips of {plan.frames} frames, {plan.side}x{plan.side} at {plan.fps} fps. CBR: by the "
+        f"n = {len(clips)}, clips of {plan.frames} frames, {plan.side}x{plan.side} at {plan.fps} fps. CBR: by the "
         "paper's accounting, a character a token of 8 bits, words and analogue symbols alone. All that is sent: "
         "preamble and control too, words under GVSC's text code or under the one that the SNR asks for",
     )
