@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from typing import Literal, TypeAlias
 
@@ -50,7 +51,7 @@ class KeyframeConfig:
         rescore_band: A divergence this close to the threshold is measured again alone, since a batch may round
             differently (SKEM with speculation).
         turn: Only samples at which the look of the picture turns are compared, where the captioner can tell: unlikeness
-            of the samples before and behind, 0 to 2; 0 compares every sample. Choices wait for 0.9 s then. See
+            of the samples before and behind, 0 to 2; 0 compares every sample. Choices wait for 1.1 s then. See
             :mod:`~lgvsc.semantics.turns` (SKEM).
         skip_still: Leave out frames whose pixels and flow say that nothing has changed (SKEM).
         planned: First frames of segments that were settled beforehand, in pieces that share a budget; a budget's
@@ -161,7 +162,7 @@ def choose_keyframes(
     """One choice for each frame, in order, each made when the next frame is there, unless SKEM speculates.
 
     Where something passes, a flash or a fade, choices wait until it is known what comes of it, at most for 2 s; with
-    ``config.turn`` always for the next four samples, where ``score`` is one of :class:`~.turns.ScoresTurns`.
+    ``config.turn`` always for the next five samples, where ``score`` is one of :class:`~.turns.ScoresTurns`.
 
     The last frame of a video is its (N+1)-th keyframe. Only the end of ``frames`` tells which one that is, so
     it is left to whoever reads the choices.
@@ -179,7 +180,10 @@ def choose_keyframes(
     """
     seen = sightings(frames, video, is_cut or CutDetector())
     if config.method == "skem" and config.turn and isinstance(score, ScoresTurns):
-        seen = mark_turns(seen, lambda one: looked_at(one, video, config), score.look_of, config.turn)
+        looks, evenly = partial(looked_at, video=video), replace(config, snap_to_cuts=False)
+        seen = mark_turns(
+            seen, partial(looks, config=evenly), partial(looks, config=config), score.look_of, config.turn
+        )
         score = score.at_turns
     return skim(seen, video, config) if config.method == "skim" else skem(seen, video, config, score)
 

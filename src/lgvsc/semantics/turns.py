@@ -50,27 +50,31 @@ class ScoresTurns(Protocol):
 def mark_turns(
     sightings: Iterable[Sighting],
     is_sampled: Callable[[Sighting], bool],
+    is_shot: Callable[[Sighting], bool],
     look_of: Callable[[Frame], Look | None],
     least: float,
 ) -> Iterator[Sighting]:
     """The same frames, in order, of which the sampled ones know whether they are turns.
 
-    Frames are held until the fourth sample after them is there. The first frame of a new shot need not be more of a
-    turn than its neighbours; one in a new light always is a turn.
+    Frames are held until the fifth sample after them is there. Where a new shot begins between two samples, its first
+    frame stands for the second of them, and need not be more of a turn than the neighbours. The first frame in a new
+    light always is a turn.
 
     Args:
-        is_sampled: Whether anybody looks at a frame.
+        is_sampled: Whether anybody looks at a frame, were it not the first of a shot.
+        is_shot: Whether somebody does as it is.
         look_of: The look of a sampled frame.
         least: Unlikeness of both sides, 1 less their cosine, from which there is a turn.
     """
     held: deque[Sighting] = deque()
-    samples: deque[tuple[Sighting, Look]] = deque()  # those that still count, the first of which is `start`
+    cuts: list[Sighting] = []  # since the last sample
+    samples: deque[tuple[Sighting, Look, list[Sighting]]] = deque()  # those that still count, from number `start` on
     start = waiting = count = 0  # numbers of samples: the oldest that is kept, the next to be decided, all so far
     turned: dict[int, float] = {}
 
     def unlikeness(number: int) -> float:
         if number not in turned:
-            looks = [look for _, look in samples]
+            looks = [look for _, look, _ in samples]
             before, behind = looks[max(0, number - SIDE - start) : number - start], looks[number - start :][:SIDE]
             turned[number] = apart(before, behind) if before and behind else 0.0
         return turned[number]
@@ -78,15 +82,20 @@ def mark_turns(
     def decide(number: int, known: int) -> None:
         near = range(max(1, number - REACH), min(known, number + REACH + 1))
         here = unlikeness(number)
-        one = samples[number - start][0]
-        one.turn = one.role == "settled" or (here > least and (one.cut or here >= max(map(unlikeness, near))))
+        one, _, shots = samples[number - start]
+        one.turn = one.role == "settled" or (not shots and here > least and here >= max(map(unlikeness, near)))
+        for shot in shots:
+            shot.turn = shot is shots[-1] and here > least
 
     for sighting in sightings:
         held.append(sighting)
         look = look_of(sighting.frame) if is_sampled(sighting) else None
         if look is not None:
-            samples.append((sighting, look))
+            samples.append((sighting, look, cuts))
+            cuts = []
             count += 1
+        elif is_shot(sighting):
+            cuts.append(sighting)
         while count - waiting > REACH + SIDE - 1:
             decide(waiting, count)
             waiting += 1
@@ -95,8 +104,8 @@ def mark_turns(
             while start < waiting - REACH - SIDE:
                 samples.popleft()
                 start += 1
-        upcoming = samples[waiting - start][0] if waiting < count else None
-        while held and held[0] is not upcoming:
+        known_to = samples[waiting - 1 - start][0].frame.index if waiting else -1
+        while held and (not count or held[0].frame.index <= known_to):
             yield held.popleft()
     while waiting < count:
         decide(waiting, count)

@@ -18,10 +18,14 @@ def frames(count):
     return [Frame(index, np.zeros((4, 4, 3), np.uint8)) for index in range(count)]
 
 
+def is_cut(sighting):
+    return sighting.cut
+
+
 def turns(looks, least=0.2, cuts=()):
     """Which of these samples are turns."""
     sightings = [Sighting(frame, cut=frame.index in cuts) for frame in frames(len(looks))]
-    marked = list(mark_turns(sightings, lambda one: True, lambda frame: looks[frame.index], least))
+    marked = list(mark_turns(sightings, lambda one: True, is_cut, lambda frame: looks[frame.index], least))
     assert marked == sightings
     return [one.frame.index for one in marked if one.turn]
 
@@ -42,12 +46,24 @@ def test_a_slow_change_turns_where_it_is_halfway():
     assert 9 <= at <= 11
 
 
-def test_a_new_shot_is_a_turn_if_it_shows_something_else():
-    assert turns([A] * 10, cuts=(4,)) == []
-    assert turns([A] * 8 + [B] * 8, cuts=(7, 9)) == [7, 8, 9]
+def test_a_new_shot_stands_for_the_sample_behind_it_if_it_shows_something_else():
+    looks = [A] * 32 + [B] * 32
+
+    def marked(cuts):
+        sightings = [Sighting(frame, cut=frame.index in cuts) for frame in frames(64)]
+        found = mark_turns(
+            sightings, lambda one: one.frame.index % 4 == 0, is_cut, lambda frame: looks[frame.index], 0.2
+        )
+        return [one.frame.index for one in found if one.turn]
+
+    assert marked(()) == [32]
+    assert marked((30,)) == [30]
+    assert marked((32,)) == [32]
+    assert marked((10, 50)) == [32]
+    assert marked((29, 31)) == [31]
 
 
-def test_frames_wait_for_four_samples_at_most():
+def test_frames_wait_for_five_samples_at_most():
     taken, looks = [], [A] * 8 + [B] * 22
 
     def sightings():
@@ -55,7 +71,7 @@ def test_frames_wait_for_four_samples_at_most():
             taken.append(frame.index)
             yield Sighting(frame)
 
-    for one in mark_turns(sightings(), lambda one: True, lambda frame: looks[frame.index], 0.2):
+    for one in mark_turns(sightings(), lambda one: True, is_cut, lambda frame: looks[frame.index], 0.2):
         assert len(taken) <= one.frame.index + REACH + SIDE
     assert len(taken) == 30
 
@@ -66,6 +82,7 @@ def test_between_samples_frames_leave_with_the_sample_before_them():
         mark_turns(
             map(Sighting, frames(40)),
             lambda one: one.frame.index % 4 == 0,
+            is_cut,
             lambda frame: A if frame.index < 20 else B,
             0.2,
         )
@@ -103,9 +120,9 @@ def test_without_looks_every_sample_is_compared():
     config = KeyframeConfig(sample_fps=0, turn=0.2)
     chosen = choose_keyframes(frames(5), video, config, score, lambda frame: False)
     assert [one.frame.index for one in chosen if one.keyframe] == [0, 1, 2, 3, 4]
-    assert {one.turn for one in mark_turns(map(Sighting, frames(5)), lambda one: True, lambda frame: None, 0.2)} == {
-        None
-    }
+    assert {
+        one.turn for one in mark_turns(map(Sighting, frames(5)), lambda one: True, is_cut, lambda frame: None, 0.2)
+    } == {None}
 
 
 def test_an_unlikeness_that_cannot_be_is_refused():
