@@ -139,7 +139,9 @@ class TurnDivergences(Divergences):
 
     def at_turns(self, keyframe: Frame, candidates: Sequence[Frame]) -> list[float | None]:
         """Of candidates that are known to be turns."""
-        similarity = self._similarity.with_captioner(self._captioner.at_turns())
+        similarity = self._similarity
+        if similarity.focus != "main_object":  # of which a look of the whole says little
+            similarity = similarity.with_captioner(self._captioner.at_turns())
         return [score.divergence for score in similarity.scores(keyframe, candidates)]
 
 

@@ -37,6 +37,7 @@ _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps i
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
 # Likeness of scenes from which two pictures show one; chosen with both parts of benchmarks/events.toml in sight.
 SAME_SCENE = 0.55
+AT_TURN, AT_TURN_SLOPE = 0.35, 1.5  # divergence of a turn that is just another scene, and its growth with unlikeness
 SAME_AT_TURN = 0.75  # ... where the second one is known to be a turn, see semantics/turns.py; chosen likewise
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
@@ -54,7 +55,7 @@ class CompactCaptioner:
     name = "compact"
 
     def __init__(self, recogniser: Recogniser | None = None, same_scene: float = SAME_SCENE) -> None:
-        self._recogniser, self.same_scene = recogniser, same_scene
+        self._recogniser, self.same_scene, self._at_turn = recogniser, same_scene, False
         # Frames are told apart by identity, so the facts must keep the frame alive that they belong to.
         self._facts: OrderedDict[int, Facts] = OrderedDict()
         self.cost = Cost()
@@ -100,11 +101,14 @@ class CompactCaptioner:
         return self._together(a, b)
 
     def tell_apart(self, first: Frame, second: Frame) -> Answer | None:
-        """No, for a picture in which nothing can be seen beside one that shows something, or beside another colour."""
+        """No, for a picture in which nothing can be seen beside one that shows something, or beside another colour.
+
+        At a turn also for another scene.
+        """
         with self.cost.timed():
             a, b = self._of(first).look, self._of(second).look
             if a.clear and b.clear:
-                return None
+                return self._another_scene(first, second)
             same = a.clear == b.clear and float(np.linalg.norm(a.colour - b.colour)) < _OTHER_COLOUR
             return None if same else _SURELY_NOT
 
@@ -119,8 +123,17 @@ class CompactCaptioner:
     def at_turns(self) -> CompactCaptioner:
         """The same captioner, with the same memory and ledger, of pairs whose second frame is known to be a turn."""
         other = copy(self)
-        other.same_scene = SAME_AT_TURN
+        other.same_scene, other._at_turn = SAME_AT_TURN, True
         return other
+
+    def _another_scene(self, first: Frame, second: Frame) -> Answer | None:
+        """At a turn: no, the surer the less alike the pictures are as scenes; nothing where they are alike enough."""
+        a, b = self._of(first).sight, self._of(second).sight
+        alike = self._recogniser.alike(a, b) if self._at_turn and self._recogniser and a and b else None
+        if alike is None or alike >= self.same_scene:
+            return None
+        divergence = min(0.99, AT_TURN + AT_TURN_SLOPE * (self.same_scene - alike))
+        return Answer(p_yes=(1 - divergence) / 2, p_no=(1 + divergence) / 2)
 
     def caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
         """A caption for the segment from some of its frames, the least important sentences left out first."""

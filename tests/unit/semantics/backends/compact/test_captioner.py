@@ -228,6 +228,10 @@ def test_at_a_turn_less_likeness_makes_another_scene(coffee):
     steady, turned = captioner.describe_pair(*pair), captioner.at_turns().describe_pair(*pair)
     assert steady[0].split(";")[0] == steady[1].split(";")[0]
     assert turned == tuple(captioner.describe(pair))
+    assert captioner.tell_apart(*pair) is None
+    answer = captioner.at_turns().tell_apart(*pair)
+    assert answer.p_no - answer.p_yes == pytest.approx(0.35 + 1.5 * 0.1)
+    assert CompactCaptioner(Names([CAR], likeness=0.8)).at_turns().tell_apart(*pair) is None
     assert captioner.describe_pair(*pair) == steady
 
 
