@@ -73,7 +73,6 @@ def write_reproduction(
         f"<section class='card'><p>{esc(differs)}</p><p class='note'>Made by <code>{esc(command)}</code></p></section>"
         if differs
         else f"<section class='card'><p class='note'>Made by <code>{esc(command)}</code></p></section>",
-        *(drawn(table) for table in tables),
     ]
     if figure is not None:
         data = base64.b64encode(figure.read_bytes()).decode("ascii")
@@ -82,6 +81,7 @@ def write_reproduction(
             f"<section class='card'><figure class='drawn'><img alt='{words}' src='data:image/png;base64,{data}'>"
             "</figure></section>"
         )
+    parts += [drawn(table) for table in tables]
     parts.append(listed("What is absent here", [f"{metric}: {why}" for metric, why in absent.items()]))
     parts.append(listed("What the paper's text says", [*said, *(f"Its numbers: {place}" for place in places)]))
     parts.append(listed("Notes", list(notes)))

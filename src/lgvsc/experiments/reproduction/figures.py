@@ -64,7 +64,7 @@ def write(
 
 def figure_of(made: Reproduction, series: Sequence[str]) -> Figure | None:
     """Curves where there are several SNRs, else dots; ``None`` where there is nothing to draw."""
-    wanted = [*made.recipe.wanted, made.recipe.instead]
+    wanted = [*made.recipe.wanted, made.recipe.instead] if made.recipe.wanted else [v.metric for v in made.values]
     drawn = [m for m in unique(wanted) if any(v.metric == m and v.value is not None for v in made.values)]
     absent = [metric for metric in made.absent if metric in made.recipe.wanted]
     over_snr = [m for m in drawn if len({v.snr_db for v in made.values if v.metric == m} - {None}) > 1]
@@ -115,11 +115,10 @@ def dots(made: Reproduction, metrics: Sequence[str]) -> Figure:
     ours = {(v.series, v.metric): v for v in made.values if v.value is not None}
     theirs = {(p.series, p.metric): p.value for p in made.published if p.value is not None}
     rows = {m: unique(s for s, metric in (*ours, *theirs) if metric == m) for m in metrics}
-    figure, panels = stacked(len(metrics))
-    heights = [ROW_IN * len(rows[m]) + 0.5 for m in metrics]
-    figure.set_size_inches(WIDTH_IN, sum(heights) + 0.4)
+    height = sum(ROW_IN * len(rows[metric]) + 0.5 for metric in metrics) + 0.4
+    figure, columns = raster(len(metrics), 1, (WIDTH_IN, height))
+    panels = [axes for (axes,) in columns]
     for axes, metric in zip(panels, metrics, strict=True):
-        axes.sharex(axes)
         for place, series in enumerate(rows[metric]):
             if (value := ours.get((series, metric))) is not None:
                 axes.errorbar(
@@ -131,7 +130,6 @@ def dots(made: Reproduction, metrics: Sequence[str]) -> Figure:
         axes.set_yticks(range(len(rows[metric])), rows[metric])
         axes.set_ylim(len(rows[metric]) - 0.5, -0.5)
         axes.set_title(NAMES[metric].titled, pad=3)
-        axes.tick_params(labelbottom=True)
     panels[0].plot([], [], color=OURS, marker="o", linestyle="", label="lgvsc")
     if theirs:
         panels[0].plot([], [], color=PAPERS, marker="D", markerfacecolor="white", linestyle="", label="paper")

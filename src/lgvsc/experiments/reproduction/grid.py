@@ -29,6 +29,8 @@ from lgvsc.record import fingerprint
 
 TABLE = "transmissions.csv"
 REBUILT = "rebuilt"
+OF_ENDS = {"psnr_db", "ssim"}  # what is measured of the ends of a video
+MATCHED = 1.02  # times a rate at most, to be called matched to it
 
 OnRow = Callable[[Row, int, int], None]
 
@@ -73,8 +75,9 @@ def grid(
         values, notes = task_values(recipe, [one for one in sent if not one.row.error], clips, folder, made.absent)
         made.values += values
         made.notes += notes
+    made.notes += beyond(lines, sent)
     for line in lines:
-        if line.ends:
+        if line.ends and OF_ENDS & set(recipe.wanted):
             made.values += ends_of(line, [one for one in sent if one.label == line.label], made.notes)
     if metrics := drawn(recipe, clips):
         made.notes += orderings(recipe, sent, metrics[0])
@@ -142,7 +145,7 @@ def cells_of(
             cell = Cell(
                 clip=clip.path, sha256=digest(clip.path), config=config, mode=mode, cbr_target=target, trial=trial
             )
-            keep = recipe.tasks or recipe.shown or line.ends
+            keep = recipe.tasks or recipe.shown or (line.ends and OF_ENDS & set(recipe.wanted))
             cells.append(replace(cell, keep=folder / REBUILT / f"{cell.key}.mp4") if keep else cell)
             if keep:
                 (folder / REBUILT).mkdir(parents=True, exist_ok=True)
@@ -188,6 +191,20 @@ def measured(row: Row, metric: str) -> float | None:
     return None if value is None else float(value)
 
 
+def beyond(lines: Sequence[Line], sent: Sequence[SentCell]) -> list[str]:
+    """Where a line that is matched to another one could not keep to its rate, as its keyframes cost more."""
+    said = []
+    for line in lines:
+        rows = [one.row for one in sent if line.matched_to and one.label == line.label]
+        times = [row.cbr / row.cbr_target for row in rows if row.cbr and row.cbr_target]
+        if above := [ratio for ratio in times if ratio > MATCHED]:
+            said.append(
+                f"{line.label} is above the CBR of {line.matched_to} in {len(above)} of {len(times)} transmissions, "
+                f"up to {max(above):.2f} times it: so many keyframes take at least that"
+            )
+    return said
+
+
 def ends_of(line: Line, sent: Sequence[SentCell], notes: list[str]) -> list[Value]:
     """PSNR and SSIM of the first and of the last frames, where errors pile up, and of both together."""
     values: list[Value] = []
@@ -198,7 +215,7 @@ def ends_of(line: Line, sent: Sequence[SentCell], notes: list[str]) -> list[Valu
         for one in here:
             assert one.cell.keep is not None
             ends = measure_ends(one.clip.path, one.cell.keep, line.ends, one.cell.config.link.max_side)
-            for metric in ("psnr_db", "ssim"):
+            for metric in sorted(OF_ENDS):
                 pair = [end[metric] for end in ends if end[metric] is not None]
                 for part, value in zip(parts, [*pair, fmean(pair)] if len(pair) == 2 else [], strict=False):
                     found.setdefault((part, metric), []).append(value)

@@ -129,11 +129,12 @@ def tables(values: Sequence[Value], printed: Sequence[Published], wanted: Sequen
     """A table for each metric where there are several SNRs, else one with a column for each metric.
 
     Args:
-        wanted: The order of metrics; others come behind them.
+        wanted: The order of metrics; others come behind them. One that nobody has a value of has no table.
     """
     ours = {(v.series, v.metric, v.snr_db): v for v in values}
     theirs = {(p.series, p.metric, p.snr_db): p for p in printed}
-    present = unique(key[1] for key in (*ours, *theirs))
+    found = {key for key, value in ours.items() if value.value is not None}
+    present = unique(key[1] for key in (*ours, *theirs) if key in found or key in theirs)
     metrics = [m for m in unique([*wanted, *present]) if m in present]
     snrs = sorted({snr for _, _, snr in (*ours, *theirs) if snr is not None})
     if len(snrs) > 1:

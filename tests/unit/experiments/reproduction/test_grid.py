@@ -10,7 +10,7 @@ from compare_rows import row
 
 from lgvsc.core.video import Video, write_video
 from lgvsc.experiments.recipe import Line
-from lgvsc.experiments.reproduction.grid import drawn_count, frames_of, measure_ends, measured
+from lgvsc.experiments.reproduction.grid import SentCell, beyond, drawn_count, frames_of, measure_ends, measured
 
 
 def test_errors_that_pile_up_show_in_the_last_frames(tmp_path):
@@ -33,6 +33,15 @@ def test_a_clip_keeps_the_number_of_keyframes_that_was_drawn_for_it():
     counts = [drawn_count(line, 0, f"{clip:064x}") for clip in range(60)]
     assert counts == [drawn_count(line, 0, f"{clip:064x}") for clip in range(60)]
     assert 15 < counts.count(3) < 45 and set(counts) == {3, 4}
+
+
+def test_a_rate_that_could_not_be_matched_is_said():
+    line = Line(label="SKIM", scheme="skim-sfa", matched_to="SKEM")
+    rows = [row(cbr=1.2e-3, cbr_target=1e-3), row(cbr=0.9e-3, cbr_target=1e-3), row(cbr=1e-3, cbr_target=None)]
+    sent = [SentCell("SKIM", None, None, one) for one in rows]
+    (said,) = beyond([line], sent)
+    assert said.startswith("SKIM is above the CBR of SKEM in 1 of 2 transmissions, up to 1.20 times")
+    assert beyond([line], sent[1:]) == []
 
 
 def test_arrived_is_whole_or_not():
