@@ -51,7 +51,7 @@ HEAVY = {  # libraries that are slow or optional, and the only modules that impo
     "imageio_ffmpeg": {"coding/frames/vvc", "metrics/vmaf"},
     "cryptography": {"coding/packets/sealing"},
     "zmq": {"channel/zeromq"},
-    "gradio": set(),
+    "gradio": {"ui/page/layout"},
 }  # fmt: skip
 READS_WEIGHTS = {"load", "load_file", "safe_open"}  # of safetensors
 READERS = {"models/weights", "semantics/backends/large/conversion"}  # the second rewrites what no memory holds

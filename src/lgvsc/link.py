@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import torch
 
@@ -26,7 +27,7 @@ from lgvsc.channel.waveform import added_symbols
 from lgvsc.config import command_of
 from lgvsc.core.air import Reception
 from lgvsc.core.clock import Stopwatch
-from lgvsc.core.container import write_message
+from lgvsc.core.container import message_writer, write_message
 from lgvsc.core.interfaces import Rebuilt
 from lgvsc.core.ledger import Ledger, LedgerEntry, charge
 from lgvsc.core.message import Segment
@@ -41,6 +42,7 @@ from lgvsc.settings import Config
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
 DECODED = {"comment": "Decoded by lgvsc from what arrived of the pictures themselves."}
 
+Thing = TypeVar("Thing")
 Progress = Callable[[int, int | None], None]
 OnOpen = Callable[[VideoFormat, list[str]], None]
 
@@ -55,6 +57,16 @@ class Air(Protocol):
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None: ...
 
 
+def handed(note: Callable[[Thing], None], thing: Thing) -> Thing:
+    """The thing, once somebody has taken note of it."""
+    note(thing)
+    return thing
+
+
+def ignore(_: object) -> None:
+    """Take no note."""
+
+
 class NothingReceivedError(LgvscError):
     """Not one burst could be read, so the receiver does not even know the size of the video."""
 
@@ -67,6 +79,8 @@ def run(
     config: Config,
     *,
     output: Path,
+    message: Path | None = None,
+    recording: Path | None = None,
     on_progress: Progress | None = None,
     trial: int = 0,
     on_open: OnOpen = lambda *_: None,
@@ -77,6 +91,9 @@ def run(
         source: Any file that PyAV can read.
         config: From :func:`lgvsc.config.load_config`.
         output: Where the rebuilt video goes. It appears when it is whole.
+        message: Where what was sent goes as well, as an ``.lgvsc`` file to read; ``None`` keeps none.
+        recording: Stem of a SigMF recording of what was received, from which :func:`receive` makes the same video;
+            ``None`` keeps none.
         on_progress: Called with the number of frames done and, where known, of all frames.
         trial: Which of many draws of the channel's noise.
         on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
@@ -90,7 +107,10 @@ def run(
     """
     clock = Stopwatch()
     side = config.link.max_side
-    with VideoReader(source, max_side=side) as reader, VideoReader(source, max_side=side) as original:
+    with ExitStack() as kept:
+        reader, original = (kept.enter_context(VideoReader(source, max_side=side)) for _ in range(2))
+        keep = kept.enter_context(message_writer(message)) if message else ignore
+        keep_symbols = kept.enter_context(SigmfWriter(recording, force=True)).write if recording else ignore
         on_open(reader.format, reader.notes)
         allowed = planning.allowed_cbr(reader.format, config)
         command = command_of(config, source.name) if trial == 0 else None
@@ -101,8 +121,10 @@ def run(
         channel = build.channel(config, clip=record.sha256, trial=trial)
 
         frames = clock.during("source", reader)
-        bursts = (record.sent(segment, burst) for segment, burst in scheme.transmit(frames, reader.format))
-        receptions = clock.during("channel", (channel(burst.symbols) for burst in bursts))
+        bursts = (
+            record.sent(handed(keep, segment), burst) for segment, burst in scheme.transmit(frames, reader.format)
+        )
+        receptions = clock.during("channel", (handed(keep_symbols, channel(burst.symbols)) for burst in bursts))
         pieces = scheme.reconstruct(receptions, on_segment=record.received)
 
         written = write_pieces(pieces, output, config, clock, on_piece=record.rebuilt)
@@ -253,11 +275,14 @@ def receive(
     output: Path,
     samples_per_symbol: float | None = None,
     on_progress: Progress | None = None,
+    on_segment: Callable[[Segment], None] = ignore,
+    on_piece: Callable[[Rebuilt], None] = ignore,
 ) -> Arrived:
     """The receiver alone. It reads the recording and its own configuration, nothing else.
 
     Args:
         samples_per_symbol: Of a waveform that a radio recorded at a rate of its own; ``None``: see the recording.
+        on_segment, on_piece: Called with each segment as it arrived, and with each piece of the video.
 
     Raises:
         InputError: The recording is missing or damaged.
@@ -267,7 +292,8 @@ def receive(
     scheme = kinds.scheme(config)
     receptions = SigmfReader(recording, samples_per_symbol=samples_per_symbol)
     arrived.notes += receptions.notes
-    pieces = scheme.reconstruct(receptions, on_segment=arrived.segment)
+    pieces = scheme.reconstruct(receptions, on_segment=lambda segment: arrived.segment(handed(on_segment, segment)))
+    pieces = (handed(on_piece, piece) for piece in pieces)
     for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
         if on_progress:
             on_progress(frame.index + 1, arrived.frames)

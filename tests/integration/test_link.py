@@ -13,6 +13,7 @@ import pytest
 
 from lgvsc import link
 from lgvsc.config import load_config
+from lgvsc.core.container import read_message
 from lgvsc.core.video import Video, read_video, write_video
 from lgvsc.errors import InputError
 
@@ -34,6 +35,19 @@ def clip(path, frames=30, size=(96, 128), fps=Fraction(24), cut=True):
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     return clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def test_a_run_keeps_what_was_sent_and_what_was_received_and_the_receiver_makes_the_same_of_it(source, tmp_path):
+    config = load_config(settings={"channel.snr_db": 6.0})
+    kept = {"message": tmp_path / "m.lgvsc", "recording": tmp_path / "rx"}
+    record = link.run(source, config, output=tmp_path / "run.mp4", **kept)
+    sent = read_message(kept["message"])
+    assert [segment.caption for segment in sent.segments] == [segment.caption for segment in record.sent_segments]
+    heard, pieces = [], []
+    link.receive(kept["recording"], config, output=tmp_path / "rx.mp4", on_segment=heard.append, on_piece=pieces.append)
+    assert np.array_equal(read_video(tmp_path / "rx.mp4").frames, read_video(tmp_path / "run.mp4").frames)
+    assert [segment.start for segment in heard] == sorted(record.received_segments)
+    assert sum(len(piece.provenance) for piece in pieces) == 30
 
 
 def test_the_report_has_the_agreed_keys_and_the_video_the_source_s_shape(source, tmp_path):

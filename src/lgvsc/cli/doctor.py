@@ -214,6 +214,7 @@ def check_extras() -> list[Check]:
         ("ray", "ray", "ray", "--engine ray for several videos"),
         ("cryptography", "cryptography", "live", "--key for packets over UDP"),
         ("zmq", "pyzmq", "zmq", "--zmq for samples to and from a flowgraph"),
+        ("gradio", "gradio", "ui", "the page of lgvsc ui"),
     ]
     checks = []
     for module, package, extra, use in wanted:

@@ -27,6 +27,7 @@ from lgvsc.cli import (
     project_commands,
     recipe_commands,
     study_commands,
+    ui_commands,
 )
 from lgvsc.errors import LgvscError
 
@@ -49,6 +50,7 @@ picture_commands.register(app)
 study_commands.register(app)
 model_commands.register(app)
 project_commands.register(app)
+ui_commands.register(app)
 
 
 def show_version(wanted: bool) -> None:

@@ -76,6 +76,7 @@ def demo(
         runs.append(run)
         note(f"sent at {run.report['channel']['snr_db']:g} dB{', keyframes digital' if run.compared else ''}")
     shown = [run for run in runs if not run.compared]
+    typer.echo(f"look at {shown[-1].html} in a browser; to play with it: pip install 'lgvsc[ui]', then lgvsc ui\n")
     typer.echo(run_table([run.report for run in shown]) + "\n")
     typer.echo("the same, keyframes by the digital road alone")
     typer.echo(runs_alone([run.report for run in runs if run.compared]) + "\n")

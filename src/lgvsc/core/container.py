@@ -21,6 +21,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -69,13 +70,25 @@ def write_message(path: Path, segments: Iterable[Segment]) -> None:
 
     Segments are consumed one by one, so a generator may stand behind them.
     """
+    with message_writer(path) as write:
+        for segment in segments:
+            write(segment)
+
+
+@contextmanager
+def message_writer(path: Path) -> Iterator[Callable[[Segment], None]]:
+    """Something that writes segments when they are there; the file appears when the block ends well."""
     with atomic_write(path) as file:
         file.write(MAGIC + bytes([VERSION]))
         version = VERSION
-        for segment in segments:
+
+        def write(segment: Segment) -> None:
+            nonlocal version
             payload = _pack(segment)
             file.write(MARKER + struct.pack(">II", len(payload), zlib.crc32(payload)) + payload)
             version = max(version, _version(segment))
+
+        yield write
         file.seek(len(MAGIC))
         file.write(bytes([version]))
 

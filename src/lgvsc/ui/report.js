@@ -2,8 +2,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("run-data").textContent);
   const byId = (id) => document.getElementById(id);
-  const videos = ["source", "rebuilt"].map(byId).filter(Boolean);
-  const master = videos[videos.length - 1];
+  const videos = ["source", "rebuilt", "rival"].map(byId).filter(Boolean);
+  const master = byId("rebuilt") ?? videos[0];
   const last = Math.max(0, data.shown - 1);
   let frame = 0;
 
@@ -34,8 +34,10 @@
     caption.classList.toggle("lost", Boolean(lost));
     caption.textContent = !segment ? "" : lost ? "(this segment's caption was lost)" : segment[3] ?? "";
     const run = within(data.provenance, frame);
-    const now = document.querySelector(".rebuilt-now");
-    if (now) now.textContent = run ? run[2] : "";
+    const origin = document.querySelector(".origin");
+    if (!origin) return;
+    origin.textContent = run ? run[2] : "";
+    origin.className = run ? `origin ${run[2]}` : "origin";
   }
 
   function seek(index) {
@@ -96,6 +98,12 @@
       const on = byId("stage").classList.toggle("wiped");
       event.target.setAttribute("aria-pressed", on);
     });
+    byId("marks")?.addEventListener("click", (event) => {
+      event.target.setAttribute("aria-pressed", byId("stage").classList.toggle("marked"));
+    });
+    byId("against")?.addEventListener("change", (event) => {
+      byId("stage").classList.toggle("under-rival", event.target.value === "rival");
+    });
     byId("divider").addEventListener("input", (event) => byId("stage").style.setProperty("--cut", event.target.value + "%"));
     document.addEventListener("keydown", (event) => {
       if (event.target.closest("input, select, button, summary, a") || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -107,5 +115,10 @@
     });
     master.addEventListener("loadeddata", () => seek(0), { once: true });
   }
+  // Inside another page the frame cannot see how tall this one is.
+  if (parent !== window)
+    new ResizeObserver(() => parent.postMessage({ lgvscHeight: document.documentElement.scrollHeight }, "*")).observe(
+      document.body,
+    );
   show(0);
 })();

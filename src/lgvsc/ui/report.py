@@ -32,12 +32,21 @@ class Reportable(Protocol):
     def report(self) -> dict[str, Any]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """What another scheme made of the same source, to look at beside it."""
+
+    video: Path
+    report: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """Pictures and video for the page; anything may be missing.
 
     Attributes:
         source, rebuilt: Clips that play side by side.
+        rival: What another scheme made of the source, with its report.
         pictures: Keyframe as sent and as received, by frame index; ``None`` where there is none.
         sketches: The same of sketches.
         structure: A few frames of each structure layer as received, with their indices, by the segment's start.
@@ -45,6 +54,7 @@ class Material:
 
     source: Clip | None = None
     rebuilt: Clip | None = None
+    rival: tuple[Clip, Mapping[str, Any]] | None = None
     pictures: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
     sketches: Mapping[int, tuple[Pixels | None, Pixels | None]] = field(default_factory=dict)
     structure: Mapping[int, Sequence[tuple[int, Pixels]]] = field(default_factory=dict)
@@ -57,6 +67,7 @@ def write_html(
     path: Path,
     *,
     max_seconds: float = MAX_SECONDS,
+    rival: Rival | None = None,
 ) -> None:
     """Write the page of one run.
 
@@ -64,6 +75,7 @@ def write_html(
         record: What :func:`lgvsc.link.run` returned.
         source_video, rebuilt_video: Files to show side by side, at most ``max_seconds`` of each.
         path: Where the page goes. It appears when it is whole.
+        rival: Another scheme's video, played beside the two.
 
     Raises:
         InputError: One of the files is no video.
@@ -71,6 +83,7 @@ def write_html(
     material = Material(
         source=browser_clip(source_video, max_seconds=max_seconds) if source_video else None,
         rebuilt=browser_clip(rebuilt_video, max_seconds=max_seconds) if rebuilt_video else None,
+        rival=(browser_clip(rival.video, max_seconds=max_seconds), rival.report) if rival else None,
         pictures=keyframe_pictures(record.sent_segments, record.received_segments),
         sketches=sketch_pictures(record.sent_segments, record.received_segments),
         structure=structure_pictures(record.received_segments),
@@ -83,6 +96,25 @@ def write_html(
 def render(report: Mapping[str, Any], material: Material | None = None) -> str:
     """The page of a report (design: the JSON of ``lgvsc run --report``). Missing values are shown as missing."""
     material = material or Material()
+    source = report.get("source") or {}
+    title = f"{clean(source.get('path', 'video'), 80)} · {clean(report.get('scheme', ''))} · lgvsc"
+    body = [
+        sections.header(report),
+        sections.player(report, material.source, material.rebuilt, material.rival),
+        sections.timeline(report),
+        sections.segments(report, material.pictures, material.sketches, material.structure),
+        accounts.symbols(report),
+        accounts.quality(report),
+        accounts.timing(report),
+        accounts.cost(report),
+        accounts.provenance_of_numbers(report),
+        accounts.citation(),
+    ]
+    return document(title, body, report, material)
+
+
+def document(title: str, body: Sequence[str], report: Mapping[str, Any], material: Material) -> str:
+    """Sections as a whole page, with its style, its script and the videos that the script plays."""
     style, script = asset("report.css"), asset("report.js")
     # Nothing is fetched and no script but ours runs, whatever a caption says: the browser holds the page to it.
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -90,28 +122,13 @@ def render(report: Mapping[str, Any], material: Material | None = None) -> str:
         "default-src 'none'; img-src data:; media-src blob:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
     )
-    source = report.get("source") or {}
-    title = f"{clean(source.get('path', 'video'), 80)} · {clean(report.get('scheme', ''))} · lgvsc"
-    body = "\n".join(
-        [
-            sections.header(report),
-            sections.player(report, material.source, material.rebuilt),
-            sections.timeline(report),
-            sections.segments(report, material.pictures, material.sketches, material.structure),
-            accounts.symbols(report),
-            accounts.quality(report),
-            accounts.timing(report),
-            accounts.cost(report),
-            accounts.provenance_of_numbers(report),
-            accounts.citation(),
-        ]
-    )
+    shown, shape = "\n".join(body), shape_of(report.get("source") or {})
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{esc(title)}</title>\n<style>\n{style}</style>\n</head>\n<body{shape_of(source)}>\n<main>\n{body}\n</main>\n"
+        f"<title>{esc(title)}</title>\n<style>\n{style}</style>\n</head>\n<body{shape}>\n<main>\n{shown}\n</main>\n"
         f"{island(report, material)}<script>{script}</script>\n</body>\n</html>\n"
     )
 
@@ -166,10 +183,12 @@ def shown_picture(picture: Pixels | None) -> Pixels | None:
 def island(report: Mapping[str, Any], material: Material) -> str:
     """What the page's script works with: a few numbers, the captions and the two videos."""
     source = report.get("source") or {}
+    clips = {"source": material.source, "rebuilt": material.rebuilt}
+    clips |= {"rival": material.rival[0]} if material.rival else {}
     data = {
         "fps": source.get("fps") or 25,
         "frames": source.get("frames") or 0,
-        "shown": min((clip.frames for clip in (material.source, material.rebuilt) if clip), default=0),
+        "shown": min((clip.frames for clip in clips.values() if clip), default=0),
         "provenance": [list(run) for run in report.get("provenance") or []],
         "segments": [
             [s.get("start", 0), s.get("stop", 0), caption(s.get("caption")), caption(s.get("caption_received"))]
@@ -179,7 +198,7 @@ def island(report: Mapping[str, Any], material: Material) -> str:
     # "<" must not appear in it, or a caption could end the element early.
     text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
     parts = [f'<script type="application/json" id="run-data">{text}</script>\n']
-    for name, clip in (("source", material.source), ("rebuilt", material.rebuilt)):
+    for name, clip in clips.items():
         if clip:
             encoded = base64.b64encode(clip.data).decode("ascii")
             parts.append(f'<script type="text/plain" id="{name}-data">{encoded}</script>\n')

@@ -14,6 +14,7 @@ from lgvsc.ui.text import DASH, esc, number, scientific, seconds
 
 Pictures = Mapping[int, tuple[Pixels | None, Pixels | None]]
 
+SIDES = ("sent", "received")  # of a picture or caption; a receiver by itself knows the second alone
 MAX_SEGMENTS = 200  # shown one by one; the JSON has all of them
 PARTS = {
     "control": "control",
@@ -92,32 +93,44 @@ def groups_tile(report: Report) -> tuple[str, str, str]:
     return "intra frames", str(len(report.get("segments") or [])), "one opens each group of pictures"
 
 
-def player(report: Report, source: Clip | None, rebuilt: Clip | None) -> str:
-    """Source and rebuilt video, side by side or one over the other, played together."""
-    if source is None and rebuilt is None:
+def player(report: Report, source: Clip | None, rebuilt: Clip | None, rival: tuple[Clip, Report] | None = None) -> str:
+    """Source, rebuilt video and what another scheme made, side by side or one over the other, played together."""
+    clips = [clip for clip in (source, rebuilt, rival[0] if rival else None) if clip]
+    if not clips:
         return ""
-    shown = min(clip.frames for clip in (source, rebuilt) if clip)
-    whole = all(clip.whole for clip in (source, rebuilt) if clip)
-    fps = float((source or rebuilt).fps)  # type: ignore[union-attr]
+    shown, whole = min(clip.frames for clip in clips), all(clip.whole for clip in clips)
+    fps = float(clips[0].fps)
     limit = (
         "" if whole else f"<p class='note'>Shown here: the first {seconds(shown / fps)}. The files have all of it.</p>"
     )
+    boxes: list[tuple[str, str, str, Clip | None]] = [("source", "Source", "", source)] if source else []
+    boxes += [("rebuilt", f"Rebuilt by {esc(report.get('scheme', DASH))}", price(report), rebuilt)]
+    boxes += [("rival", esc(rival[1].get("scheme", DASH)), price(rival[1]), rival[0])] if rival else []
     figures = "".join(
-        f"<figure class='{name}'>{video_box(name, clip)}<figcaption><b>{label}</b><span class='{name}-now note'></span>"
+        f"<figure class='{name}'>{video_box(name, clip)}<figcaption><b>{label}</b><span class='note'>{note}</span>"
         "</figcaption></figure>"
-        for name, label, clip in (("source", "Source", source), ("rebuilt", "Rebuilt", rebuilt))
+        for name, label, note, clip in boxes
     )
-    both = source is not None and rebuilt is not None
-    wipe = "<button type='button' id='wipe' aria-pressed='false'>wipe</button>" if both else ""
+    wipe = marks = under = ""
+    if rebuilt is not None:
+        marks = "<button type='button' id='marks' aria-pressed='true'>origin</button>"
+    if source is not None and rebuilt is not None:
+        wipe = "<button type='button' id='wipe' aria-pressed='false'>before / after</button>"
+    if wipe and rival:
+        under = (
+            "<label id='against'>against <select><option value='source'>the source</option>"
+            f"<option value='rival'>{esc(rival[1].get('scheme', DASH))}</option></select></label>"
+        )
     return (
-        f"<section id='player' class='card'><div id='stage' class='stage'>{figures}"
+        f"<section id='player' class='card'><div id='stage' class='stage marked of-{len(boxes)}'>{figures}"
         "<input id='divider' type='range' min='0' max='100' value='50' aria-label='Where the two videos meet'></div>"
         "<div class='controls'><button type='button' id='play'>play</button>"
         "<button type='button' id='back' aria-label='One frame back'>‹</button>"
         "<button type='button' id='forth' aria-label='One frame on'>›</button>"
         f"<input id='scrub' type='range' min='0' max='{max(0, shown - 1)}' value='0' aria-label='Frame'>"
         "<output id='clock'></output><label>speed <select id='speed'><option value='0.25'>¼</option>"
-        f"<option value='0.5'>½</option><option value='1' selected>1</option></select></label>{wipe}</div>"
+        f"<option value='0.5'>½</option><option value='1' selected>1</option></select></label>"
+        f"{wipe}{under}{marks}</div>"
         "<p id='caption-now' class='caption-now'></p>"
         f"<p class='generated-note'>{DECODED_NOTE if is_coded(report) else GENERATED_NOTE}</p>"
         f"{limit}<noscript><p class='note'>Playing needs the page's own script.</p></noscript></section>"
@@ -130,7 +143,7 @@ def timeline(report: Report) -> str:
     fps, frames = source.get("fps") or 25, source.get("frames")
     runs = [(int(a), int(b), str(kind)) for a, b, kind in report.get("provenance") or []]
     curve, keyframes = report.get("divergence_curve") or [], report.get("keyframes") or []
-    coded = is_coded(report)
+    coded, heard = is_coded(report), "sent" not in (report.get("sides") or SIDES)
     drawings = "".join(
         f"<div class='{name}'>"
         + divergence_svg(
@@ -141,8 +154,8 @@ def timeline(report: Report) -> str:
             frames=frames,
             provenance=runs,
             width=width,
-            height=24 if coded else height,
-            **({"empty": ""} if coded else {}),
+            height=24 if coded or heard else height,
+            **({"empty": ""} if coded or heard else {}),
         )
         + "</div>"
         for name, width, height in (("wide", 960, 190), ("narrow", 360, 150))
@@ -156,7 +169,7 @@ def timeline(report: Report) -> str:
         for kind, n in count.items()
         if n
     )
-    if coded:
+    if coded or heard:
         title, words = "Where each frame came from", "Click anywhere to go there."
     else:
         title = "Keyframes and what led to them"
@@ -182,9 +195,10 @@ def segments(
         pictures, sketches: Keyframes and sketches by frame index, as sent and as received.
         structure: A few frames of each structure layer as received, with their indices, by the segment's start.
     """
+    sides = report.get("sides") or SIDES
     rows, fps = report.get("segments") or [], (report.get("source") or {}).get("fps") or 25
     cards = "".join(
-        segment_card(i, row, fps, pictures, sketches or {}, (structure or {}).get(int(row.get("start", 0)), ()))
+        segment_card(i, row, fps, pictures, sketches or {}, (structure or {}).get(int(row.get("start", 0)), ()), sides)
         for i, row in enumerate(rows[:MAX_SEGMENTS])
     )
     more = (
@@ -203,6 +217,7 @@ def segment_card(
     pictures: Pictures,
     sketches: Pictures,
     structure: Sequence[tuple[int, Pixels]] = (),
+    sides: Sequence[str] = SIDES,
 ) -> str:
     start, stop = int(row.get("start", 0)), int(row.get("stop", 0))
     status = row.get("status") or {}
@@ -219,9 +234,9 @@ def segment_card(
     none_sent = (
         (drawn or layered) and status.get("keyframe") == "absent" and pictures.get(start, (None, None))[0] is None
     )
-    thumbs = "" if none_sent else thumbnails(start, status.get("keyframe"), pictures, "keyframe")
+    thumbs = "" if none_sent else thumbnails(start, status.get("keyframe"), pictures, "keyframe", sides)
     if stop - 1 in pictures and stop - 1 != start:
-        thumbs += thumbnails(stop - 1, status.get("closing_keyframe"), pictures, "last frame")
+        thumbs += thumbnails(stop - 1, status.get("closing_keyframe"), pictures, "last frame", sides)
     motion = row.get("motion") or {}
     facts = [
         f"divergence {number(row.get('divergence'), 3)}" if row.get("divergence") is not None else "",
@@ -235,7 +250,11 @@ def segment_card(
     ]
     shown = f"<div class='thumbs'>{thumbs}</div>" if thumbs else ""
     shown += small_frames(layered, status.get("structure"), structure)
-    shown += drawings(drawn, status, sketches) + colours(row.get("colours"), status.get("side")) + captions(row)
+    shown += (
+        drawings(drawn, status, sketches, sides)
+        + colours(row.get("colours"), status.get("side"))
+        + captions(row, sides)
+    )
     return segment_frame(index, row, fps, shown, chips, facts)
 
 
@@ -258,11 +277,12 @@ def segment_frame(index: int, row: Report, fps: float, shown: str, chips: str, f
     )
 
 
-def thumbnails(frame: int, status: object, pictures: Pictures, what: str) -> str:
-    sent, received = pictures.get(frame, (None, None))
+def thumbnails(frame: int, status: object, pictures: Pictures, what: str, sides: Sequence[str] = SIDES) -> str:
+    shown = dict(zip(SIDES, pictures.get(frame, (None, None)), strict=True))
     lost = "lost" if status == "lost" else "none sent" if status == "absent" else "not kept"
     boxes = ""
-    for label, picture in (("sent", sent), ("received", received)):
+    for label in sides:
+        picture = shown[label]
         inner = (
             f"<img src='{picture_uri(picture)}' alt='{what} {frame} as {label}'>"
             if picture is not None
@@ -291,7 +311,9 @@ def small_frames(layer: Report | None, status: object, received: Sequence[tuple[
     return f"{shown}<p class='note'>Structure layer as received: {how}{lost}.</p>"
 
 
-def drawings(indices: Sequence[int], status: Mapping[str, Any], sketches: Pictures) -> str:
+def drawings(
+    indices: Sequence[int], status: Mapping[str, Any], sketches: Pictures, sides: Sequence[str] = SIDES
+) -> str:
     """The sketches of a segment: a row as sent, and below it a row as received."""
     if not indices:
         return ""
@@ -304,12 +326,13 @@ def drawings(indices: Sequence[int], status: Mapping[str, Any], sketches: Pictur
             if picture is not None
             else f"<span class='gap'>{'lost' if lost and label == 'received' else 'not kept'}</span>"
             for label, picture in (("sent", sent), ("received", received))
+            if label in sides
         )
         columns += f"<figure>{boxes}<figcaption class='note'>frame {index}</figcaption></figure>"
-    return (
-        f"<div class='sketches'>{columns}</div><p class='note'>Sketches as drawn by the transmitter, and below as the "
-        "receiver got them.</p>"
-    )
+    words = "Sketches as received."
+    if "sent" in sides:
+        words = "Sketches as drawn by the transmitter, and below as the receiver got them."
+    return f"<div class='sketches'>{columns}</div><p class='note'>{words}</p>"
 
 
 def colours(cells: Sequence[Sequence[str]] | None, status: object) -> str:
@@ -321,8 +344,11 @@ def colours(cells: Sequence[Sequence[str]] | None, status: object) -> str:
     return f"<div class='colours'>{boxes}</div><p class='note'>Mean colours of 8 x 8 cells{lost}.</p>"
 
 
-def captions(row: Report) -> str:
+def captions(row: Report, sides: Sequence[str] = SIDES) -> str:
     sent, received = row.get("caption"), row.get("caption_received")
+    if "sent" not in sides:
+        words = esc(received) if received is not None else "<em>no caption arrived</em>"
+        return f"<blockquote class='received-caption'>{words}<footer class='note'>received</footer></blockquote>"
     if sent is None:
         return "<p class='note'>no caption was sent</p>"
     if sent == received:
@@ -354,7 +380,18 @@ def choices(report: Report) -> str:
 def video_box(name: str, clip: Clip | None) -> str:
     if clip is None:
         return "<span class='gap'>not here</span>"
-    return f"<video id='{name}' muted playsinline preload='auto' width='{clip.width}' height='{clip.height}'></video>"
+    origin = "<span class='origin'></span>" if name == "rebuilt" else ""
+    return (
+        f"<div class='screen'><video id='{name}' muted playsinline preload='auto' width='{clip.width}' "
+        f"height='{clip.height}'></video>{origin}</div>"
+    )
+
+
+def price(report: Report) -> str:
+    """What a video cost and how it looks, under it."""
+    total, lpips = (report.get("symbols") or {}).get("total"), (report.get("metrics") or {}).get("lpips")
+    words = [f"{number(total, 0)} symbols" if total else "", f"LPIPS {number(lpips, 3)}" if lpips is not None else ""]
+    return " · ".join(word for word in words if word)
 
 
 def article(kind: object) -> str:

@@ -49,7 +49,7 @@ READS_A_FILE = {  # every command that reads a file or a folder, X in its place
     "models convert --from": ["models", "convert", "lpips-alexnet", "--from", "X", "--to", "out"],
 }
 READS_NONE = {  # and those that read none, or only what a model's name stands for
-    "demo", "doctor", "cite", "config show", "train",
+    "demo", "doctor", "cite", "config show", "train", "ui",
     "models list", "models pull", "models verify", "models card", "models labels",
 }  # fmt: skip
 

@@ -1,0 +1,169 @@
+"""The page in a real browser: a clip is sent, looked at, taken away and received again; uploads are refused politely.
+
+With ``LGVSC_SCREENSHOTS=FOLDER`` the pictures of the docs are made on the way, from three seconds of the sample.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lgvsc.core.container import read_message
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+SHOTS = os.environ.get("LGVSC_SCREENSHOTS", "")
+COPIED = """async () => {
+  const button = document.querySelector("#copy");
+  button.click();
+  for (let tries = 0; tries < 600 && button.textContent != "copied"; tries++)
+    await new Promise((go) => setTimeout(go, 50));
+  return button.textContent == "copied";
+}"""
+ON_TOP = """() => {
+  const place = document.querySelector("#rebuilt").getBoundingClientRect();
+  return document.elementFromPoint(place.right - 20, place.top + 60)?.id;
+}"""
+PATIENCE_MS = 600_000  # of a machine with much else to do
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine; apt-get install chromium"),
+]
+gradio = pytest.importorskip("gradio", reason="pip install 'lgvsc[ui]'")
+playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+pytest.importorskip("skimage", reason="the sample clip is made of photographs of scikit-image")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    from lgvsc.ui.page import layout
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        blocks = layout.build()
+        yield layout.launch(blocks, port=0, open_browser=False, quiet=True, wait=False)
+        blocks.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+def visit(browser, address, asked, **how):
+    context = browser.new_context(accept_downloads=True, **{"viewport": {"width": 1280, "height": 860}} | how)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.get_by_role("button", name="Send it").wait_for()
+    return page
+
+
+def ended(page, where="#status"):
+    page.wait_for_function(
+        "where => { const s = document.querySelector(where); return s && (s.querySelector('.refused') "
+        "|| s.textContent.trim() == 'done') }",
+        arg=where,
+    )
+    return page.inner_text(where).strip()
+
+
+def shoot(page, name):
+    """A picture for the docs, as small as a palette of 256 colours makes it; nothing where none was asked for."""
+    if not SHOTS:
+        return
+    from PIL import Image
+
+    path = Path(SHOTS) / f"{name}.png"
+    page.screenshot(path=path)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    assert path.stat().st_size < 200_000
+
+
+def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address, tmp_path):
+    asked = []
+    page = visit(browser, address, asked, color_scheme="light")
+    if not SHOTS:  # one second will do
+        page.get_by_role("button", name="More").click()
+        page.get_by_label("number input for Seconds of the clip").fill("1")
+        page.get_by_label("number input for Seconds of the clip").press("Tab")
+    page.get_by_role("button", name="Send it").focus()
+    page.keyboard.press("Enter")  # everything goes by keyboard
+    run = page.frame_locator("iframe.run")
+    run.locator("#rebuilt").wait_for()
+    assert ended(page) == "done"
+
+    run.locator("#rival").wait_for()
+    assert run.locator("video").count() == 3
+    run.locator("#scrub").focus()
+    page.keyboard.press("End")
+    inside = page.frames[-1]
+    inside.wait_for_function("document.querySelector('#rebuilt').readyState > 1")
+    assert run.locator(".origin").inner_text() in ("received", "generated", "concealed")
+    assert "symbols" in run.locator(".rival figcaption").inner_text()
+    assert run.locator("svg.tl:visible").count() == 1 and run.locator(".segment").count() >= 1
+    assert "lgvsc run sample.mp4 --preset compact --scheme skem-dsa" in run.locator("#command").inner_text()
+    assert inside.evaluate(COPIED)
+    run.get_by_role("button", name="before / after").click()
+    run.locator("#divider").focus()
+    page.keyboard.press("ArrowLeft")
+    assert inside.evaluate("getComputedStyle(document.querySelector('#stage')).getPropertyValue('--cut')") == "49%"
+    run.locator("#against select").select_option("rival")
+    assert inside.evaluate(ON_TOP) == "rebuilt"
+    run.get_by_role("button", name="before / after").click()
+    frame, height = page.locator("iframe.run"), inside.evaluate("document.documentElement.scrollHeight")
+    assert abs(frame.bounding_box()["height"] - height) < 40  # nothing scrolls within the page
+    page.evaluate("scrollTo(0, 0)")
+    shoot(page, "page-send")
+
+    taken = {}
+    for name in ("Message (.lgvsc)", "Recording (.sigmf)", "This page (.html)"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        taken[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(taken[name])
+    assert read_message(taken["Message (.lgvsc)"]).segments[0].caption
+    assert b"<!doctype html>" in taken["This page (.html)"].read_bytes()[:20]
+
+    page.get_by_role("tab", name="Receive").click()
+    page.locator("input[type=file]:visible, input[type=file]").last.set_input_files(taken["Recording (.sigmf)"])
+    page.get_by_text("received.sigmf").first.wait_for()
+    page.get_by_role("button", name="Make the video").click()
+    heard = page.frame_locator("#received iframe.run")
+    heard.locator("#rebuilt").wait_for()
+    assert ended(page, "#heard") == "done"
+    assert heard.locator("video").count() == 1 and heard.locator("#source").count() == 0
+    assert "neither the source nor what was sent" in heard.locator(".lead").inner_text()
+    assert heard.locator("blockquote").count() == heard.locator(".segment").count()
+    page.evaluate("scrollTo(0, 0)")
+    shoot(page, "page-receive")
+    assert all(url.startswith((address, "data:", "blob:", "about:")) for url in asked), "it asked elsewhere"
+
+
+def test_it_fits_a_telephone_in_the_dark_and_refuses_what_is_no_video_in_a_sentence(browser, address, tmp_path):
+    page = visit(browser, address, [], color_scheme="dark", viewport={"width": 380, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    background = np.array(page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"))
+    assert background[:3].mean() < 80
+    page.get_by_text("my clip").click()
+    page.get_by_role("button", name="Send it").click()
+    assert ended(page).startswith("no clip was chosen")
+    (tmp_path / "<img src=x onerror=alert(1)>.mp4").write_bytes(b"ffconcat version 1.0\nfile /etc/passwd\n" * 40)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "<img src=x onerror=alert(1)>.mp4")
+    page.locator(".file-preview").first.wait_for()
+    page.get_by_role("button", name="Send it").click()
+    page.wait_for_function("document.querySelector('#status .refused')?.textContent.startsWith('clip')")
+    assert "passwd" not in page.inner_text("#status") and "\n" not in page.inner_text("#status").strip()
+    shoot(page, "page-telephone")
