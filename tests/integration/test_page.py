@@ -1,6 +1,6 @@
 """The page in a real browser: a clip is sent, looked at, taken away and received again; uploads are refused politely.
 
-With ``LGVSC_SCREENSHOTS=FOLDER`` the pictures of the docs are made on the way, from three seconds of the sample.
+With ``LGVSC_SCREENSHOTS=FOLDER`` the pictures of the docs are made on the way.
 """
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ def shoot(page, name):
 def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address, tmp_path):
     asked = []
     page = visit(browser, address, asked, color_scheme="light")
-    if not SHOTS:  # one second will do
-        page.get_by_role("button", name="More").click()
-        page.get_by_label("number input for Seconds of the clip").fill("1")
-        page.get_by_label("number input for Seconds of the clip").press("Tab")
+    page.get_by_role("button", name="More").click()
+    page.get_by_label("number input for Seconds of the clip").fill("1")
+    page.get_by_label("number input for Seconds of the clip").press("Tab")
+    page.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Send it").focus()
     page.keyboard.press("Enter")  # everything goes by keyboard
     run = page.frame_locator("iframe.run")

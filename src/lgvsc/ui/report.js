@@ -115,7 +115,8 @@
     });
     master.addEventListener("loadeddata", () => seek(0), { once: true });
   }
-  // Inside another page the frame cannot see how tall this one is.
+  // Inside another page the videos come first, and the frame cannot see how tall this page is.
+  document.documentElement.classList.toggle("framed", parent !== window);
   if (parent !== window)
     new ResizeObserver(() => parent.postMessage({ lgvscHeight: document.documentElement.scrollHeight }, "*")).observe(
       document.body,
