@@ -10,7 +10,7 @@ from pathlib import Path
 from lgvsc import build
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget
+from lgvsc.coding.budget import CEILING_S, LEAST_SYMBOLS, MIN_KEYFRAME_CBR, Budget
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
 from lgvsc.coding.pictures.roads import TRIAL_SEED, PictureRoads
@@ -93,8 +93,16 @@ def mark_keyframes(source: VideoReader, config: Config) -> tuple[Config, list[st
     keyframes, message = config.keyframes, config.message
     if keyframes.method != "skem" or not (message.send_keyframes and message.send_closing):
         return config, []
-    frames = beginning(source, source.format)
-    marked, until = marked_keyframes(frames, source.format, keyframes, CutDetector(message.cuts))
+    video = source.format
+    volume = 3 * video.height * video.width
+    each = segment_symbols(config, MIN_CAPTION_BYTES) + max(MIN_KEYFRAME_CBR * volume, LEAST_SYMBOLS)
+
+    def affords(frames: int) -> int:
+        """Segments with the smallest pictures below the ceiling, the closing picture taken off."""
+        ceiling = config.coding.max_cbr * volume * max(frames, CEILING_S * float(video.fps))
+        return int(ceiling / each) - 1 if ceiling else frames
+
+    marked, until = marked_keyframes(beginning(source, video), video, keyframes, CutDetector(message.cuts), affords)
     if not marked:
         return config, []
     said = f"pictures come or go: {len(marked)} keyframes there and evenly between, others where the meaning changes"

@@ -37,7 +37,11 @@ class Stretch:
 
 
 def marked_keyframes(
-    frames: Iterable[Frame], video: VideoFormat, config: KeyframeConfig, is_cut: Callable[[Frame], bool]
+    frames: Iterable[Frame],
+    video: VideoFormat,
+    config: KeyframeConfig,
+    is_cut: Callable[[Frame], bool],
+    affords: Callable[[int], int],
 ) -> tuple[tuple[int, ...], int]:
     """Where keyframes are to come, and up to which frame that holds; none where no picture comes or goes.
 
@@ -47,6 +51,7 @@ def marked_keyframes(
         video: Its rate.
         config: How keyframes are chosen; what it says of the judge plays no part.
         is_cut: Whether a frame begins a new shot.
+        affords: How many segments so many frames may have at most, whatever is in them.
     """
     kept: list[Sighting] = []
     latest: Sighting | None = None
@@ -76,7 +81,8 @@ def marked_keyframes(
     ]
     room = Spacing(video, config).allowed(length) if config.mean_spacing_frames else length
     pictures = 1 + sum(not one.bare for one in kept[1:])  # what comes and goes is on top of what others may have
-    return tuple(divided(stretches, max(0, room - pictures + len(kept) - 1), float(video.fps))), length
+    more = min(room - pictures + len(kept) - 1, affords(length) - len(kept))
+    return tuple(divided(stretches, max(0, more), float(video.fps))), length
 
 
 def divided(stretches: Iterable[Stretch], more: int, fps: float) -> list[int]:

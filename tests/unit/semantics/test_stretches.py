@@ -35,9 +35,9 @@ def frames_of(pictures):
     return [Frame(i, picture) for i, picture in enumerate(pictures)]
 
 
-def marks(pictures, config=SETTINGS):
+def marks(pictures, config=SETTINGS, affords=lambda frames: frames):
     video = VideoFormat(HEIGHT, WIDTH, Fraction(FPS), len(pictures))
-    return marked_keyframes(frames_of(pictures), video, config, CutDetector())
+    return marked_keyframes(frames_of(pictures), video, config, CutDetector(), affords)
 
 
 def test_a_video_in_which_nothing_comes_or_goes_is_left_to_the_judge():
@@ -74,6 +74,11 @@ def test_segments_of_a_long_video_stay_below_two_seconds_and_do_not_come_thicker
 def test_a_wide_mean_spacing_is_kept():
     found, _ = marks(with_black(75, 0, 1), KeyframeConfig(mean_spacing_frames=40))
     assert len(found) <= 3
+
+
+def test_where_segments_are_dear_only_what_comes_and_goes_is_marked():
+    assert marks(with_black(75, 30, 3), affords=lambda frames: 4)[0] == (0, 29, 30, 33)
+    assert len(marks(with_black(75, 30, 3), affords=lambda frames: 5)[0]) == 5
 
 
 @pytest.mark.parametrize("place", [0, 30, 72])
