@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Objective
+from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Objective, bare_symbols
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Frame, Pixels, VideoFormat
@@ -219,8 +219,12 @@ class Trial:
 
     def _share(self, segments: int) -> float:
         """What is left of the budget for each picture."""
+        seen = self._piece.seen
+        bare = seen[0].bare + (self._piece.closing and seen[-1].bare)  # of the pictures that every plan has
         left = self._economy.symbols_per_frame * self._frames - segments * self._economy.segment_symbols
-        return left / (segments + self._piece.closing)
+        pictures = segments + self._piece.closing
+        bare = bare if bare < pictures else 0
+        return (left - bare * bare_symbols(self.volume)) / (pictures - bare)
 
     # Where segments begin
 

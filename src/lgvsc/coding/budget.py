@@ -125,18 +125,22 @@ class KeyframeAllowance:
         self._credit = 0.0
         self._at = 0  # frames so far
 
-    def picture_symbols(self, frames: int, other_symbols: int, pictures: int) -> int:
-        """Symbols for each of ``pictures`` pictures in a segment of ``frames`` frames."""
+    def picture_symbols(self, frames: int, other_symbols: int, pictures: int, bare: int = 0) -> int:
+        """Symbols for each of ``pictures`` pictures in a segment of ``frames`` frames.
+
+        Of a budget, ``bare`` more, on which nothing can be seen, are left the least that a picture costs.
+        """
         self._at += frames
         self._credit -= other_symbols
         if self._per_frame is None:
             floor = max(MIN_KEYFRAME_CBR * self._volume, LEAST_SYMBOLS)
-            least = max(self._below_ceiling(other_symbols, pictures), floor)
+            least = max(self._below_ceiling(other_symbols, pictures + bare), floor)
             return round(min(self._keyframe_cbr * self._volume, least))
         self._credit += self._per_frame * frames
         more_frames, segments, more_pictures = self._plan.ahead(self._at) if self._plan else (0, 0, 0)
         ahead = self._per_frame * more_frames - segments * other_symbols  # words of one segment cost about the same
-        share = (self._credit + ahead) / max(1, pictures + more_pictures)
+        kept_back = bare * bare_symbols(self._volume)
+        share = (self._credit + ahead - kept_back) / max(1, pictures + more_pictures)
         return int(min(max(share, MIN_KEYFRAME_CBR * self._volume), MAX_KEYFRAME_CBR * self._volume))
 
     def _below_ceiling(self, other_symbols: int, pictures: int) -> float:
@@ -151,3 +155,8 @@ class KeyframeAllowance:
     def spend(self, symbols: int) -> None:
         """Take what the pictures really cost from the credit."""
         self._credit -= symbols
+
+
+def bare_symbols(volume: int) -> float:
+    """What is kept back for a picture of ``3 x H x W`` values on which nothing can be seen."""
+    return max(MIN_KEYFRAME_CBR * volume, LEAST_SYMBOLS)

@@ -22,6 +22,7 @@ from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, Tools
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Burst, Reception
+from lgvsc.core.bare import is_bare
 from lgvsc.core.message import PartStatus, Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
@@ -125,8 +126,11 @@ class MessageCodec:
         coded = {part: part.encode(segment, terms) for part in self._parts if not part.fills}
         layout = _layout_for([part.control for part, sent in coded.items() if sent])
         spent = layout.head_symbols(self._belief.esn0_db) + sum(len(sent) for sent in coded.values() if sent)
-        pictures = sum(picture is not None for picture in (segment.keyframe, segment.closing_keyframe))
-        terms = replace(terms, picture_symbols=allowance.picture_symbols(len(segment), spent, pictures))
+        pictures = [picture for picture in (segment.keyframe, segment.closing_keyframe) if picture is not None]
+        bare = sum(is_bare(picture) for picture in pictures)
+        bare = bare if bare < len(pictures) else 0
+        symbols = allowance.picture_symbols(len(segment), spent, len(pictures) - bare, bare)
+        terms = replace(terms, picture_symbols=symbols)
         filling = {part: part.encode(segment, terms) for part in self._parts if part.fills}
         allowance.spend(sum(len(sent) for sent in filling.values() if sent))
         sent = [both for part in self._parts if (both := (coded | filling)[part])]

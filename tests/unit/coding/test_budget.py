@@ -98,3 +98,11 @@ def test_keyframes_that_come_at_their_ease_do_not_feel_the_ceiling():
     for frames, pictures in ((24, 1), (24, 1), (24, 2)):
         assert allowance.picture_symbols(frames, 120, pictures) == round(0.014 * VOLUME)
         allowance.spend(pictures * round(0.014 * VOLUME))
+
+
+def test_of_a_picture_and_a_bare_one_the_picture_gets_what_the_other_cannot_use():
+    alone, beside, both = (KeyframeAllowance(VIDEO, 0.014, 0.0003 * VOLUME) for _ in range(3))
+    one = alone.picture_symbols(60, 100, 1)
+    left = beside.picture_symbols(60, 100, 1, bare=1)
+    assert one > left > 1.5 * both.picture_symbols(60, 100, 2)
+    assert one - left <= max(0.003 * VOLUME, 100) + 1
