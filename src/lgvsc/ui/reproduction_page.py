@@ -19,7 +19,7 @@ STYLE = """
 .repro tr.paper td{color:var(--muted)}
 .repro tr.paper td:nth-child(2){font-style:italic}
 figure.drawn{margin:0;text-align:center}
-figure.drawn img{max-width:100%;height:auto;background:#fff;border-radius:6px;padding:6px}
+figure.drawn img{width:100%;max-width:720px;height:auto;background:#fff;border-radius:6px;padding:6px}
 .plain li{margin:.3em 0;overflow-wrap:anywhere}
 """
 
