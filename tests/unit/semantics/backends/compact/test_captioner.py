@@ -313,3 +313,16 @@ def test_the_shipped_weights_name_what_they_were_shown():
     assert shipped.tags.detector == shipped.identity["detector"]
     text = CompactCaptioner(shipped).caption([Frame(i, picture) for i in range(2)], None, 160)
     assert "person" in text or "woman" in text
+
+
+def test_the_ledger_counts_pictures_and_words(coffee):
+    captioner = CompactCaptioner(Names([CAR]))
+    text = captioner.caption([Frame(i, coffee) for i in range(4)], None, 160)
+    cost = captioner.cost
+    assert (cost.captions, cost.caption_words, cost.pictures_detected, cost.pictures_classified) == (
+        1,
+        len(text.split()),
+        4,
+        0,
+    )
+    assert 0 < cost.detector_s < cost.captions_s and cost.seconds == 0
