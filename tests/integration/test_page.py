@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -24,6 +25,12 @@ COPIED = """async () => {
   for (let tries = 0; tries < 600 && button.textContent != "copied"; tries++)
     await new Promise((go) => setTimeout(go, 50));
   return button.textContent == "copied";
+}"""
+# The page of a run lets nobody evaluate strings in it, so what waits there is a function.
+SHOWN = """async () => {
+  const shown = () => [...document.querySelectorAll("video")].every((video) => video.readyState > 1 && !video.seeking);
+  for (let tries = 0; tries < 2000 && !shown(); tries++) await new Promise((go) => setTimeout(go, 50));
+  return shown();
 }"""
 ON_TOP = """() => {
   const place = document.querySelector("#rebuilt").getBoundingClientRect();
@@ -110,7 +117,9 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
     run.locator("#scrub").focus()
     page.keyboard.press("End")
     inside = page.frames[-1]
-    inside.wait_for_function("document.querySelector('#rebuilt').readyState > 1")
+    assert inside.evaluate(SHOWN)
+    page.evaluate("scrollTo(0, 0)")
+    shoot(page, "page-send")
     assert run.locator(".origin").inner_text() in ("received", "generated", "concealed")
     assert "symbols" in run.locator(".rival figcaption").inner_text()
     assert run.locator("svg.tl:visible").count() == 1 and run.locator(".segment").count() >= 1
@@ -125,8 +134,6 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
     run.get_by_role("button", name="before / after").click()
     frame, height = page.locator("iframe.run"), inside.evaluate("document.documentElement.scrollHeight")
     assert abs(frame.bounding_box()["height"] - height) < 40  # nothing scrolls within the page
-    page.evaluate("scrollTo(0, 0)")
-    shoot(page, "page-send")
 
     taken = {}
     for name in ("Message (.lgvsc)", "Recording (.sigmf)", "This page (.html)"):
@@ -167,3 +174,10 @@ def test_it_fits_a_telephone_in_the_dark_and_refuses_what_is_no_video_in_a_sente
     page.wait_for_function("document.querySelector('#status .refused')?.textContent.startsWith('clip')")
     assert "passwd" not in page.inner_text("#status") and "\n" not in page.inner_text("#status").strip()
     shoot(page, "page-telephone")
+
+
+def test_pictures_of_the_docs_show_something():
+    """Whenever they were made."""
+    folder = Path(__file__).parents[2] / "docs" / "figures"
+    for name in ("page-send.png", "page-receive.png"):
+        assert cv2.imread(str(folder / name)).std() > 20 and (folder / name).stat().st_size < 200_000
