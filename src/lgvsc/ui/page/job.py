@@ -64,6 +64,7 @@ def send(task: Task, folder: Path, tell: Tell) -> None:
     tell(say="reading the clip")
     clip = the_clip(task, folder)
     config = load_config(scheme=task.scheme, settings=task.settings)
+    use_threads(config.link.threads)
 
     def counted(words: str) -> link.Progress:
         return lambda done, total: tell(say=words, done=done, total=total or 0)
@@ -103,6 +104,7 @@ def receive(task: Task, folder: Path, tell: Tell) -> None:
     from lgvsc.ui.received_page import ReceivedVideo, write_received
 
     config = load_config(scheme=task.scheme, settings=task.settings)
+    use_threads(config.link.threads)
     heard, video = ReceivedVideo(config), folder / REBUILT
     tell(say="reading what arrived")
     arrived = link.receive(
@@ -115,6 +117,14 @@ def receive(task: Task, folder: Path, tell: Tell) -> None:
     )
     write_received(heard, arrived, video, folder / PAGE)
     tell(say="done", made=PAGE)
+
+
+def use_threads(count: int) -> None:
+    """As many threads of PyTorch as the preset says, unless ``OMP_NUM_THREADS`` does, as on the command line."""
+    if count and "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(count)
 
 
 def the_clip(task: Task, folder: Path) -> Path:
