@@ -121,6 +121,8 @@ def run(page: str, folder: Path, marks: set[str]) -> None:
             continue
         done += 1
         if block.language == "python":
+            for old in folder.glob("*.rebuilt.*"):  # what an earlier block made; Python examples keep what is there
+                old.unlink()
             exec(compile(block.text, block.page, "exec"), {"__name__": "page"})
             continue
         for words in commands_in(block):
