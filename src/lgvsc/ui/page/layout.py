@@ -272,7 +272,7 @@ def sent_with(scheme: str, budget: str, snr_db: float, look: float) -> dict[str,
     """Settings of a run as the page's controls stand."""
     settings = {"coding.budget": budget, "channel.snr_db": float(snr_db), "link.max_side": MAX_SIDE}
     settings |= {"link.metrics": METRICS} | look_of(scheme, look)
-    return settings | ({"structure.effort": "live"} if scheme == "layered-dsa" else {})
+    return settings | {"structure.effort": "live"}  # of small frames, where the scheme has them: nobody waits long
 
 
 def look_of(scheme: str, look: float) -> dict[str, Any]:
