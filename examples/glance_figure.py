@@ -1,6 +1,8 @@
 """One row of frames for each scheme at the same budget: what few bits through a bad channel look like.
 
 python examples/glance_figure.py CLIP OUT.png [--schemes av1-ldpc,skem-dsa] [--budget 2kbps] [--snr-db 0] [--look 0]
+
+A scheme may name what its budget is spent for: layered-dsa:structure, layered-dsa:look.
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ def main() -> None:
     parser.add_argument("--schemes", default="av1-ldpc,skem-dsa")
     parser.add_argument("--budget", default="2kbps")
     parser.add_argument("--snr-db", type=float, default=0.0)
-    parser.add_argument("--look", type=float, default=0.0, help="of what the receiver shows: 0 faithful, 1 vivid")
+    parser.add_argument("--look", type=float, help="of what the receiver shows: 0 faithful, 1 vivid; else as advised")
     arguments = parser.parse_args()
 
     source = lgvsc.read_video(arguments.clip)
     rows = [("source", source)]
-    for scheme in arguments.schemes.split(","):
+    for named in arguments.schemes.split(","):
+        scheme, _, objective = named.partition(":")
+        settings = {"link.metrics": "lpips,dists,ms_ssim", "objective": objective or "look"}
+        settings |= {} if arguments.look is None else {"world.look": arguments.look}
         with tempfile.TemporaryDirectory() as folder:
             rebuilt = Path(folder) / "rebuilt.mp4"
             report = lgvsc.run(
@@ -38,12 +43,12 @@ def main() -> None:
                 scheme=scheme,
                 snr_db=arguments.snr_db,
                 budget=arguments.budget,
-                settings={"link.metrics": "lpips,dists,ms_ssim", "world.look": arguments.look},
+                settings=settings,
                 output=rebuilt,
             ).report()
             video = lgvsc.read_video(rebuilt)
         metrics = report["metrics"]
-        words = f"{scheme}: {report['symbols']['total']} symbols at {arguments.snr_db:g} dB, CBR {report['cbr']:.1e}; "
+        words = f"{named}: {report['symbols']['total']} symbols at {arguments.snr_db:g} dB, CBR {report['cbr']:.1e}; "
         words += ", ".join(f"{BY_KEY[key].label} {metrics[key]:.3f}" for key in ("lpips", "dists", "ms_ssim"))
         rows.append((words, video))
 
@@ -63,7 +68,7 @@ def main() -> None:
             )
         draw.text((MARGIN, top), words, fill="black", font=font)
         print(words)
-    figure.save(arguments.output, optimize=True)
+    figure.save(arguments.output, optimize=True, quality=82)
 
 
 if __name__ == "__main__":
