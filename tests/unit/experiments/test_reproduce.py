@@ -107,12 +107,11 @@ def test_who_works_and_who_describes_is_looked_at_before_any_work(tmp_path, word
 @pytest.mark.parametrize(("name", "drawn"), [("gvsc-fig-3", "MS-SSIM"), ("gvsc-fig-4", "")])
 def test_an_absent_metric_is_said_to_be_absent_in_figure_table_and_page(sent, tmp_path, name, drawn):
     done = reproduce(shipped_recipe(name), [], tmp_path)
-    (reason,) = done.absent.values()
-    assert "lgvsc models pull" in reason
+    metric, reason = next((name, why) for name, why in done.absent.items() if "lgvsc models pull" in why)
     svg = (tmp_path / f"{name}.svg").read_text()
     assert "absent, its model is not here" in svg and (drawn in svg)
-    assert reason in write_page(done, tmp_path, "x").read_text()
-    metric = next(iter(done.absent))
+    page = write_page(done, tmp_path, "x").read_text()
+    assert reason in page and all(why in page for why in done.absent.values())  # extras may be absent as well
     assert all(value.value is None for value in done.values if value.metric == metric)
 
 
