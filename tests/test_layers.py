@@ -32,7 +32,7 @@ HEAVY = {  # libraries that are slow or optional, and the only modules that impo
         "channel/tdl", "cli/doctor", "coding/modem/digital", "coding/modem/fec", "coding/modem/ldpc_tables",
     },
     "transformers": {
-        "metrics/actions", "metrics/bert", "metrics/clip", "metrics/depth", "semantics/backends/large/causal",
+        "metrics/bert", "metrics/clip", "metrics/network_input", "semantics/backends/large/causal",
         "semantics/backends/large/conversation",
         "semantics/backends/large/conversion", "semantics/backends/large/image_embedding",
         "semantics/backends/large/sentences", "semantics/backends/large/vision_language",
@@ -58,18 +58,12 @@ READERS = {"models/weights", "semantics/backends/large/conversion"}  # the secon
 
 
 @cache
-@cache
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 
 
 @cache
 def syntax(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -120,9 +114,9 @@ def test_neither_schemes_nor_what_is_below_them_knows_the_configuration_or_asks_
     outside = {node.attr for path in modules() if layer(path) == 4 for node in attributes(path)}
     assert belief <= outside, "the settings are called otherwise now"
     for path in (path for path in modules() if layer(path) <= LAYERS["schemes"]):
-        names = {name.removesuffix(".Config") for name, _ in imports(tree_of(path))}
+        names = {name.removesuffix(".Config") for name, _ in imports(syntax(path))}
         assert not names & {"lgvsc.settings", "lgvsc.config"}, f"{path} imports the configuration"
-        for node in ast.walk(tree_of(path)):
+        for node in ast.walk(syntax(path)):
             assert not (isinstance(node, ast.Name) and node.id == "Config"), f"{path}:{node.lineno} reads Config"
         asked = [f"{path}:{node.lineno}" for node in attributes(path) if node.attr in belief]
         assert not asked, f"{asked} asks settings; a Belief is handed on"
@@ -133,7 +127,7 @@ def layer(path: Path) -> int:
 
 
 def attributes(path: Path) -> list[ast.Attribute]:
-    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
+    return [node for node in ast.walk(syntax(path)) if isinstance(node, ast.Attribute)]
 
 
 def test_heavy_libraries_are_imported_inside_functions():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from lgvsc.cli.options import note, progress
+from lgvsc.cli.options import note, print_sent, progress
 from lgvsc.cli.reading import on_open
 from lgvsc.core.files import require_file
 from lgvsc.errors import ConfigError
@@ -61,9 +61,7 @@ def send_samples(
         on_choices=choices.extend,
         on_open=on_open(video, quiet),
     )
-    if choices:
-        typer.echo("choices: " + "; ".join(choices))
-    typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
+    print_sent(sent, choices)
     typer.echo(f"{sink.samples} samples to {address}")
 
 

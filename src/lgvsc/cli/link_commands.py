@@ -31,6 +31,7 @@ from lgvsc.cli.options import (
     VideosArgument,
     note,
     print_json,
+    print_sent,
     progress,
     resolve,
     workers_of,
@@ -249,9 +250,7 @@ def send(
         on_choices=choices.extend,
         on_open=on_open(video, quiet),
     )
-    if choices:
-        typer.echo("choices: " + "; ".join(choices))
-    typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
+    print_sent(sent, choices)
     typer.echo("\n".join(str(path) for path in (message, *recording_files(output))))
 
 

@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from lgvsc.config import Config
+    from lgvsc.core.ledger import Ledger
     from lgvsc.experiments.jobs.workers import Workers
 
 VideoArgument = Annotated[Path, typer.Argument(help="Any video file that FFmpeg can read.", show_default=False)]
@@ -185,6 +186,13 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """A line for people, on stderr."""
     typer.echo(text, err=True)
+
+
+def print_sent(sent: Ledger, choices: list[str]) -> None:
+    """What a transmission decided, and what it takes."""
+    if choices:
+        typer.echo("choices: " + "; ".join(choices))
+    typer.echo(f"{sent.entries[-1].segment + 1} segments, {sent.symbols['total']} symbols, CBR {sent.cbr:.2e}")
 
 
 def progress(quiet: bool, unit: str = "frames") -> Callable[[int, int | None], None] | None:

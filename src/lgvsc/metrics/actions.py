@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from lgvsc.core.video import Pixels
-from lgvsc.errors import InputError, MissingResourceError
-from lgvsc.metrics.network_input import NetworkInput
+from lgvsc.errors import InputError
+from lgvsc.metrics.network_input import NetworkInput, load_network
 
 SIDE = 224  # where a checkpoint does not say
 
@@ -69,13 +69,6 @@ def load_classifier(folder: Path) -> ActionClassifier:
         MissingResourceError: transformers is not installed.
         InputError: The folder holds no video classifier.
     """
-    try:
-        from transformers import AutoModelForVideoClassification
-    except ImportError as error:
-        raise MissingResourceError("action classification needs transformers: pip install 'lgvsc[tasks]'") from error
-    try:
-        model = AutoModelForVideoClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} holds no video classifier: {str(error).splitlines()[0]}") from error
+    model = load_network(folder, "AutoModelForVideoClassification", "action classification", "video classifier")
     side = int(getattr(model.config, "image_size", SIDE))
-    return ActionClassifier(model.eval(), NetworkInput.read(folder, side=side, square=True))
+    return ActionClassifier(model, NetworkInput.read(folder, side=side, square=True))

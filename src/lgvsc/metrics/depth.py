@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from lgvsc.core.video import Pixels
-from lgvsc.errors import InputError, MissingResourceError, ShapeError
-from lgvsc.metrics.network_input import NetworkInput
+from lgvsc.errors import ShapeError
+from lgvsc.metrics.network_input import NetworkInput, load_network
 
 SIDE = 518  # where a checkpoint does not say
 LEVELS = 255.0
@@ -89,12 +89,5 @@ def load_depth(folder: Path) -> DepthEstimator:
         MissingResourceError: transformers is not installed.
         InputError: The folder holds no depth estimator.
     """
-    try:
-        from transformers import AutoModelForDepthEstimation
-    except ImportError as error:
-        raise MissingResourceError("depth needs transformers: pip install 'lgvsc[tasks]'") from error
-    try:
-        model = AutoModelForDepthEstimation.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} holds no depth estimator: {str(error).splitlines()[0]}") from error
-    return DepthEstimator(model.eval(), NetworkInput.read(folder, side=SIDE, square=False))
+    model = load_network(folder, "AutoModelForDepthEstimation", "depth", "depth estimator")
+    return DepthEstimator(model, NetworkInput.read(folder, side=SIDE, square=False))

@@ -1,4 +1,4 @@
-"""How a checkpoint of the transformers library wants its pictures, out of its ``preprocessor_config.json``."""
+"""Networks of the transformers library that look at pictures, and how each wants them: ``preprocessor_config.json``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,31 @@ import torch
 from torch import Tensor
 
 from lgvsc.core.video import Pixels
-from lgvsc.errors import InputError
+from lgvsc.errors import InputError, MissingResourceError
+
+
+def load_network(folder: Path, family: str, task: str, named: str) -> Any:
+    """A network from a folder, safetensors only, in evaluation mode.
+
+    Args:
+        folder: With weights and configuration.
+        family: The library's class, as ``AutoModelForDepthEstimation``.
+        task: What it is for, in words.
+        named: What such a network is called.
+
+    Raises:
+        MissingResourceError: transformers is not installed.
+        InputError: The folder holds no such network.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingResourceError(f"{task} needs transformers: pip install 'lgvsc[tasks]'") from error
+    try:
+        kind = getattr(transformers, family)
+        return kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} holds no {named}: {str(error).splitlines()[0]}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,15 +72,24 @@ def load_checkpoint(path: Path, net: nn.Module, average: WeightAverage, optimise
     Raises:
         InputError: The file is not a checkpoint of this network.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    with reading_checkpoint(path, "this network") as state:
         net.load_state_dict(state["weights"])
         optimiser.load_state_dict(state["optimiser"])
-        progress = Progress(**state["progress"])
         load_average(average, state["average"])
+        return Progress(**state["progress"])
+
+
+@contextmanager
+def reading_checkpoint(path: Path, of: str) -> Iterator[dict[str, Any]]:
+    """What a checkpoint holds: tensors and plain values, nothing else is unpickled.
+
+    Raises:
+        InputError: It cannot be read, or what is done with it meanwhile shows that it is no checkpoint ``of`` that.
+    """
+    try:
+        yield torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError, OSError, UnpicklingError) as error:
-        raise InputError(f"{path} is not a checkpoint of this network: {error}") from error
-    return progress
+        raise InputError(f"{path} is not a checkpoint of {of}: {error}") from error
 
 
 def load_average(average: WeightAverage, tensors: Mapping[str, Tensor]) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import FOCUSES, Focus
-from lgvsc.ui.report import asset
+from lgvsc.ui.report import whole_page
 from lgvsc.ui.text import DASH, esc, number, seconds
 
 FOCUS_WORDS: dict[Focus, str] = {"general": "general", "main_object": "main object", "background": "background"}
@@ -73,17 +73,12 @@ def write_page(
         eta: Threshold of S_rel, marked on every scale.
         table: Rows of numbers for the top, from :func:`facts`.
     """
-    body = "\n".join(section(heading, words, pairs, eta) for heading, words, pairs in sections)
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{esc(title)} · lgvsc</title>\n<style>\n{asset('report.css')}{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<header><p class='kicker'>lgvsc</p><h1>{esc(title)}</h1><p class='lead'>{esc(lead)}</p></header>\n"
-        f"<section class='card'><table><tbody>{table}</tbody></table></section>\n{body}\n</main>\n</body>\n</html>\n"
-    )
+    body = [
+        f"<header><p class='kicker'>lgvsc</p><h1>{esc(title)}</h1><p class='lead'>{esc(lead)}</p></header>",
+        f"<section class='card'><table><tbody>{table}</tbody></table></section>",
+        *(section(heading, words, pairs, eta) for heading, words, pairs in sections),
+    ]
+    page = whole_page(f"{title} · lgvsc", body, style=STYLE)
     with atomic_write(path) as file:
         file.write(page.encode())
 

@@ -115,21 +115,39 @@ def render(report: Mapping[str, Any], material: Material | None = None) -> str:
 
 def document(title: str, body: Sequence[str], report: Mapping[str, Any], material: Material) -> str:
     """Sections as a whole page, with its style, its script and the videos that the script plays."""
-    style, script = asset("report.css"), asset("report.js")
-    # Nothing is fetched and no script but ours runs, whatever a caption says: the browser holds the page to it.
+    script = asset("report.js")
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; media-src blob:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    return whole_page(
+        title,
+        body,
+        allowed=f"media-src blob:; script-src 'sha256-{allowed}'; ",
+        shape=shape_of(report.get("source") or {}),
+        behind=f"{island(report, material)}<script>{script}</script>\n",
     )
-    shown, shape = "\n".join(body), shape_of(report.get("source") or {})
+
+
+def whole_page(
+    title: str, body: Sequence[str], *, style: str = "", allowed: str = "", shape: str = "", behind: str = ""
+) -> str:
+    """A self-contained page: nothing is fetched and no script runs but one that is allowed, whatever a caption says.
+
+    Args:
+        title: Of the window.
+        body: Sections, as HTML.
+        style: Beside that of every page.
+        allowed: More for the content security policy, to which the browser holds the page.
+        shape: Attributes of the body.
+        behind: HTML behind the sections.
+    """
+    shown = "\n".join(part for part in body if part)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; {allowed}'
+        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{esc(title)}</title>\n<style>\n{style}</style>\n</head>\n<body{shape}>\n<main>\n{shown}\n</main>\n"
-        f"{island(report, material)}<script>{script}</script>\n</body>\n</html>\n"
+        f"<title>{esc(title)}</title>\n<style>\n{asset('report.css')}{style}</style>\n</head>\n<body{shape}>\n<main>\n"
+        f"{shown}\n</main>\n{behind}</body>\n</html>\n"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lgvsc.core.files import atomic_write
-from lgvsc.ui.report import asset
+from lgvsc.ui.report import whole_page
 from lgvsc.ui.text import esc
 
 STYLE = """
@@ -85,18 +85,10 @@ def write_reproduction(
     parts.append(listed("What is absent here", [f"{metric}: {why}" for metric, why in absent.items()]))
     parts.append(listed("What the paper's text says", [*said, *(f"Its numbers: {place}" for place in places)]))
     parts.append(listed("Notes", list(notes)))
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{esc(title)} · lgvsc</title>\n<style>\n{asset('report.css')}{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<header><p class='kicker'>lgvsc reproduce</p><h1>{esc(title)}</h1>"
-        f"<p class='lead'>{esc(source)}</p></header>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n</main>\n</body>\n</html>\n"
+    header = (
+        f"<header><p class='kicker'>lgvsc reproduce</p><h1>{esc(title)}</h1><p class='lead'>{esc(source)}</p></header>"
     )
+    page = whole_page(f"{title} · lgvsc", [header, *parts], style=STYLE)
     with atomic_write(path) as file:
         file.write(page.encode())
 

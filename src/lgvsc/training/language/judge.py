@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Annotated
 
 import torch
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from lgvsc.core.interfaces import FOCUSES
 from lgvsc.core.lexicon import COLOURS, PLACES, SIZES, TEXTURES, Region
-from lgvsc.errors import ConfigError, InputError
+from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find
 from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.nets.judge_lm import JudgeLM, JudgeLMConfig, WordTokenizer, find_words
@@ -32,6 +31,7 @@ from lgvsc.nets.word_senses import WordSenses
 from lgvsc.semantics.backends.compact import words as compact_words
 from lgvsc.semantics.prompts import question
 from lgvsc.training.arguments import OutFolder, Trainer
+from lgvsc.training.checkpoints import reading_checkpoint
 from lgvsc.training.language.judge_batches import UNDECIDED, Batch, excess, pool_of, schedule
 from lgvsc.training.language.judge_english import COMMON_WORDS, EnglishPairs
 from lgvsc.training.language.judge_head import train_head
@@ -266,14 +266,11 @@ def _senses(config: JudgeTraining, out: Path) -> WordSenses:
 def _resume(path: Path, model: JudgeLM, optimisers: list[torch.optim.Optimizer]) -> tuple[int, float]:
     if not path.exists():
         return 0, 0.0
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    with reading_checkpoint(path, "this judge") as state:
         model.load_state_dict(state["model"])
         for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         return state["step"], state["seconds"]
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
-        raise InputError(f"{path} is not a checkpoint of this judge: {error}") from error
 
 
 def train_faster(
