@@ -173,3 +173,19 @@ def test_packets_carry_it_and_lose_its_end_alone(layer):
     assert layer.payload.startswith(got.structure.payload) and len(got.structure.payload) > 0
     plain = list(packetise([segment(None, caption="a disc")]))
     assert all(packet[0] & 15 == 1 for packet in plain)
+
+
+@pytest.mark.parametrize(("look", "told"), [(0, 0.0), (1, None), (2, 0.5), (3, 1.0)])
+def test_the_look_that_is_advised_goes_for_the_keyframe_too(layer, look, told):
+    asked = []
+    roads = PictureRoads([DigitalPictureCodec()], shown=lambda advised: asked.append(advised) or {})
+    config = CodingConfig(keyframe_cbr=0.05)
+    both = MessageCodec(roads, Belief(10.0, config.text_mcs), config)
+    picture = next(iter(frames()))
+    ((_, burst),) = both.encode([segment(replace(layer, look=look), keyframe=picture)])
+    (found,) = both.decode([AwgnChannel(20.0, seeded(1))(burst.symbols)])
+    assert found.keyframe is not None and found.structure.look == look and asked[0] == told
+    asked.clear()
+    ((_, burst),) = both.encode([segment(None, keyframe=picture)])
+    list(both.decode([AwgnChannel(20.0, seeded(1))(burst.symbols)]))
+    assert asked[0] is None  # nothing advises a look where there are no small frames
