@@ -50,7 +50,7 @@ burger 933; hot dog 934; pasta 940 959; cake 927; chocolate 960; mushroom 947 99
 fruit 948-957; plate of food 923-926 959 962 964 965; glass of wine 572 907 966; glass of beer 440 441
 glass jug 438 647 725 899; cocktail 503 969; food 809 923-969; flower 984-986; corn 987 998
 clock 409 530 531 604 826 892; laptop 620 681; computer 508 527 664 782 810; phone 487; sewing machine 786
-potter's wheel 739; drill 740; chainsaw 491; camera 732 759; umbrella 879; crib 431 516 520; bed 564; sofa 831
+potter's wheel 739; drill 740; chainsaw 491; camera 732 759; umbrella 879; crib 431 516 520; bed 564; couch 831
 swing 843; carousel 476; tent 672; teddy bear 850; suit 457 834 906; white coat 617
 """
 

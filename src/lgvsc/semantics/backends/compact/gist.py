@@ -89,7 +89,7 @@ COUNTS = ("no", "one", "two", "three", "four")
 PLURALS = {
     "person": "people", "sheep": "sheep", "knife": "knives", "bus": "buses", "couch": "couches", "bench": "benches",
     "wine glass": "wine glasses", "mouse": "mice", "skis": "skis", "scissors": "scissors", "sandwich": "sandwiches",
-    "toothbrush": "toothbrushes", "broccoli": "broccoli",
+    "toothbrush": "toothbrushes", "glass": "glasses", "broccoli": "broccoli",
 }  # fmt: skip
 DOES = ("", "comes", "leaves", "moves left", "moves right", "moves up", "moves down", "comes nearer", "goes farther")
 PACES = ("nothing moves", "slow", "lively", "fast")
@@ -182,8 +182,9 @@ def gist(tags: frozenset[str], groups: tuple[Group, ...], shown: tuple[str, ...]
 
 
 def renamed(groups: tuple[Group, ...], shown: tuple[str, ...]) -> tuple[Group, ...]:
-    """Things by the names that fit the whole picture: a dog that is a fox, a car that is a jeep."""
-    kinds: dict[str, str] = {}
+    """Things by the names that fit the whole picture: a dog that is a fox, a car that is a jeep, a cup of coffee."""
+    things = [word for word in shown if word in THINGS]
+    kinds = {group.kind: word for group in groups for word in things if _says(word, group.kind)}
     if beast := next((word for word in shown if word in BEASTS and word != "animal"), None):
         kinds |= dict.fromkeys(ANIMALS, beast)
     if vehicle := next((word for word in shown if word in DRIVEN and word != "vehicle"), None):
@@ -193,6 +194,10 @@ def renamed(groups: tuple[Group, ...], shown: tuple[str, ...]) -> tuple[Group, .
 
 def _who(tags: frozenset[str], groups: tuple[Group, ...], shown: tuple[str, ...], people: bool) -> list[str]:
     kinds = {group.kind for group in groups}
+
+    def said(word: str) -> bool:
+        return any(_says(kind, word) for kind in kinds)
+
     who = [_named(group, tags) for group in groups[:MOST_WHO]]
     beast = next((word for word in shown if word in BEASTS), None)
     if not kinds & {*ANIMALS, *BEASTS}:
@@ -208,9 +213,15 @@ def _who(tags: frozenset[str], groups: tuple[Group, ...], shown: tuple[str, ...]
             who.append(next((with_article(word) for word in KNOWN_VEHICLES if word in tags), "a vehicle"))
     if not who and "person" in tags:
         who.append("people" if "people" in tags else "a woman" if "woman" in tags else "a person")
-    things = [with_article(word) for word in shown if word in THINGS - kinds and not (people and word in WORN)]
-    who += things or [words for tag, words in MATTER.items() if tag in tags]
+    things = [word for word in shown if word in THINGS and not said(word)]
+    things = [with_article(word) for word in things if not (people and word in WORN)]
+    who += things or [words for tag, words in MATTER.items() if tag in tags and not said(tag)]
     return who if who or "hands" not in tags else ["hands"]
+
+
+def _says(words: str, others: str) -> bool:
+    """Whether words of one thing hold those of another: a cup of coffee is a cup, a wine glass a glass."""
+    return set(others.split()) <= set(words.split())
 
 
 def _named(group: Group, tags: frozenset[str]) -> str:
@@ -232,7 +243,8 @@ def _where(tags: frozenset[str], shown: tuple[str, ...]) -> list[tuple[str, str]
 
 def plural(kind: str) -> str:
     """Several of a kind."""
-    return PLURALS.get(kind, f"{kind}s")
+    head, of, what = kind.partition(" of ")
+    return f"{PLURALS.get(head, f'{head}s')}{of}{what}"
 
 
 def with_article(words: str) -> str:

@@ -54,6 +54,24 @@ def test_things_are_renamed_by_what_the_whole_picture_shows():
     assert renamed((group("bird"),), ("animal", "boat", "beach")) == (group("bird"),)
 
 
+@pytest.mark.parametrize(
+    ("kind", "count", "shown", "said"),
+    [
+        ("cup", 1, "cup of coffee", "a cup of coffee"),
+        ("cup", 2, "cup of coffee", "two cups of coffee"),
+        ("wine glass", 2, "glass of wine", "two glasses of wine"),
+        ("cell phone", 1, "phone", "a cell phone"),
+        ("bear", 1, "teddy bear", "a teddy bear"),
+        ("couch", 1, "couch", "a couch"),
+        ("cup", 1, "cake", "a cup and a cake"),
+    ],
+)
+def test_one_thing_is_said_once_by_its_more_telling_name(kind, count, shown, said):
+    groups = renamed((group(kind, count),), (shown,))
+    assert gist(frozenset(), groups, (shown,)) == said
+    assert gist(frozenset(("glass",)), (group("wine glass"),)) == "a wine glass"
+
+
 def test_every_word_of_the_classifier_can_be_said():
     for words in classifier_kinds.ROLES.values():
         for word in words:
