@@ -214,7 +214,7 @@ def progress(quiet: bool, unit: str = "frames") -> Callable[[int, int | None], N
         line = (
             f"{done}{of} {unit}, {rate:.0f} per second" if rate >= 10 else f"{done}{of} {unit}, {rate:.2g} per second"
         )
-        if total and 0 < done < total:
+        if total and total / 20 <= done < total:  # before that, models are loaded and budgets planned
             line += f", about {duration_in_words((total - done) / rate)} to go"
         if terminal:
             end = "\n" if done == total else ""
