@@ -227,11 +227,11 @@ class OpenSegment:
         frame = self.latest = choice.frame
         self._colours += cells(frame.pixels)
         self._frames += 1
+        self._drawable.add(frame)  # whatever passes: receivers are told one distance for all sketches
         if choice.passing:
             return
         if self._bare or choice.seen is None or not choice.seen.bare:
             self._last_seen = frame
-        self._drawable.add(frame)
         if (frame.index - self.keyframe.index) % self._spacing == 0:
             self._between.append(frame)
         if len(self._between) > 2 * self._shown:

@@ -226,7 +226,7 @@ class Draws:
         return picture[..., 0].copy()
 
 
-def sketched(count, sketches, size=(32, 48), draws=None, **keyframes):
+def sketched(count, sketches, size=(32, 48), draws=None, frames=None, **keyframes):
     encoder = SemanticEncoder(
         captioner=Recorder(),
         score=lambda k, some: [-1.0 for _ in some],
@@ -234,7 +234,7 @@ def sketched(count, sketches, size=(32, 48), draws=None, **keyframes):
         config=EncoderConfig(motion=MotionConfig(short_side=32), sketches=sketches, send_keyframes=False),
         draws=draws or Draws(),
     )
-    return list(encoder.segments(source(count, size), VideoFormat(*size, Fraction(4), count)))
+    return list(encoder.segments(frames or source(count, size), VideoFormat(*size, Fraction(4), count)))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +252,14 @@ def test_sketches_lie_evenly_from_the_first_frame_of_each_segment(count, sketche
     segments = sketched(count, sketches)
     assert [[index for index, _ in s.sketches] for s in segments] == indices
     assert all(sketch[0, 0] == index % 251 for s in segments for index, sketch in s.sketches)
+
+
+def test_a_flash_is_drawn_where_it_lies_so_that_sketches_stay_even():
+    scene = np.random.default_rng(0).integers(0, 200, (32, 48, 3), np.uint8)
+    frames = [Frame(index, np.full_like(scene, 255) if index == 3 else scene) for index in range(8)]
+    (segment,) = sketched(8, 8, frames=frames)
+    assert [index for index, _ in segment.sketches] == list(range(8))
+    assert (segment.sketches[3][1] == 255).all()
 
 
 @settings(max_examples=40, deadline=None)
