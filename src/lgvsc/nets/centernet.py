@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lgvsc.nets.tensorflow_conv import TensorFlowConv
+
 STRIDE = 32  # sides of the input must be multiples of it
 CELL = 4  # pixels of the input for each spot of the maps
 SIDE_UNIT = 16.0  # pixels for one unit of the map of sides
@@ -193,19 +195,14 @@ def hard_swish(x: Tensor) -> Tensor:
 
 
 class _Conv(nn.Module):
-    """A convolution that pads as TensorFlow does: of an odd number of pixels, the greater part goes behind."""
+    """A convolution under the name that it has in the file of the weights."""
 
     def __init__(self, into: int, out: int, kernel: int, *, stride: int = 1, depthwise: bool = False) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(into, out, kernel, stride, groups=into if depthwise else 1)
-        whole = kernel - stride if stride > 1 else kernel - 1  # for sides that are multiples of the stride
-        self.padding = (whole // 2, whole - whole // 2) * 2
+        self.conv = TensorFlowConv(into, out, kernel, stride=stride, depthwise=depthwise)
 
     def forward(self, x: Tensor) -> Tensor:
-        before, behind = self.padding[:2]
-        if before == behind:
-            return F.conv2d(x, self.conv.weight, self.conv.bias, self.conv.stride, before, 1, self.conv.groups)
-        out: Tensor = self.conv(F.pad(x, self.padding))
+        out: Tensor = self.conv(x)
         return out
 
 

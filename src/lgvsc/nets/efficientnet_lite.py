@@ -13,6 +13,8 @@ from typing import Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lgvsc.nets.tensorflow_conv import TensorFlowConv
+
 STRIDE = 32  # sides of the input must be multiples of it
 MEAN, SPREAD = 127.0, 128.0  # of the pixels, as the published weights were trained
 
@@ -56,7 +58,7 @@ class EfficientNetLite(nn.Module):
     def __init__(self, config: EfficientNetLiteConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or EfficientNetLiteConfig()
-        self.stem = _Conv(3, config.stem, 3, stride=2)
+        self.stem = TensorFlowConv(3, config.stem, 3, stride=2)
         blocks, into = [], config.stem
         for stage in config.stages:
             for nth in range(stage.repeats):
@@ -87,20 +89,6 @@ class EfficientNetLite(nn.Module):
         return features, self.kinds(features)
 
 
-class _Conv(nn.Conv2d):
-    """A convolution that pads as TensorFlow does: of an odd number of pixels, the greater part goes behind."""
-
-    def __init__(self, into: int, out: int, kernel: int, *, stride: int = 1, depthwise: bool = False) -> None:
-        super().__init__(into, out, kernel, stride, groups=into if depthwise else 1)
-        self.whole = max(0, kernel - stride) if stride > 1 else kernel - 1  # for sides that are multiples of the stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        before, behind = self.whole // 2, self.whole - self.whole // 2
-        if before == behind:
-            return F.conv2d(x, self.weight, self.bias, self.stride, before, 1, self.groups)
-        return super().forward(F.pad(x, (before, behind, before, behind)))
-
-
 class _Block(nn.Module):
     """Expand, filter each channel, project; add what came in where shapes allow."""
 
@@ -108,7 +96,7 @@ class _Block(nn.Module):
         super().__init__()
         inside = into * stage.expand
         self.expand = nn.Conv2d(into, inside, 1) if stage.expand > 1 else None
-        self.depthwise = _Conv(inside, inside, stage.kernel, stride=stride, depthwise=True)
+        self.depthwise = TensorFlowConv(inside, inside, stage.kernel, stride=stride, depthwise=True)
         self.project = nn.Conv2d(inside, stage.out, 1)
         self.adds = stride == 1 and into == stage.out
 
