@@ -1,4 +1,4 @@
-"""What the compact detector and the scene tags recognise in one picture."""
+"""What the compact detector, the classifier and the tags recognise in one picture, or in several of one scene."""
 
 from __future__ import annotations
 
@@ -126,11 +126,11 @@ class Recogniser:
 
     def said_of(self, sights: Sequence[Sight], wholes: Sequence[Whole] = ()) -> frozenset[str]:
         """The tags of several pictures of one scene together."""
-        if self.caption_tags is not None and self._classifier is not None and wholes:
+        kinds = self._kinds(wholes)
+        if self.caption_tags is not None and kinds:
             likely = self.caption_tags.likely(np.stack([one.summary for one in wholes]))
             of = dict(zip(self.caption_tags.words, likely.tolist(), strict=True))
             wrong = {min(EITHER, key=lambda word: of.get(word, 0.0))}
-            kinds = self._classifier.words(np.mean([one.likely for one in wholes], axis=0))
             wrong |= {word for word, wide in BORNE_OUT.items() if kinds[wide] < LEAST_BORNE_OUT}
             wrong |= {word for word, p in of.items() if p < LEAST_OF.get(word, LEAST_SAID)}
             return self.caption_tags.said(likely) - wrong
@@ -140,12 +140,16 @@ class Recogniser:
 
     def doubts(self, wholes: Sequence[Whole]) -> bool:
         """Whether the classifier sees no animal in several pictures of one scene."""
-        if self._classifier is None or not wholes:
-            return False
-        return self._classifier.words(np.mean([one.likely for one in wholes], axis=0))["animal"] < LEAST_BORNE_OUT
+        kinds = self._kinds(wholes)
+        return bool(kinds) and kinds["animal"] < LEAST_BORNE_OUT
 
     def shown_in(self, wholes: Sequence[Whole]) -> tuple[str, ...]:
         """The classifier's words for several pictures of one scene together."""
+        kinds = self._kinds(wholes)
+        return shown(kinds) if kinds else ()
+
+    def _kinds(self, wholes: Sequence[Whole]) -> dict[str, float]:
+        """Probability of each of the classifier's words for several pictures together; none without a classifier."""
         if self._classifier is None or not wholes:
-            return ()
-        return shown(self._classifier.words(np.mean([one.likely for one in wholes], axis=0)))
+            return {}
+        return self._classifier.words(np.mean([one.likely for one in wholes], axis=0))
