@@ -102,8 +102,11 @@ def share_out(crew: Crew, tasks: Sequence[Any], count: int) -> Iterator[tuple[in
                     stillborn = 0
                 except WorkerDied as death:
                     stillborn += 1
-                    if stillborn == TRIES and not (idle or running):
-                        raise LgvscError(f"{TRIES} workers died as they began, out of memory? {death}") from death
+                    if stillborn >= TRIES:
+                        if not (idle or running):
+                            raise LgvscError(f"{TRIES} workers died as they began, out of memory? {death}") from death
+                        count -= 1
+                        log.warning("a worker dies as it begins and is done without: %s", death)
                 except Exception as error:
                     if not (idle or running or beginning):
                         raise

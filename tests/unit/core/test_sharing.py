@@ -95,3 +95,18 @@ def test_what_the_work_raises_ends_all():
     next(stopped)
     stopped.close()  # as Ctrl-C does
     assert crew.closed
+
+
+def test_workers_that_die_as_they_begin_are_done_without_while_others_work_and_end_all_after_them():
+    """The first one lives, and no other ever does: it is not hired for without end, before or after its death."""
+
+    def begin(number):
+        assert number < 10, "hired without end"
+        return None if number == 1 else WorkerDied("killed")
+
+    crew = Crew(lambda number, task: task, begin)
+    assert dict(share_out(crew, range(20), 2)) == {place: place for place in range(20)} and crew.hired == 1 + TRIES
+    fatal = Crew(lambda number, task: WorkerDied("power cut") if task == 15 else task, begin)
+    with pytest.raises(LgvscError, match=f"{TRIES} workers died as they began.*killed"):
+        list(share_out(fatal, range(20), 2))
+    assert fatal.closed
