@@ -311,9 +311,12 @@ class DepthTask:
         return True
 
     def __call__(self, clip: Footage, video: Path) -> dict[str, float]:
-        """Means over frames."""
+        """Means over frames; the source is made as small as it was sent."""
         rows: list[dict[str, float]] = []
-        with VideoReader(clip.path) as true, VideoReader(video) as made:
+        with (
+            VideoReader(video) as made,
+            VideoReader(clip.path, max_side=max(made.format.height, made.format.width)) as true,
+        ):
             for source, rebuilt in zip(true, made, strict=False):
                 if source.index % DEPTH_EVERY == 0:
                     rows.append(depth_errors(self.estimator(rebuilt.pixels), self.estimator(source.pixels)))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_lookers import tiny_depth_anything, tiny_timesformer
 
-from lgvsc.core.video import Video, write_video
+from lgvsc.core.video import Video, VideoReader, write_video
 from lgvsc.experiments.recipe import shipped_recipe
 from lgvsc.experiments.reproduction import tasks
 from lgvsc.experiments.reproduction.clips import Footage
@@ -105,3 +105,15 @@ def test_depth_of_the_same_video_is_the_same_and_of_noise_is_not(videos, tmp_pat
     by = {(value.series, value.metric): value.value for value in values}
     assert by["same", "d1"] == 1.0 and by["same", "rmse"] == 0.0
     assert by["noise", "d1"] < 1.0 and by["noise", "rmse"] > 1.0 and "scaled to 0 to 255" in notes[0]
+
+
+def test_depth_of_a_video_that_was_made_smaller_is_compared_with_its_source_made_as_small(videos, tmp_path):
+    """As --quick does, and settings with link.max_side."""
+    (folder := tmp_path / "depth").mkdir()
+    tiny_depth_anything(folder)
+    recipe = replace(shipped_recipe("lgvsc-table-5"), settings={"evaluation.depth": str(folder)})
+    with VideoReader(videos / "a.mp4", max_side=24) as reader:
+        write_video(videos / "small.mp4", Video(np.stack([frame.pixels for frame in reader]), Fraction(8)))
+    clip = Footage(videos / "a.mp4")
+    values, notes = task_values(recipe, [Rebuilt("small", clip, videos / "small.mp4", "k")], [clip], videos, {})
+    assert len(notes) == 1 and [value.n for value in values] == [1] * 5
