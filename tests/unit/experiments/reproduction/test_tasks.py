@@ -72,6 +72,9 @@ def test_against_a_data_set_the_source_has_a_row_of_its_own_and_work_is_kept(vid
     assert by["Origin"] == pytest.approx(2 * 3 / (3 + 5)) and by["noise"] == 0.0
     monkeypatch.setattr(tasks.DescribeTask, "describe", lambda *_: pytest.fail("it is known"))
     assert task_values(table_3(), sent, [clip], videos, absent)[0] == first and asked == ["compact-captioner"] * 2
+    mended = Footage(clip.path, captions=("a still picture", "a road"))
+    with pytest.raises(pytest.fail.Exception, match="it is known"):  # against other captions nothing is
+        task_values(table_3(), [replace(sent[0], clip=mended)], [mended], videos, absent)
 
 
 def test_the_compact_captioner_and_minilm_are_named_as_what_they_are():
