@@ -5,8 +5,7 @@ Each kind lies in :mod:`lgvsc.experiments.reproduction`, and gives back the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lgvsc.experiments.jobs.workers import HERE, Workers
@@ -23,8 +22,13 @@ from lgvsc.experiments.reproduction.rates import rates
 from lgvsc.experiments.reproduction.result import Reproduction
 from lgvsc.experiments.reproduction.sketch_loss import sketch_loss
 
-MAKERS = {"rates": rates, "pairs": pairs, "keyframe-counts": keyframe_counts, "complexity": complexity}
-GRID_MAKERS = {"quality": grids.grid, "fixed-rates": grids.fixed_rates, "combinations": grids.combinations}
+Maker = Callable[..., Reproduction]
+MAKERS: dict[str, Maker] = {
+    "rates": rates, "pairs": pairs, "keyframe-counts": keyframe_counts, "complexity": complexity
+}  # fmt: skip
+GRID_MAKERS: dict[str, Maker] = {
+    "quality": grids.grid, "fixed-rates": grids.fixed_rates, "combinations": grids.combinations
+}  # fmt: skip
 
 
 def reproduce(
@@ -57,10 +61,9 @@ def reproduce(
             line_config(recipe, line, recipe.snr_db[0])
         clips, left_out = prepare_clips(recipe.clips, sources, folder / "clips", on_notes)
         if recipe.kind in GRIDS:
-            make = partial(GRID_MAKERS[recipe.kind], workers=workers, on_row=on_row)
+            made = GRID_MAKERS[recipe.kind](recipe, clips, folder, workers=workers, on_row=on_row)
         else:
-            make = partial(MAKERS[recipe.kind])
-        made = make(recipe, clips, folder)
+            made = MAKERS[recipe.kind](recipe, clips, folder)
         made.notes.extend(left_out)
     made.files.extend(write_tables(made, folder))
     return made

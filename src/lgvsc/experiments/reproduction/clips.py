@@ -13,7 +13,7 @@ from lgvsc.core.files import refuse_doubles
 from lgvsc.errors import InputError
 from lgvsc.experiments.clips.excerpts import excerpt, sampled
 from lgvsc.experiments.clips.sample_clip import make_sample_clip
-from lgvsc.experiments.data import Entry, entries_of, is_manifest
+from lgvsc.experiments.data import entries_of, is_manifest
 from lgvsc.experiments.recipe import ClipPlan, Recipe
 from lgvsc.kinds import kind_of
 from lgvsc.training.pictures import CLIPS, held_out
@@ -102,17 +102,11 @@ def found(sources: Iterable[Path], held_out_only: bool) -> Iterable[Footage]:
             inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in CLIPS)
             yield from (Footage(path) for path in inside if held_out(path) or not held_out_only)
         elif is_manifest(source):
-            entries = (
-                entry for entry in entries_of(source) if entry.split == "test" or measurable(entry, held_out_only)
-            )
-            yield from (Footage(Path(entry.path), entry.captions, entry.label) for entry in entries)
+            for entry in entries_of(source):
+                if entry.split == "test" or held_out(Path(entry.path)) or not held_out_only:
+                    yield Footage(Path(entry.path), entry.captions, entry.label)
         else:
             yield Footage(source)
-
-
-def measurable(entry: Entry, held_out_only: bool) -> bool:
-    """Whether a clip that no split names is taken."""
-    return held_out(Path(entry.path)) or not held_out_only
 
 
 def chosen(items: Sequence[Any], count: int) -> list[Any]:
