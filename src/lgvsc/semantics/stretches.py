@@ -1,4 +1,4 @@
-"""Keyframes of a file in which pictures come or go, settled by a first look: those, and others evenly between them.
+"""Keyframes of a file with bare frames, settled by a first look: where pictures come or go, and evenly between.
 
 A keyframe where a picture has come says nothing about what follows; where the judge finds nothing new in it, all of it
 would be made of one picture. As many keyframes at equal distances would do better then. So what lies between two such
@@ -43,7 +43,7 @@ def marked_keyframes(
     is_cut: Callable[[Frame], bool],
     affords: Callable[[int], int],
 ) -> tuple[tuple[int, ...], int]:
-    """Where keyframes are to come, and up to which frame that holds; none where no picture comes or goes.
+    """Where keyframes are to come, and up to which frame that holds; none where no frame is bare.
 
     Args:
         frames: The video or its beginning, from index 0 on; read once. None is held longer than it takes to know
@@ -55,13 +55,13 @@ def marked_keyframes(
     """
     kept: list[Sighting] = []
     latest: Sighting | None = None
-    length, passed = 0, False
+    length, bare = 0, False
 
     def noted() -> Iterator[Sighting]:
-        nonlocal length, passed
+        nonlocal length, bare
         for one in sightings(frames, video, is_cut):
             length += 1
-            passed = passed or one.role in ("passing", "departure", "bend", "arrival")
+            bare = bare or one.bare
             yield one
 
     unjudged = replace(config, method="skem", planned=(), planned_until=0, marked=(), marked_until=0)
@@ -69,7 +69,7 @@ def marked_keyframes(
         if choice.keyframe and choice.seen is not None:
             kept.append(choice.seen)
         latest = choice.seen
-    if not passed or latest is None:
+    if not bare or latest is None:
         return (), 0
     if len(kept) > 1 and kept[-1].bare and latest.bare and kept[-1].breaks:
         kept.pop()  # bare up to the end: the closing picture says so

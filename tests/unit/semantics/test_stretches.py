@@ -44,6 +44,15 @@ def test_a_video_in_which_nothing_comes_or_goes_is_left_to_the_judge():
     assert marks(pan(75)) == ((), 0)
 
 
+@pytest.mark.parametrize("over", [1, 10])
+def test_a_cut_and_a_dissolve_are_left_to_the_judge(over):
+    """Whatever is shown on either side says enough: only where nothing is shown must the rest be spread."""
+    other = cv2.resize(data.astronaut()[:288], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    share = np.clip((np.arange(75) - 30) / over, 0, 1)
+    mixed = [cv2.addWeighted(picture, 1 - part, other, part, 0) for picture, part in zip(pan(75), share, strict=True)]
+    assert marks(mixed) == ((), 0)
+
+
 @pytest.mark.parametrize("length", [1, 3, 8])
 def test_behind_a_black_beginning_is_a_keyframe_and_others_evenly_from_there_on(length):
     found, until = marks(with_black(75, 0, length))
