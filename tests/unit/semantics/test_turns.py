@@ -1,5 +1,6 @@
 """Turns: where what is shown becomes something else, told from both sides."""
 
+import weakref
 from fractions import Fraction
 
 import numpy as np
@@ -74,6 +75,25 @@ def test_frames_wait_for_five_samples_at_most():
     for one in mark_turns(sightings(), lambda one: True, is_cut, lambda frame: looks[frame.index], 0.2):
         assert len(taken) <= one.frame.index + REACH + SIDE
     assert len(taken) == 30
+
+
+def test_the_first_frame_in_a_new_light_is_a_turn_however_alike_it_looks():
+    sightings = [Sighting(frame, role="settled" if frame.index == 6 else "") for frame in frames(16)]
+    marked = mark_turns(sightings, lambda one: True, is_cut, lambda frame: A, 0.2)
+    assert [one.frame.index for one in marked if one.turn] == [6]
+
+
+def test_looks_are_forgotten_once_they_decide_nothing_more():
+    looks = []
+
+    def look_of(frame):
+        look = A.copy()
+        looks.append(weakref.ref(look))
+        return look
+
+    for _ in mark_turns(map(Sighting, frames(60)), lambda one: True, is_cut, look_of, 0.2):
+        assert sum(look() is not None for look in looks) <= 2 * (REACH + SIDE) + 1
+    assert len(looks) == 60
 
 
 def test_between_samples_frames_leave_with_the_sample_before_them():
