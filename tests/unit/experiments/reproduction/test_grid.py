@@ -22,6 +22,7 @@ def test_errors_that_pile_up_show_in_the_last_frames(tmp_path):
         write_video(tmp_path / f"{name}.mp4", Video(frames, Fraction(10)))
     first, last = measure_ends(tmp_path / "a.mp4", tmp_path / "b.mp4", 3)
     assert first["psnr_db"] > last["psnr_db"] + 5 and first["ssim"] > last["ssim"]
+    assert measure_ends(tmp_path / "a.mp4", tmp_path / "b.mp4", 1)[1]["psnr_db"] < last["psnr_db"]  # the very last
     halves = measure_ends(tmp_path / "a.mp4", tmp_path / "b.mp4", 100)  # too short: halves
     assert first["psnr_db"] > halves[0]["psnr_db"] > halves[1]["psnr_db"] > last["psnr_db"]
     shown = frames_of(tmp_path / "a.mp4", [0, -1, 40])
