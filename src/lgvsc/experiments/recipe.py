@@ -175,8 +175,8 @@ def shipped_recipe(name: str) -> Recipe:
     """
     if name not in recipes():
         near = get_close_matches(name, recipes(), n=2, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ConfigError(f"no recipe is called {name!r}{hint}; there are {', '.join(recipes())}")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(recipes())}"
+        raise ConfigError(f"no recipe is called {name!r}; {hint}")
     return _recipe(name, _shipped(name))
 
 
