@@ -190,15 +190,34 @@ def send(
                 if on_progress:
                     on_progress(segment.stop, video.frames)
 
-        packet = b""
-        for packet in packetise(leaving(), packets, stream=secrets.randbelow(1 << 16)):
-            _transmit(outgoing, packet, to, sent, sealer)
-            time.sleep(PACKET_SPACING_S)
+        send_packets(leaving(), packets, outgoing, to, sent, sealer)
         on_open(video, reader.notes)
-        for _ in range(END_REPEATS - 1):
-            time.sleep(END_SPACING_S)
-            _transmit(outgoing, packet, to, sent, sealer)
     return sent
+
+
+def send_packets(
+    segments: Iterable[Segment],
+    packets: PacketConfig,
+    outgoing: socket.socket,
+    to: Address,
+    sent: Sent,
+    sealer: Sealer | None = None,
+) -> None:
+    """Send segments as packets as they come, and at their end say several times that this was the last.
+
+    Args:
+        sent: Counts packets and bytes.
+
+    Raises:
+        LgvscError: The network refuses.
+    """
+    packet = b""
+    for packet in packetise(segments, packets, stream=secrets.randbelow(1 << 16)):
+        _transmit(outgoing, packet, to, sent, sealer)
+        time.sleep(PACKET_SPACING_S)
+    for _ in range(END_REPEATS - 1 if packet else 0):
+        time.sleep(END_SPACING_S)
+        _transmit(outgoing, packet, to, sent, sealer)
 
 
 def receive(

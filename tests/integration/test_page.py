@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+import time
 from pathlib import Path
 
 import cv2
@@ -54,7 +56,7 @@ def address(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        blocks = layout.build()
+        blocks = layout.build(live=True)
         yield layout.launch(blocks, port=0, open_browser=False, quiet=True, wait=False)
         blocks.close()
 
@@ -67,13 +69,14 @@ def browser():
         opened.close()
 
 
-def visit(browser, address, asked, **how):
+def visit(browser, address, asked, tab="Send", **how):
     context = browser.new_context(accept_downloads=True, **{"viewport": {"width": 1280, "height": 860}} | how)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
-    page.get_by_role("button", name="Send it").wait_for()
+    page.get_by_role("tab", name=tab).click()
+    page.get_by_role("button", name={"Send": "Send it", "Live": "Start"}[tab]).wait_for()
     return page
 
 
@@ -176,8 +179,83 @@ def test_it_fits_a_telephone_in_the_dark_and_refuses_what_is_no_video_in_a_sente
     shoot(page, "page-telephone")
 
 
+def at_work():
+    """Processes and folders of the page's jobs."""
+    running = [entry.parent.name for entry in Path("/proc").glob("[0-9]*/cmdline") if is_job(entry)]
+    return running, [path.name for path in Path(tempfile.gettempdir()).glob("lgvsc-job-*")]
+
+
+def is_job(cmdline):
+    try:
+        return b"lgvsc.ui.page.job" in cmdline.read_bytes()
+    except OSError:  # it has ended
+        return False
+
+
+def all_gone(before):
+    """Whether what was not there before is gone, soon."""
+    for _ in range(100):
+        if not any(set(now) - set(then) for now, then in zip(at_work(), before, strict=True)):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def turn(page, knob, value):
+    page.get_by_label(f"number input for {knob}").fill(value)
+    page.keyboard.press("Tab")
+
+
+COUNTED = """([name, least]) => {
+  const cells = [...document.querySelectorAll(".measured div")];
+  const cell = cells.find((one) => one.querySelector("dt").textContent == name);
+  return cell && parseInt(cell.querySelector("dd").textContent) >= least;
+}"""
+
+
+def test_a_clip_crosses_live_while_the_channel_is_turned(browser, address):
+    before, asked = at_work(), []
+    page = visit(browser, address, asked, tab="Live", color_scheme="light")
+    page.get_by_role("button", name="Start").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.live img').length == 2")
+    page.wait_for_function(COUNTED, arg=["packets sent", 12])
+    page.wait_for_function("/generated|received/.test(document.querySelector('.origin').textContent)")
+    assert page.inner_text("#live-status").strip() == "live" and page.inner_text(".behind")
+    page.evaluate("scrollTo(0, 0)")
+    shoot(page, "page-live")
+    turn(page, "Packets lost on the way, %", "100")
+    page.wait_for_function(COUNTED, arg=["on the way", 4])
+    turn(page, "Packets lost on the way, %", "0")
+    turn(page, "SNR, dB (Es/N0)", "-5")
+    page.wait_for_function(COUNTED, arg=["of them in noise", 4])
+    assert [len(new - old) for new, old in zip(map(set, at_work()), map(set, before), strict=True)] == [1, 1]
+    page.get_by_role("button", name="Stop").first.click()
+    page.wait_for_function("document.querySelector('#live-status').textContent.trim() == 'stopped'")
+    assert all_gone(before)
+    assert all(url.startswith((address, "data:", "blob:", "about:")) for url in asked), "it asked elsewhere"
+
+
+def test_a_live_page_that_is_closed_leaves_nothing_and_without_a_camera_one_sentence_says_so(browser, address):
+    before = at_work()
+    page = visit(browser, address, [], tab="Live", color_scheme="dark", viewport={"width": 380, "height": 800})
+    page.get_by_label("camera", exact=True).click()
+    page.get_by_role("button", name="More").first.click()
+    page.get_by_label("Number of the camera").fill("63")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("document.querySelector('#live-status .refused')")
+    assert page.inner_text("#live-status").strip().startswith("camera 63 of this computer is not there")
+    page.get_by_label("built-in sample").first.click()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("document.querySelectorAll('.live img').length > 0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    shoot(page, "page-live-telephone")
+    page.close()
+    assert all_gone(before)
+
+
 def test_pictures_of_the_docs_show_something():
     """Whenever they were made."""
     folder = Path(__file__).parents[2] / "docs" / "figures"
-    for name in ("page-send.png", "page-receive.png"):
+    for name in ("page-send.png", "page-receive.png", "page-live.png"):
         assert cv2.imread(str(folder / name)).std() > 20 and (folder / name).stat().st_size < 200_000

@@ -100,6 +100,12 @@ class SemanticDecoder:
         self.seed = seed
         self._layered = layered
 
+    def change_look(self, look: float | None) -> None:
+        """Show small frames in another look, from the next segment on that is not begun yet; see ``DecoderConfig``."""
+        self.config = replace(self.config, look=look)
+        if self._layered is not None:
+            self._layered.look = look
+
     def videos(self, segments: Iterable[Segment]) -> Iterator[Rebuilt]:
         """Make the video, piece by piece.
 

@@ -125,7 +125,7 @@ class LayeredWorld:
         read: Small frames of a layer, enlarged, with their places in its segment: from the layer, the video's height
             and width, and the segment's number of frames.
         coded_size: Height and width of the small frames: from the video's and the layer's eighths.
-        look: 0 faithful to 1 vivid; ``None``: as the transmitter advises.
+        look: 0 faithful to 1 vivid; ``None``: as the transmitter advises. It may change from one span to the next.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class LayeredWorld:
         coded_size: Callable[[int, int, int], tuple[int, int]],
         look: float | None = None,
     ) -> None:
-        self._make_enhancer, self._read, self._coded_size, self._look = make_enhancer, read, coded_size, look
+        self._make_enhancer, self._read, self._coded_size, self.look = make_enhancer, read, coded_size, look
 
     @cached_property
     def enhancer(self) -> CompactEnhancer:
@@ -186,7 +186,7 @@ class LayeredWorld:
     ) -> Iterator[Pixels]:
         """Small frames in a row as they are shown: all, or those wanted."""
         wanted = range(len(pictures)) if wanted is None else wanted
-        look = LOOKS[layer.look] if self._look is None else self._look
+        look = LOOKS[layer.look] if self.look is None else self.look
         if look is None:
             yield from (pictures[number] for number in wanted)
             return

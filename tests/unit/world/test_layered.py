@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -197,6 +198,20 @@ def test_the_look_that_is_advised_is_shown_unless_the_receiver_has_one_of_its_ow
     faithful, plain, half, vivid = (brightness(replace(LAYER_3, look=look)) for look in range(4))
     assert faithful < plain - 10 < plain + 10 < vivid and abs(half - plain) < 4
     assert brightness(replace(LAYER_3, look=0), look=1.0) == pytest.approx(vivid, abs=0.5)
+
+
+def test_a_receiver_may_change_its_look_between_segments() -> None:
+    """A segment is made when the next one arrives, and then as the look stands."""
+    decoder = SemanticDecoder(MotionInterpolation(), layered=world(0.0))
+
+    def arriving() -> Iterator[Segment]:
+        for start, look in ((0, 0.0), (12, 1.0), (24, 0.0)):
+            decoder.change_look(look)
+            yield Segment(video=VIDEO, start=start, stop=start + 12, structure=LAYER_3, last=start == 24)
+
+    frames = np.concatenate([piece.video.frames for piece in decoder.videos(arriving())])
+    vivid, faithful, last = (frames[start : start + 12].mean() for start in (0, 12, 24))
+    assert vivid > faithful + 10 and last == pytest.approx(faithful, abs=2)
 
 
 def test_of_more_small_frames_than_there_is_time_for_some_are_enhanced_and_their_detail_is_moved_to_the_others(

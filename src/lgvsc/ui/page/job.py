@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lgvsc.ui.page.work import TASK, Limits, Task
 
 PAGE, MESSAGE, RECORDING, REBUILT, RIVAL = "page.html", "message.lgvsc", "received", "rebuilt.mp4", "rival.mp4"
 SAMPLE = "sample.mp4"
+SAMPLE_S = 6.0  # of the sample when it plays over and over
 Tell = Callable[..., None]
 
 
@@ -33,7 +35,7 @@ def main() -> None:
     task.limits.hold()
     os.environ.setdefault("SVT_LOG", "1")
     try:
-        {"send": send, "receive": receive}[task.kind](task, folder, tell)
+        {"send": send, "receive": receive, "live": live}[task.kind](task, folder, tell)
         tell(over=True)
     except LgvscError as error:
         tell(error=str(error).replace(f"{folder}{os.sep}", ""))
@@ -117,6 +119,14 @@ def receive(task: Task, folder: Path, tell: Tell) -> None:
     )
     write_received(heard, arrived, video, folder / PAGE)
     tell(say="done", made=PAGE)
+
+
+def live(task: Task, folder: Path, tell: Tell) -> None:
+    """A link that runs while it is looked at."""
+    use_threads(1)
+    from lgvsc.ui.live import job
+
+    job.live(task, folder, tell, lambda: the_clip(replace(task, seconds=SAMPLE_S), folder))
 
 
 def use_threads(count: int) -> None:

@@ -6,19 +6,18 @@ import html
 import os
 import tempfile
 from collections.abc import Iterator
-from importlib.resources import files
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from lgvsc.errors import LgvscError, MissingResourceError
+from lgvsc.ui.live.tab import live_tab
 from lgvsc.ui.page import recordings
 from lgvsc.ui.page.job import MESSAGE, PAGE, RECORDING
+from lgvsc.ui.page.parts import JOB_FOLDER, MAX_UPLOAD_BYTES, asset, file_box, line, refusal
 from lgvsc.ui.page.work import JobError, News, Task, run_job, take_in
-from lgvsc.ui.text import esc
 
 HOST = "127.0.0.1"
-MAX_UPLOAD_BYTES = 200 << 20
-JOB_FOLDER = "lgvsc-job-"  # not where uploads lie: from there nothing would be copied before the folder goes
 MAX_WAITING = 4  # jobs; one works at a time
 KEPT_S = 3600  # that an upload or a result stays on the disk while the page runs; all go when it ends
 MAX_SIDE = 384  # of clips that are sent; larger ones are made smaller
@@ -28,7 +27,7 @@ SAMPLE, OWN = "built-in sample", "my clip"
 KBPS, CBR = "kbit/s", "CBR"
 SCHEMES = [
     ("skem-dsa · keyframes and words", "skem-dsa"),
-    ("layered-dsa · small video, keyframes", "layered-dsa"),
+    ("layered-dsa · small video", "layered-dsa"),
     ("text-only · captions alone", "text-only"),
     ("djscc-rgb · a learned code", "djscc-rgb"),
     ("av1-ldpc · AV1, channel code", "av1-ldpc"),
@@ -42,11 +41,12 @@ POLICY = (
 )
 
 
-def serve(*, port: int, open_browser: bool, quiet: bool = False) -> None:
+def serve(*, port: int, open_browser: bool, quiet: bool = False, live: bool = False) -> None:
     """Show the page on this computer, for this computer alone, until the process is stopped.
 
     Args:
         port: Of the loopback; 0 takes one that is free.
+        live: With a tab on which a camera or a clip crosses the link as it plays.
 
     Raises:
         MissingResourceError: Gradio is not installed.
@@ -55,7 +55,7 @@ def serve(*, port: int, open_browser: bool, quiet: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix="lgvsc-ui-") as folder:
         # Read when Gradio is imported: where uploads lie, and that nothing is told to anybody.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-        page = build()
+        page = build(live=live)
         try:
             launch(page, port=port, open_browser=open_browser, quiet=quiet)
         except OSError as error:
@@ -120,7 +120,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def build() -> Any:
+def build(*, live: bool = False) -> Any:
     """The page as Gradio's blocks.
 
     Raises:
@@ -136,6 +136,9 @@ def build() -> Any:
     with gr.Blocks(title="lgvsc", analytics_enabled=False, fill_width=True, delete_cache=(60, KEPT_S)) as page:
         gr.HTML(asset("head.html"))
         with gr.Tabs():
+            if live:
+                with gr.Tab("Live", id="live"):
+                    live_tab(gr)
             with gr.Tab("Send", id="send"):
                 send_tab(gr)
             with gr.Tab("Receive", id="receive"):
@@ -190,7 +193,7 @@ def send_tab(gr: Any) -> None:
         ended = (gr.update(interactive=True), gr.update(interactive=False))
         yield (line("starting"), gr.skip(), *[gr.update(visible=False)] * 3, gr.update(interactive=False),
                gr.update(interactive=True))  # fmt: skip
-        with tempfile.TemporaryDirectory(prefix=JOB_FOLDER) as name:
+        with tempfile.TemporaryDirectory(prefix=JOB_FOLDER) as name, ExitStack() as ending:
             folder = Path(name)
             try:
                 if source:
@@ -200,7 +203,7 @@ def send_tab(gr: Any) -> None:
             except (LgvscError, OSError) as error:
                 yield (refusal(str(error)), *[gr.skip()] * 4, *ended)
                 return
-            for news in run_job(task, folder):
+            for news in ending.enter_context(closing(run_job(task, folder))):
                 if news.error:
                     yield (refusal(news.error), *[gr.skip()] * 4, *ended)
                     return
@@ -240,7 +243,7 @@ def receive_tab(gr: Any) -> None:
 
     def work(uploads: list[str] | None, scheme: str, look: float, seed: float | None) -> Iterator:
         yield line("starting"), gr.skip(), gr.update(interactive=False)
-        with tempfile.TemporaryDirectory(prefix=JOB_FOLDER) as name:
+        with tempfile.TemporaryDirectory(prefix=JOB_FOLDER) as name, ExitStack() as ending:
             folder = Path(name)
             try:
                 if not uploads:
@@ -251,7 +254,7 @@ def receive_tab(gr: Any) -> None:
                 return
             settings = {**look_of(scheme, look), "seed": int(seed or 0)}
             task = Task(kind="receive", source=stem.name, scheme=scheme, settings=settings)
-            for news in run_job(task, folder):
+            for news in ending.enter_context(closing(run_job(task, folder))):
                 if news.error:
                     yield refusal(news.error), gr.skip(), gr.update(interactive=True)
                     return
@@ -282,20 +285,6 @@ def look_of(scheme: str, look: float) -> dict[str, Any]:
     return {"world.look": float(look)} if kinds.kind_of(scheme).generated else {}
 
 
-def file_box(gr: Any, label: str, *, several: bool = False, visible: bool = True) -> Any:
-    """A place for uploads. A client may also name an address to be fetched from; that is refused."""
-    box = gr.File(label=label, file_count="multiple" if several else "single", height=120, visible=visible)
-    keep = box.move_resource_to_block_cache
-
-    def local_only(resource: Any) -> Any:
-        if "://" in str(resource):
-            raise gr.Error("the page takes files, and fetches nothing from an address")
-        return keep(resource)
-
-    box.move_resource_to_block_cache = local_only
-    return box
-
-
 def frame(page: Path) -> str:
     """A page within the page: it runs its own script, and cannot reach this one."""
     shown = html.escape(page.read_text(encoding="utf-8"), quote=True)
@@ -306,18 +295,3 @@ def progress_of(news: News) -> str:
     """How far a job is."""
     words = f"{news.say}, {news.done} of {news.total} frames" if news.total else news.say
     return line(f"{words} · {news.seconds:.0f} s", news.done / news.total if news.total else None)
-
-
-def line(words: str, share: float | None = None) -> str:
-    """A sentence that is read out, with a bar where its end is known."""
-    bar = "" if share is None else f'<progress value="{share:.2f}" aria-label="How far it is"></progress>'
-    return f'<p role="status" aria-live="polite">{esc(words)}</p>{bar}'
-
-
-def refusal(words: str) -> str:
-    """What went wrong, in one sentence."""
-    return f'<p role="alert" class="refused">{esc(words)}</p>'
-
-
-def asset(name: str) -> str:
-    return (files("lgvsc.ui.page") / name).read_text("utf-8")

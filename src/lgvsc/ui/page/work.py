@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -64,11 +64,12 @@ class Task:
     """What is to be done with the files of a folder.
 
     Attributes:
-        kind: ``send``: the whole link, and then the codec at as many symbols; ``receive``: the receiver alone.
-        source: Name of the clip, or stem of the recording; empty for the built-in sample.
+        kind: ``send``: the whole link, and then the codec at as many symbols; ``receive``: the receiver alone;
+            ``live``: both ends, while pictures come.
+        source: Name of the clip, stem of the recording, or ``camera:`` and its number; empty for the built-in sample.
         scheme: Scheme id.
-        settings: As :func:`lgvsc.config.load_config` takes them.
-        seconds: Of the clip.
+        settings: As :func:`lgvsc.config.load_config` takes them; live those of ``ui.live.engine.LiveSettings``.
+        seconds: Of the clip; live how long it runs.
         rival: Scheme that sends the same clip in as many symbols; empty for none.
     """
 
@@ -103,7 +104,7 @@ class News:
     seconds: float = 0.0
 
 
-def run_job(task: Task, folder: Path, command: Sequence[str] = JOB) -> Iterator[News]:
+def run_job(task: Task, folder: Path, command: Sequence[str] = JOB) -> Generator[News, None, None]:
     """Do a task in a process of its own; news come as they happen, and every second.
 
     The process and all that it started are gone when this ends, however it ends.

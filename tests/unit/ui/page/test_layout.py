@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from lgvsc.cli import main
 from lgvsc.config import load_config
-from lgvsc.errors import LgvscError, MissingResourceError
+from lgvsc.errors import MissingResourceError
 from lgvsc.ui.page import layout
 from lgvsc.ui.page.work import News
 
@@ -21,6 +21,15 @@ def test_every_position_of_the_controls_is_a_configuration(scheme, budget):
     assert config.world.look == (None if scheme in (*layout.CODECS, "djscc-rgb") else 1.0)
 
 
+def test_the_live_tab_is_there_where_it_is_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(layout, "build", lambda *, live: asked.append(live))
+    monkeypatch.setattr(layout, "launch", lambda page, **_: "")
+    for arguments in ([], ["--live"]):
+        assert CliRunner().invoke(main.app, ["ui", "--no-browser", *arguments]).exit_code == 0
+    assert asked == [False, True]
+
+
 def test_without_gradio_the_command_says_how_to_get_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
     result = CliRunner().invoke(main.app, ["ui", "--no-browser"])
@@ -28,14 +37,9 @@ def test_without_gradio_the_command_says_how_to_get_it(monkeypatch, capsys):
     assert "pip install 'lgvsc[ui]'" in str(result.exception)
 
 
-def test_what_is_told_is_text_and_read_out():
-    hostile = "<img src=x onerror=alert(1)>"
-    for shown in (
-        layout.line(hostile),
-        layout.refusal(hostile),
-        layout.progress_of(News(say=hostile, done=1, total=2)),
-    ):
-        assert "<img" not in shown and 'role="' in shown
+def test_how_far_a_job_is_is_read_out():
+    hostile = layout.progress_of(News(say="<img src=x onerror=alert(1)>", done=1, total=2))
+    assert "<img" not in hostile and 'role="' in hostile
     assert 'value="0.50"' in layout.progress_of(News(say="sending", done=1, total=2))
 
 
@@ -48,23 +52,3 @@ def test_a_page_within_the_page_cannot_reach_it(tmp_path):
 def test_the_browser_is_told_to_fetch_nothing_from_elsewhere():
     assert "http" not in layout.POLICY and "*" not in layout.POLICY
     assert "default-src 'self'" in layout.POLICY
-
-
-class Box:
-    """As much of Gradio as a place for uploads needs."""
-
-    Error = LgvscError
-
-    def File(self, **_):  # noqa: N802
-        self.move_resource_to_block_cache = lambda path: f"kept {path}"
-        return self
-
-
-@pytest.mark.parametrize(
-    "address", ["http://example.com/a.mp4", "https://10.0.0.1/a", "ftp://a/b", "file:///etc/passwd"]
-)
-def test_uploads_are_files_and_never_addresses(address):
-    box = layout.file_box(Box(), "a clip")
-    assert box.move_resource_to_block_cache("/tmp/upload.mp4") == "kept /tmp/upload.mp4"
-    with pytest.raises(LgvscError, match="fetches nothing"):
-        box.move_resource_to_block_cache(address)

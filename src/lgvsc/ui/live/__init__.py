@@ -1,0 +1,1 @@
+"""``lgvsc ui --live``: pictures cross the link while they are taken, and the channel changes while they do."""
