@@ -9,6 +9,8 @@ import typer
 
 from lgvsc.cli.options import ForceOption, QuietOption, note
 
+SHOWN_BROKEN = 5  # clips that cannot be decoded, told one by one
+
 
 def register(app: typer.Typer) -> None:
     app.command()(data)
@@ -43,7 +45,7 @@ def data(
     from collections import Counter
     from dataclasses import replace
 
-    from lgvsc.core.files import atomic_write, check_outputs, require_file, require_folder
+    from lgvsc.core.files import atomic_write, check_outputs, refuse_inputs, require_file, require_folder
     from lgvsc.experiments.data import draw_splits, manifest_text, read_set
 
     require_folder(folder, "clips")
@@ -56,7 +58,9 @@ def data(
         if not quiet and count % 100 == 0:
             note(f"{count} clips")
 
-    found = read_set(folder, listing, min_seconds=min_seconds, on_clip=report)
+    broken: list[str] = []
+    found = read_set(folder, listing, min_seconds=min_seconds, on_clip=report, on_broken=broken.append)
+    refuse_inputs([output], (Path(entry.path) for entry in found.entries))
     if shares:
         found = replace(found, entries=draw_splits(found.entries, shares, seed))
     with atomic_write(output) as file:
@@ -70,6 +74,8 @@ def data(
     )
     for reason, count in found.left_out.items():
         note(f"left out: {count} {reason}")
+    for words in broken[:SHOWN_BROKEN]:
+        note(f"  {words}")
 
 
 def shares_of(text: str) -> dict[str, float]:
@@ -82,6 +88,7 @@ def shares_of(text: str) -> dict[str, float]:
         shares = {name.strip(): float(share) for name, share in (word.split("=") for word in text.split(","))}
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not of the form train=0.9,test=0.1", param_hint="--splits") from error
-    if not all(name and 0 < share < float("inf") for name, share in shares.items()):
-        raise typer.BadParameter(f"{text!r}: every split needs a name and a share above 0", param_hint="--splits")
+    if len(shares) < text.count("=") or not all(name and 0 < share < float("inf") for name, share in shares.items()):
+        said = f"{text!r}: every split needs a name of its own and a share above 0"
+        raise typer.BadParameter(said, param_hint="--splits")
     return shares

@@ -171,9 +171,9 @@ def cache_folder() -> Path:
 
 
 def numbers(text: str, option: str) -> list[float]:
-    """Numbers with commas between them."""
+    """Numbers with commas between them, at least one."""
     try:
-        return [float(word) for word in text.split(",") if word.strip()]
+        return [float(word) for word in text.rstrip(", ").split(",")]
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} are no numbers with commas between them", param_hint=option) from error
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +23,7 @@ from lgvsc.cli.options import (
     QuietOption,
     given_captions,
     note,
+    numbers,
     print_json,
     workers_of,
 )
@@ -45,7 +49,8 @@ OutputOption = Annotated[
     typer.Option("--output", "-o", help="Folder of clips, transmissions, figures, tables; taken up where it stopped."),
 ]
 CountOption = Annotated[
-    int | None, typer.Option("--count", help="So many clips, evenly spread; 0 takes all.", show_default="the recipe's")
+    int | None,
+    typer.Option("--count", min=0, help="So many clips, evenly spread; 0 takes all.", show_default="the recipe's"),
 ]
 MoreOption = Annotated[
     str | None,
@@ -106,7 +111,7 @@ def reproduce(
     if preset is not None:
         recipe, said = under(recipe, preset), f"{said} --preset {Path(preset).name}"
     if snr_db is not None:
-        recipe, said = replace(recipe, snr_db=numbers(snr_db)), f"{said} --snr-db={snr_db}"
+        recipe, said = replace(recipe, snr_db=tuple(numbers(snr_db, "--snr-db"))), f"{said} --snr-db={snr_db}"
     if quick:
         recipe, said = recipe.quick(), f"{said} --quick"
     workers = workers_of(engine, jobs, gpus_per_actor, ray_address)
@@ -134,11 +139,18 @@ def print_list(recipes: Sequence[Recipe], as_json: bool) -> None:
             ]
         )
         return
-    rows = [[recipe.name, recipe.title, *in_words(recipe)] for recipe in recipes]
-    typer.echo(table(["ID", "title", "needs beyond the package", "runs here"], rows))
+    lines = partial(fill, break_on_hyphens=False, break_long_words=False)  # names and commands stay whole
+    wide, at = min(get_terminal_size().columns, 100), max(len(recipe.name) for recipe in recipes) + 2
+    for recipe in recipes:
+        needs, runs = in_words(recipe)
+        typer.echo(lines(f"{recipe.name:<{at}}{recipe.title}", wide, subsequent_indent=" " * at))
+        told = f"runs here: {runs}" + (f"; needs {needs}" if needs != "nothing" else "")
+        typer.echo(lines(told, wide, initial_indent=" " * at, subsequent_indent=" " * at))
     missing = {need.missing for recipe in recipes for need in needs_of(recipe) if need.missing}
     if missing:
-        typer.echo("\nwhat is not here, and what brings it\n" + "\n".join(f"- {words}" for words in sorted(missing)))
+        typer.echo("\nwhat is not here, and what brings it")
+        for words in sorted(missing):
+            typer.echo(lines(f"- {words}", wide, subsequent_indent="  "))
 
 
 def under(recipe: Recipe, preset: str | None) -> Recipe:
@@ -151,14 +163,6 @@ def under(recipe: Recipe, preset: str | None) -> Recipe:
         return recipe
     own = f"gvsc-{preset}"
     return replace(recipe, preset=own if recipe.preset.startswith("gvsc-") and own in presets() else preset)
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Numbers with commas between them."""
-    try:
-        return tuple(float(word) for word in text.split(",") if word.strip())
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} are no numbers; write 0,5,10", param_hint="--snr-db") from error
 
 
 def sweep(

@@ -131,7 +131,8 @@ def read(
     typer.echo(key.question)
     if lines:
         typer.echo(table(["first", "second", "prefer first", "95 % interval", "answers", "people"], lines))
-    typer.echo(f"{outcome.people} people count, {outcome.left_out} missed the checks")
+    counts = "1 person counts" if outcome.people == 1 else f"{outcome.people} people count"
+    typer.echo(f"{counts}, {outcome.left_out} missed the checks")
 
 
 def conditions(folders: list[Path]) -> dict[str, dict[str, Path]]:
@@ -147,10 +148,15 @@ def conditions(folders: list[Path]) -> dict[str, dict[str, Path]]:
             if match := COMPARED.fullmatch(name):
                 found.setdefault(match["scheme"], {})[match["clip"]] = path
         return found
-    names = [folder.name for folder in folders]
+    if len(folders) == 1:
+        raise ConfigError(
+            f"{folders[0]} is one folder, and nothing to compare it with; give one for each condition, or the folder "
+            "that `lgvsc compare` wrote"
+        )
+    names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         raise ConfigError("two folders have one name; conditions are called by their folders")
-    return {folder.name: videos_in(folder) for folder in folders}
+    return {name: videos_in(folder) for name, folder in zip(names, folders, strict=True)}
 
 
 def videos_in(folder: Path) -> dict[str, Path]:

@@ -75,7 +75,12 @@ Listed = Iterator[tuple[list[Path], Entry]]  # where a clip may lie, and what is
 
 
 def read_set(
-    folder: Path, listing: Path | None = None, *, min_seconds: float = 0.0, on_clip: Callable[[int], None] | None = None
+    folder: Path,
+    listing: Path | None = None,
+    *,
+    min_seconds: float = 0.0,
+    on_clip: Callable[[int], None] | None = None,
+    on_broken: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Look at every clip of a set.
 
@@ -84,6 +89,7 @@ def read_set(
         listing: The CSV or JSON that lists them; ``None`` takes every video of the folder.
         min_seconds: Shorter ones are left out, as the papers take no clip that is shorter than what they send.
         on_clip: Called with the number of clips seen so far.
+        on_broken: Called for each file that cannot be decoded, with the reason.
 
     Raises:
         InputError: The listing has no layout that is known, or no clip is left.
@@ -107,8 +113,10 @@ def read_set(
             with VideoReader(path) as reader:
                 shape = reader.format
                 seconds = float(shape.frames / shape.fps) if shape.frames else 0.0
-        except InputError:
+        except InputError as error:
             left_out["cannot be decoded"] += 1
+            if on_broken:
+                on_broken(str(error))
             continue
         if seconds < min_seconds:
             left_out[f"shorter than {min_seconds:g} s"] += 1

@@ -135,13 +135,14 @@ def read_key(path: Path) -> Key:
     found = read_json(path)
     try:
         pairs = tuple(
-            VideoPair(p["first"], p["second"], p["clip"], (p["conditions"][0], p["conditions"][1]))
+            VideoPair(text(p["first"]), text(p["second"]), text(p["clip"]), (text(one), text(other)))
             for p in found["pairs"]
+            for one, other in [p["conditions"]]
         )
         if found["version"] != VERSION or not pairs:
             raise InputError(f"{path} is a key of version {found['version']}; this lgvsc reads {VERSION}")
-        return Key(str(found["study"]), str(found["question"]), pairs)
-    except (KeyError, TypeError, IndexError) as error:
+        return Key(text(found["study"]), text(found["question"]), pairs)
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no key that `lgvsc study make` wrote") from error
 
 
@@ -161,9 +162,20 @@ def read_answers(path: Path, key: Key) -> tuple[str, dict[int, bool]]:
             if type(pair) is not int or not 0 <= pair < len(key.pairs) or chosen not in ("first", "second"):
                 raise InputError(f"{path} has an answer that the page cannot give: {json.dumps(answer)[:80]}")
             choices[pair] = chosen == "first"
-        return str(found["participant"]), choices
+        return text(found["participant"]), choices
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} holds no answers of a page that `lgvsc study make` wrote") from error
+
+
+def text(found: Any) -> str:
+    """What stands where words are asked for.
+
+    Raises:
+        TypeError: Something else.
+    """
+    if not isinstance(found, str):
+        raise TypeError(f"{found!r} are no words")
+    return found
 
 
 def read_json(path: Path) -> Any:
@@ -185,9 +197,10 @@ def preferences(key: Key, answers: Mapping[str, Mapping[int, bool]], *, seed: in
     """What people preferred.
 
     Args:
-        answers: By participant, whether the first of each pair was preferred.
+        answers: By participant, whether the first of each pair was preferred. Whoever answered nothing is no one.
         seed: Of the bootstrap.
     """
+    answers = {who: given for who, given in answers.items() if given}
     attentive = {who: given for who, given in answers.items() if passes_checks(key, given)}
     found = []
     for conditions in dict.fromkeys(pair.conditions for pair in key.pairs if not pair.is_check):

@@ -78,11 +78,18 @@ def test_a_folder_of_compare_brings_its_schemes(folders, tmp_path):
     assert [(pair["clip"], pair["conditions"]) for pair in key["pairs"]] == [("a.3s", ["av1-ldpc", "skem-dsa"])]
 
 
+def test_a_condition_is_called_by_its_folder_also_from_within(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(folders / "skem-dsa")
+    assert run("make", ".", "../av1-ldpc", "-o", tmp_path / "study.html").exit_code == 0
+    key = json.loads((tmp_path / "study.key.json").read_text())
+    assert key["pairs"][0]["conditions"] == ["skem-dsa", "av1-ldpc"]
+
+
 def test_what_cannot_be_asked_is_refused(folders, tmp_path):
     page = tmp_path / "study.html"
     assert isinstance(run("make", tmp_path / "none", folders / "clips", "-o", page).exception, InputError)
     assert isinstance(run("make", folders / "clips", folders / "clips", "-o", page).exception, ConfigError)
-    assert isinstance(run("make", folders / "clips", "-o", page).exception, InputError)
+    assert isinstance(run("make", folders / "clips", "-o", page).exception, ConfigError)
     assert isinstance(run("make", folders / "skem-dsa", folders / "av1-ldpc", "-o", folders / "av1-ldpc" / "a.mp4",
                           "--force").exception, (InputError, ConfigError))  # fmt: skip
     assert not page.exists()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from lgvsc.cli.main import app
 from lgvsc.core.video import Video, write_video
-from lgvsc.errors import InputError
+from lgvsc.errors import ConfigError, InputError
 from lgvsc.experiments.data import Entry, captions_in, clips_of, draw_splits, read_manifest, read_set
 
 
@@ -103,6 +103,23 @@ def test_the_command_writes_a_manifest_that_notices_a_change(webvid, tmp_path):
     out.write_text("{}")
     with pytest.raises(InputError, match="no manifest"):
         clips_of(out)
+
+
+def test_the_command_replaces_no_clip_and_names_broken_ones(tmp_path):
+    mine = clip(tmp_path / "clips" / "a.mp4")
+    (tmp_path / "clips" / "b.mp4").write_bytes(b"no video")
+    before = mine.read_bytes()
+    told = CliRunner().invoke(app, ["data", str(mine.parent), "-o", str(mine), "--force"])
+    assert isinstance(told.exception, ConfigError) and "it is an input" in str(told.exception)
+    assert mine.read_bytes() == before
+    told = CliRunner().invoke(app, ["data", str(mine.parent), "-o", str(tmp_path / "m.json")])
+    assert told.exit_code == 0 and "1 cannot be decoded" in told.stderr and "b.mp4 cannot be read" in told.stderr
+
+
+@pytest.mark.parametrize("splits", ["a=1,a=2", "a", "a=nan", "a=0", "=1", "a=1,"])
+def test_splits_that_make_no_sense(tmp_path, splits):
+    words = ["data", str(tmp_path), "-o", str(tmp_path / "m.json"), "--splits", splits]
+    assert CliRunner().invoke(app, words).exit_code == 2
 
 
 def test_listings_as_strangers_write_them(tmp_path):

@@ -152,6 +152,9 @@ def test_recipes_that_lack_what_they_need_say_so(tmp_path):
         reproduce(shipped_recipe("gvsc-fig-7"), [], tmp_path)
     with pytest.raises(InputError, match="no video"):
         prepare_clips(shipped_recipe("gvsc-grid").clips, [tmp_path], tmp_path / "clips")
+    (tmp_path / "mine.mp4").write_bytes(b"")
+    with pytest.raises(InputError, match=r"1 that may have been trained on.*lgvsc data FOLDER --splits test=1"):
+        prepare_clips(shipped_recipe("gvsc-grid").clips, [tmp_path], tmp_path / "clips")
 
 
 def test_the_command_lists_recipes_and_names_near_misses():
@@ -163,6 +166,16 @@ def test_the_command_lists_recipes_and_names_near_misses():
     ran = CliRunner().invoke(app, ["reproduce", "gvsc-fig-66"])
     assert isinstance(ran.exception, ConfigError) and "did you mean gvsc-fig-6" in str(ran.exception)
     assert CliRunner().invoke(app, ["reproduce"]).exit_code == 2
+    for option, value in (("--snr-db", ""), ("--snr-db", "0,x"), ("--count", "-1")):
+        assert CliRunner().invoke(app, ["reproduce", "gvsc-fig-6", option, value]).exit_code == 2
+
+
+@pytest.mark.parametrize("wide", [60, 200])
+def test_the_list_fits_a_terminal_and_breaks_no_command(monkeypatch, wide):
+    monkeypatch.setenv("COLUMNS", str(wide))
+    told = CliRunner().invoke(app, ["reproduce", "--list"]).output
+    assert max(map(len, told.splitlines())) <= min(wide, 100)
+    assert "clip-vit-b-32" in told
 
 
 def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeypatch):
@@ -174,7 +187,7 @@ def test_the_loss_of_the_sketch_code_is_trained_once_and_drawn(tmp_path, monkeyp
         trained.append((config.steps, config.distance, kind))
         rows = [
             {"k": k, "steps": config.steps, "distance": config.distance, "snr_db": snr, "n": 24, "psnr_db": 15 + k,
-             "ms_ssim": 0.6 + k / 10, "contour_f": 0.7}
+             "lpips": 0.3, "ms_ssim": 0.6 + k / 10, "contour_f": 0.7}
             for k in deepjscc.ABLATED_K
             for _, snr in config.measured
         ]  # fmt: skip

@@ -63,6 +63,20 @@ def test_who_misses_the_checks_is_left_out_and_counted():
     assert (outcome.people, outcome.left_out, found.share, found.answers) == (2, 1, 0.5, 2)
 
 
+def test_who_answered_nothing_is_no_one():
+    outcome = preferences(KEY, {"x": {0: True, 2: True}, "y": {}})
+    assert (outcome.people, outcome.left_out) == (1, 0)
+
+
+@pytest.mark.parametrize("conditions", [[["a"], "b"], ["a", {}], ["a"], ["a", "b", "c"], None])
+def test_keys_whose_conditions_are_no_names_are_refused(tmp_path, conditions):
+    stored = json.loads(key_text(KEY))
+    stored["pairs"][0]["conditions"] = conditions
+    (tmp_path / "key.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="no key"):
+        read_key(tmp_path / "key.json")
+
+
 def test_answers_are_read_and_what_is_none_is_refused(tmp_path):
     path = tmp_path / "answers.json"
     assert read_answers(answers_file(path, "x", {0: True, 2: False}), KEY) == ("x", {0: True, 2: False})

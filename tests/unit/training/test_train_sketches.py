@@ -212,10 +212,27 @@ def test_the_ablation_trains_alike_for_each_k(tmp_path, monkeypatch):
     assert table[0].startswith("| k | distance |") and len(table) == 2 + len(rows)
 
 
+def test_a_run_begins_from_weights_of_its_own_kind(tmp_path):
+    code(replace(CODING, steps=2), tmp_path / "first")
+    begun = tmp_path / "first" / deepjscc.WEIGHTS["sketch"]
+    stored = load_file(begun)
+    net = deepjscc.start(begun, "sketch")
+    assert all(torch.equal(value.detach().half(), stored[name]) for name, value in net.named_parameters())
+    with pytest.raises(ConfigError, match="1 channels; rgb training needs 3"):
+        deepjscc.start(begun, "rgb")
+    found = deepjscc.TrainingMaterial(PicturePool(sketches(), 64, scales=(1.0,)))
+    still = replace(CODING, steps=1, optimiser="adam", learning_rate=1e-12)
+    deepjscc.train_or_ablate(still, "sketch", found, tmp_path / "on", None, begun, False)
+    after = load_file(tmp_path / "on" / deepjscc.WEIGHTS["sketch"])
+    assert all(torch.equal(after[name], stored[name]) for name in stored)
+    with pytest.raises(ConfigError, match="leave --from-weights out"):
+        deepjscc.train_or_ablate(still, "sketch", found, tmp_path / "on", None, begun, True)
+
+
 def test_measured_sketches_have_symbols_and_contours():
     rows = measure(tiny_deepjscc().eval(), sketches(2), ((2, 0.0), (2, 10.0)))
     assert [row["snr_db"] for row in rows] == [0.0, 10.0] and rows[0]["symbols"] == 192 * 192 // 64
-    assert all(row["n"] == 2 and 0 <= row["contour_f"] <= 1 for row in rows)
+    assert all(row["n"] == 2 and 0 <= row["contour_f"] <= 1 and row["lpips"] > 0 for row in rows)
 
 
 def test_contours_are_compared_and_not_brightness():

@@ -46,8 +46,14 @@ def prepare_clips(
         return [Footage(path) for path in of_the_sample(plan, folder)], []
     files = chosen(list({source.path: source for source in found(sources, plan.held_out)}.values()), plan.count)
     if not files:
-        only = " that was held out of training (by its name)" if plan.held_out else ""
-        raise InputError(f"{', '.join(map(str, sources))}: there is no video{only}")
+        given = ", ".join(map(str, sources))
+        passed = len(list(found(sources, held_out_only=False)))
+        if not passed:
+            raise InputError(f"{given}: there is no video")
+        raise InputError(
+            f"{given}: there is no video that was held out of training (by its name), and {passed} that may have been "
+            "trained on; if none was, give the files themselves, or a manifest of lgvsc data FOLDER --splits test=1"
+        )
     refuse_doubles([source.path for source in files], "clips")
     clips, left_out = [], []
     for source in files:

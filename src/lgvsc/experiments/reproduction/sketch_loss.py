@@ -14,7 +14,7 @@ from lgvsc.experiments.reproduction import figures
 from lgvsc.experiments.reproduction.result import Reproduction, Value
 
 DISTANCE = "lpips"  # of Eq. (1)
-MEASURED = ("ms_ssim", "psnr_db", "contour_f")
+MEASURED = ("lpips", "ms_ssim", "psnr_db", "contour_f")
 
 
 def sketch_loss(recipe: Recipe, sources: Sequence[Path], folder: Path) -> Reproduction:
@@ -62,4 +62,4 @@ def losses(recipe: Recipe, data: Path, folder: Path) -> list[dict[str, Any]]:
 
 def as_asked(row: Mapping[str, Any], recipe: Recipe) -> bool:
     """Whether a row of an earlier run is of the same training."""
-    return bool(row["steps"] == recipe.steps and row.get("distance") == DISTANCE)
+    return bool(row["steps"] == recipe.steps and row.get("distance") == DISTANCE and row.keys() >= set(MEASURED))

@@ -25,18 +25,19 @@ from torch import Tensor
 
 from lgvsc.channel.awgn import awgn
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.pictures.deepjscc import to_reals, to_symbols
+from lgvsc.coding.pictures.deepjscc import load_net, to_reals, to_symbols
 from lgvsc.core.files import atomic_write
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.metrics.edges import EdgeTruth, edge_counts, thin, thinned_maxima
+from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
 from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig, start_from_patches
 from lgvsc.semantics.sketch import SketchExtractor
-from lgvsc.training.arguments import DataFolder, OutFolder, Resume, Trainer
+from lgvsc.training.arguments import DataFolder, FromWeights, OutFolder, Resume, Trainer
 from lgvsc.training.loop import LoopConfig, TrainingRun, compiled
-from lgvsc.training.perceptual import DISTANCES, choose_distance
+from lgvsc.training.perceptual import DISTANCES, choose_distance, in_colour
 from lgvsc.training.pictures import (
     PicturePool,
     as_batch,
@@ -179,6 +180,7 @@ def compare(true: Pixels, made: Pixels) -> dict[str, float]:
     """Figures for one picture, or for one sketch ``(H, W, 1)``."""
     three = [np.ascontiguousarray(np.broadcast_to(p, (*p.shape[:2], 3))) for p in (true, made)]
     found = {"psnr_db": psnr_db(true, made) or 99.0, "ms_ssim": ms_ssim_and_ssim(three[0], three[1])[0]}
+    found["lpips"] = float(in_colour(lpips_distance, as_batch([true]), as_batch([made])))
     if true.shape[2] == 1:
         found["contour_f"] = contour_f(true[..., 0], made[..., 0])
     return found
@@ -305,10 +307,16 @@ AblateK: TypeAlias = Annotated[bool, typer.Option("--ablate-k", help="Train once
 
 
 def train_on_pictures(
-    config: DeepJsccTraining, *, data: DataFolder, out: OutFolder, resume: Resume = None, ablate_k: AblateK = False
+    config: DeepJsccTraining,
+    *,
+    data: DataFolder,
+    out: OutFolder,
+    resume: Resume = None,
+    from_weights: FromWeights = None,
+    ablate_k: AblateK = False,
 ) -> None:
     """Train on the pictures and clips of a folder."""
-    train_or_ablate(config, "rgb", material(data, config), out, resume, ablate_k)
+    train_or_ablate(config, "rgb", material(data, config), out, resume, from_weights, ablate_k)
 
 
 def train_on_sketches(
@@ -317,6 +325,7 @@ def train_on_sketches(
     data: DataFolder,
     out: OutFolder,
     resume: Resume = None,
+    from_weights: FromWeights = None,
     ablate_k: AblateK = False,
     pidinet: Annotated[
         Path | None, typer.Option(help="Weights (.safetensors) that draw; else the shipped ones.")
@@ -324,17 +333,40 @@ def train_on_sketches(
     sketches: Annotated[Path | None, typer.Option(help="File (.npz) that keeps what was drawn.")] = None,
 ) -> None:
     """Train on sketches of the pictures and clips of a folder."""
-    train_or_ablate(config, "sketch", material(data, config, extractor(pidinet), sketches), out, resume, ablate_k)
+    found = material(data, config, extractor(pidinet), sketches)
+    train_or_ablate(config, "sketch", found, out, resume, from_weights, ablate_k)
 
 
 def train_or_ablate(
-    config: DeepJsccTraining, kind: Kind, found: TrainingMaterial, out: Path, resume: Path | None, ablate_k: bool
+    config: DeepJsccTraining,
+    kind: Kind,
+    found: TrainingMaterial,
+    out: Path,
+    resume: Path | None,
+    from_weights: Path | None,
+    ablate_k: bool,
 ) -> None:
-    """Train once; or once for each k, with the table on stdout."""
-    if ablate_k:
-        sys.stdout.write(as_markdown(ablate(config, kind, found.pool, out, found.held_back)))
+    """Train once; or once for each k, with the table on stdout.
+
+    Raises:
+        ConfigError: Weights to begin from, and an ablation, whose trainings begin anew; or weights of the other kind.
+    """
+    if not ablate_k:
+        net = start(from_weights, kind) if from_weights else None
+        train(config, kind, found.pool, out, held_back=found.held_back, resume=resume, net=net)
+    elif from_weights:
+        raise ConfigError("--ablate-k trains each k from the beginning; leave --from-weights out")
     else:
-        train(config, kind, found.pool, out, held_back=found.held_back, resume=resume)
+        sys.stdout.write(as_markdown(ablate(config, kind, found.pool, out, found.held_back)))
+
+
+def start(weights: Path, kind: Kind) -> DeepJscc:
+    """The network of a weights file, to train on from there."""
+    net = load_net(weights.read_bytes()).train()
+    colours = 1 if kind == "sketch" else 3
+    if net.config.colours != colours:
+        raise ConfigError(f"{weights} codes pictures of {net.config.colours} channels; {kind} training needs {colours}")
+    return net
 
 
 def extractor(weights: Path | None) -> SketchExtractor:
