@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from torch import Tensor
+
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, KeyframeAllowance, PicturePlan
@@ -100,13 +102,24 @@ class MessageCodec:
         self._belief = belief
         self._config = config
         self._plan = plan
+        self._latest: type[MessageControl] = MessageControl  # layout that was read; the next burst's is likely the same
 
     def encode(self, segments: Iterable[Segment]) -> Iterator[tuple[Segment, Burst]]:
         """One burst for each segment. Only the budget remembers anything from one to the next."""
-        allowance: KeyframeAllowance | None = None
-        for index, segment in enumerate(segments):
-            allowance = allowance or self._allowance(segment.video)
-            yield segment, self._encode_segment(segment, index, allowance)
+        yield from ((segment, burst) for segment, burst, _ in self._coded(segments))
+
+    def try_out(
+        self, segments: Iterable[Segment], channel: Callable[[Tensor], Reception]
+    ) -> Iterator[tuple[Segment, Burst, Segment]]:
+        """Each segment, its burst, and what arrives of it where control does; that is not read, which takes long.
+
+        Args:
+            segments: As for :meth:`encode`.
+            channel: What the transmitter believes to be between it and the receiver.
+        """
+        for segment, burst, control in self._coded(segments):
+            head = len(burst.parts[0].symbols)
+            yield segment, burst, self._decode_segment(control, channel(burst.symbols)[head:])
 
     def decode(self, receptions: Iterable[Reception]) -> Iterator[Segment]:
         """Segments whose control could be read, in the order of arrival, with whatever else was intact."""
@@ -121,7 +134,15 @@ class MessageCodec:
 
     # Transmitter
 
-    def _encode_segment(self, segment: Segment, index: int, allowance: KeyframeAllowance) -> Burst:
+    def _coded(self, segments: Iterable[Segment]) -> Iterator[tuple[Segment, Burst, MessageControl]]:
+        allowance: KeyframeAllowance | None = None
+        for index, segment in enumerate(segments):
+            allowance = allowance or self._allowance(segment.video)
+            yield segment, *self._encode_segment(segment, index, allowance)
+
+    def _encode_segment(
+        self, segment: Segment, index: int, allowance: KeyframeAllowance
+    ) -> tuple[Burst, MessageControl]:
         terms = Terms(belief=self._belief, sketch_symbols=self._config.sketch_symbols)
         coded = {part: part.encode(segment, terms) for part in self._parts if not part.fills}
         layout = _layout_for([part.control for part, sent in coded.items() if sent])
@@ -137,7 +158,8 @@ class MessageCodec:
         values = described(segment.video, segment.start, len(segment), segment.last)
         values["cut"] = segment.cut - segment.start if segment.cut is not None else 0
         control = layout.saying(**values, **_announced(sent))
-        return Burst(index, (control.part(self._belief.esn0_db), *(piece for part in sent for piece in part.pieces)))
+        head = control.part(self._belief.esn0_db)
+        return Burst(index, (head, *(piece for part in sent for piece in part.pieces))), control
 
     def _allowance(self, video: VideoFormat) -> KeyframeAllowance:
         config = self._config
@@ -150,9 +172,11 @@ class MessageCodec:
 
     def _read_control(self, received: Reception) -> ControlRead[MessageControl] | None:
         """What follows a preamble, as control; ``None`` where it is none."""
-        read = read_control(received, [type(part) for part in self._parts])
-        symbols = self.body_symbols(read[0]) if read else None
-        return ControlRead(read[0], read[1], symbols) if read and symbols is not None else None
+        read = read_control(received, [type(part) for part in self._parts], likely=self._latest)
+        if read is None or (symbols := self.body_symbols(read[0])) is None:
+            return None
+        self._latest = type(read[0])
+        return ControlRead(*read, symbols)
 
     def _decode_segment(self, control: MessageControl, body: Reception) -> Segment:
         body, erased = erase_bad(body)
@@ -170,14 +194,17 @@ class MessageCodec:
         return control.segment().changed(**found, erased_symbols=erased, status=status)
 
 
-def read_control(received: Reception, parts: Iterable[type[MessagePart]] = PARTS) -> tuple[MessageControl, int] | None:
+def read_control(
+    received: Reception, parts: Iterable[type[MessagePart]] = PARTS, likely: type[MessageControl] = MessageControl
+) -> tuple[MessageControl, int] | None:
     """The control block that a reception begins with, in any layout of these parts, and how many symbols it took.
 
     Args:
         received: What follows a preamble.
+        likely: The layout that is tried first.
     """
     whole: dict[type[MessageControl], None] = dict.fromkeys([MessageControl, *(part.control for part in parts)])
-    layouts = [each for layout in whole for each in (layout, *layout.shorter)]
+    layouts = dict.fromkeys([likely, *(each for layout in whole for each in (layout, *layout.shorter))])
     return next((read for layout in layouts if (read := layout.read(received))), None)
 
 

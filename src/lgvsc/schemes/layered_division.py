@@ -210,23 +210,20 @@ class Divider:
 
     def _tried(self, segments: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
         """A candidate carried out and, unless time is short, judged."""
-        trial = self._carried_out(segments, symbols)
-        return trial if self.config.effort == "live" else replace(trial, worth=self._worth(trial.arrived, group))
-
-    def _carried_out(self, segments: list[Segment], symbols: int) -> DivisionTrial:
         codec = self._codec(symbols, segments)
-        sent = list(codec.encode(segments))
         if self.config.effort == "live":
-            return DivisionTrial(sent, [], 0.0)
-        channel = AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))
-        return DivisionTrial(sent, list(codec.decode(channel(burst.symbols) for _, burst in sent)), 0.0)
+            return DivisionTrial(list(codec.encode(segments)), [], 0.0)
+        tried = list(codec.try_out(segments, AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))))
+        arrived = [segment for _, _, segment in tried]
+        return DivisionTrial([(segment, burst) for segment, burst, _ in tried], arrived, self._worth(arrived, group))
 
     def _in_better_look(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
         """The same, or what advises to show small frames as decoded, where that is worth more."""
         plain = [_shown_as(segment, AS_DECODED) for segment in trial.arrived]
         if not any(segment.structure for segment in plain) or self._worth(plain, group) <= trial.worth:
             return trial
-        return self._carried_out([_shown_as(segment, AS_DECODED) for segment, _ in trial.sent], symbols)
+        segments = [_shown_as(segment, AS_DECODED) for segment, _ in trial.sent]
+        return replace(trial, sent=list(self._codec(symbols, segments).encode(segments)))
 
     def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:
         judged = group.pictures.judged

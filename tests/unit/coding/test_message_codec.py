@@ -163,6 +163,18 @@ def test_a_wrong_belief_about_the_channel_costs_parts_step_by_step_and_each_loss
     assert 2 < intact[1] < 9 and intact[2] == 2 and intact[-1] == 0  # at 4 dB control alone, at -10 dB nothing
 
 
+def test_a_trial_is_what_arrives_where_control_does():
+    sent = message()
+    tried = list(codec(8.0).try_out(sent, AwgnChannel(8.0, seeded(3))))
+    bursts = [burst for _, burst in codec(8.0).encode(sent)]
+    assert [segment for segment, _, _ in tried] == sent
+    assert all(torch.equal(a.symbols, b.symbols) for (_, a, _), b in zip(tried, bursts, strict=True))
+    channel = AwgnChannel(8.0, seeded(3))
+    for (_, _, arrived), got in zip(tried, codec(0.0).decode(channel(b.symbols) for b in bursts), strict=True):
+        assert (arrived.start, arrived.caption, arrived.status) == (got.start, got.caption, got.status)
+        assert np.array_equal(arrived.keyframe, got.keyframe)
+
+
 def test_the_same_message_makes_the_same_symbols():
     first = [burst.symbols for _, burst in codec(8.0).encode(message())]
     second = [burst.symbols for _, burst in codec(8.0).encode(message())]

@@ -128,13 +128,13 @@ def test_a_motion_goes_into_small_frames_and_a_still_picture_into_a_keyframe(mon
     ((moving, burst),) = divider("structure").divide(group(pan()), 1500)
     assert moving.structure is not None and len(burst) <= 1500
     tried: list[tuple[bool, bool]] = []
-    carried_out = Divider._carried_out
+    unwatched = Divider._tried
 
-    def watched(self, segments, symbols):
+    def watched(self, segments, group, symbols):
         tried.append((segments[0].structure is not None, segments[0].keyframe is not None))
-        return carried_out(self, segments, symbols)
+        return unwatched(self, segments, group, symbols)
 
-    monkeypatch.setattr(Divider, "_carried_out", watched)
+    monkeypatch.setattr(Divider, "_tried", watched)
     divider("structure").divide(group([scene(0)] * 48), 1500)
     assert {(True, False), (False, True)} <= set(tried)
     divider("look").divide(group([scene(0)] * 48), 3000)
