@@ -159,7 +159,7 @@ def send(
         samples_per_symbol: Write a waveform for a radio, 2 to 32 samples for each symbol; what its frames add is
             charged. ``None`` writes the symbols themselves.
         on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
-        on_choices: Called once with what the budget and ``auto`` came to, in words.
+        on_choices: Called once, at the end, with what the budget and ``auto`` came to, in words.
     """
 
     def air(config: Config, clip: str) -> SigmfWriter:
@@ -219,8 +219,8 @@ def transmit(
 
     with VideoReader(source, max_side=config.link.max_side) as reader:
         on_open(reader.format, reader.notes)
+        allowed = planning.allowed_cbr(reader.format, config)
         config, choices = kinds.fit_to_budget(reader, config)
-        on_choices(choices)
         scheme = kinds.scheme(config)
         with open_air(config, fingerprint(source)) as air:
             if message is None:
@@ -228,7 +228,9 @@ def transmit(
             else:
                 write_message(message, leaving())
         on_open(reader.format, reader.notes)
-    return Ledger(tuple(entries), with_frames(reader.format, stop))
+    ledger = Ledger(tuple(entries), with_frames(reader.format, stop))
+    on_choices(planning.with_passed(choices, ledger.cbr, allowed))
+    return ledger
 
 
 def cross(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
+from math import ceil
 from pathlib import Path
 
 from lgvsc import build
@@ -57,7 +58,7 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     is sent, see :class:`~lgvsc.coding.budget.KeyframeAllowance`.
     """
     if not config.coding.budget:
-        return mark_keyframes(source, config)
+        return stay_below_ceiling(source, config)
     video = source.format
     budget = Budget.parse(config.coding.budget)
     per_frame = budget.symbols_per_frame(video, config.belief.bits_per_symbol())
@@ -88,25 +89,38 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     return raise_threshold(source, config, allowed_per_s, beyond_budget(video, config, per_frame, 1) + choices)
 
 
-def mark_keyframes(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
-    """Without a budget: keyframes of the first minute where pictures come or go, and evenly between those."""
+def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
+    """Without a budget: as many keyframes as the smallest pictures leave room for below ``coding.max_cbr``.
+
+    Those of the first minute come where pictures come or go, and evenly between those.
+    """
     keyframes, message = config.keyframes, config.message
     if keyframes.method != "skem" or not (message.send_keyframes and message.send_closing):
         return config, []
     video = source.format
     volume = 3 * video.height * video.width
-    each = segment_symbols(config, MIN_CAPTION_BYTES) + max(MIN_KEYFRAME_CBR * volume, LEAST_SYMBOLS)
+    picture = max(MIN_KEYFRAME_CBR * volume, LEAST_SYMBOLS)
+    each = segment_symbols(config, min(TYPICAL_CAPTION_BYTES, message.caption_max_bytes)) + picture
+    choices = []
 
     def affords(frames: int) -> int:
         """Segments with the smallest pictures below the ceiling, the closing picture taken off."""
         ceiling = config.coding.max_cbr * volume * max(frames, CEILING_S * float(video.fps))
-        return int(ceiling / each) - 1 if ceiling else frames
+        return int((ceiling - picture) / each) if ceiling else frames
 
+    widest = ceil(each / (config.coding.max_cbr * volume)) if config.coding.max_cbr else 0
+    if 0 < keyframes.mean_spacing_frames < widest:
+        keyframes = replace(keyframes, mean_spacing_frames=widest)
+        choices.append(f"keyframes at least {widest} frames apart on average: of a small picture each costs much")
+    if video.frames is not None and not affords(video.frames):
+        choices.insert(0, f"a CBR of {config.coding.max_cbr:g} cannot be kept: so small is the video, or so short")
     marked, until = marked_keyframes(beginning(source, video), video, keyframes, CutDetector(message.cuts), affords)
-    if not marked:
-        return config, []
-    said = f"pictures come or go: {len(marked)} keyframes there and evenly between, others where the meaning changes"
-    return config.model_copy(update={"keyframes": replace(keyframes, marked=marked, marked_until=until)}), [said]
+    if marked:
+        choices.append(
+            f"pictures come or go: {len(marked)} keyframes there and evenly between, others where the meaning changes"
+        )
+    keyframes = replace(keyframes, marked=marked, marked_until=until)
+    return config.model_copy(update={"keyframes": keyframes}), choices
 
 
 def plan_keyframes(
@@ -252,6 +266,14 @@ def allowed_cbr(video: VideoFormat, config: Config) -> float | None:
         return None
     per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, config.belief.bits_per_symbol())
     return per_frame / (3 * video.height * video.width)
+
+
+def with_passed(choices: list[str], spent_cbr: float, allowed_cbr: float | None) -> list[str]:
+    """The choices, and first of all whether more was sent than was allowed, unless they begin with it."""
+    told = choices[:1] and choices[0].startswith("the budget ")
+    if allowed_cbr is None or told or spent_cbr <= allowed_cbr * (1 + 1e-9):
+        return choices
+    return [f"the budget was passed: {spent_cbr / allowed_cbr:.3g} times as much was sent", *choices]
 
 
 def beginning(source: VideoReader, video: VideoFormat) -> Iterator[Frame]:

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lgvsc import kinds
+from lgvsc import kinds, planning
 from lgvsc.coding.parts.pictures import CLOSING_KEYFRAME
 from lgvsc.coding.parts.sketches import OTHER_SKETCHES, SKETCH_RATE_MAP
 from lgvsc.core.air import Burst
@@ -104,10 +104,7 @@ class Record:
     def finish(self, timing_s: dict[str, float], output: Path) -> None:
         """Note the seconds per stage, where the video is, and first of all whether more was sent than was allowed."""
         self.timing_s, self.output = timing_s, output
-        allowed, spent = self.allowed_cbr, self.ledger.cbr
-        told = bool(self.choices) and self.choices[0].startswith("the budget ")
-        if allowed is not None and spent > allowed * (1 + 1e-9) and not told:
-            self.choices.insert(0, f"the budget was passed: {spent / allowed:.3g} times as much was sent")
+        self.choices = planning.with_passed(self.choices, self.ledger.cbr, self.allowed_cbr)
 
     @property
     def ledger(self) -> Ledger:

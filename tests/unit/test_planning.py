@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lgvsc
-from lgvsc import kinds, planning
+from lgvsc import kinds, link, planning
 from lgvsc.cli.tables import run_table
 from lgvsc.config import load_config
 from lgvsc.core.video import Video, VideoFormat, VideoReader, write_video
@@ -81,6 +81,37 @@ def test_a_codec_that_cannot_keep_a_budget_is_told_on_first(tmp_path):
     run = lgvsc.run(path, scheme="h264-ldpc", output=tmp_path / "b.mp4", settings={"coding.budget": "1symbols"})
     assert run.report()["choices"][0].startswith("the budget was passed: ")
     assert run_table([run.report()]).startswith("at 10 dB the budget was passed: ")
+
+
+def test_send_says_first_too_that_a_budget_was_passed(tmp_path):
+    path, told = tmp_path / "a.mp4", []
+    write_video(path, Video(np.full((4, 96, 128, 3), 80, np.uint8), Fraction(25)))
+    config = load_config(scheme="av1-ldpc", settings={"coding.budget": "1symbols"})
+    link.send(path, config, message=tmp_path / "tx.lgvsc", symbols=tmp_path / "tx", on_choices=told.extend)
+    assert told[0].startswith("the budget was passed: ")
+
+
+def strobe(size, frames=96):
+    """A picture and darkness by turns, as the costliest of small clips: every few symbols more than it is allowed."""
+    random = np.random.default_rng(0)
+    picture = cv2.resize(random.integers(0, 256, (4, 5, 3), np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    return np.stack([picture if i // 3 % 2 else np.zeros_like(picture) for i in range(frames)])
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64)])
+def test_without_a_budget_a_small_video_stays_below_the_ceiling(tmp_path, size):
+    path = tmp_path / "a.mp4"
+    write_video(path, Video(strobe(size), Fraction(24)))
+    assert lgvsc.send(path, tmp_path / "tx").cbr <= 1e-3
+
+
+def test_a_video_too_small_for_the_ceiling_is_told_first(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, Video(strobe((32, 32)), Fraction(24)))
+    with VideoReader(path) as reader:
+        config, choices = kinds.fit_to_budget(reader, load_config())
+    assert choices[0].startswith("a CBR of 0.001 cannot be kept")
+    assert config.keyframes.marked == (0,)
 
 
 @pytest.mark.parametrize("objective", ["look", "structure"])

@@ -281,23 +281,27 @@ class Spacing:
     Keyframes by meaning come due one by one, wherever in the video, a little farther apart, since words come with each,
     and leave room for one more. Pictures that come or go may use up early what the first seconds are allowed; one that
     goes leaves one for each that comes: before a flash for the flash and for the scene behind it, and it is the one
-    that gives way where there is no room for all. A bare picture costs next to nothing, and is not counted. Marked ones
-    have their room, and the judge what they leave of it.
+    that gives way where there is no room for all. A bare picture costs next to nothing, but its segment costs words and
+    numbers: there may be as many of them as of others, counted by themselves. Marked ones have their room, and the
+    judge what they leave of it.
     """
 
     def __init__(self, video: VideoFormat, config: KeyframeConfig) -> None:
         self._each = config.mean_spacing_frames
         self._opening = OPENING_S * float(video.fps)
         self._marked, self._until = config.marked, config.marked_until
-        self._taken = 0
+        self._taken = self._bare = 0
 
     def take(self, seen: Seen) -> None:
         self._taken += not seen.sighting.bare
+        self._bare += seen.sighting.bare
 
     def has_room(self, seen: Seen) -> bool:
         """Whether a picture that comes or goes may be one."""
-        if not self._each or seen.sighting.bare:
+        if not self._each:
             return True
+        if seen.sighting.bare:
+            return self._bare < self.allowed(seen.frame.index + 1)
         with_closing = self._taken + 2 + seen.sighting.announces
         return with_closing <= self.allowed(seen.frame.index + 1)
 

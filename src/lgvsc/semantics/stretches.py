@@ -51,7 +51,8 @@ def marked_keyframes(
         video: Its rate.
         config: How keyframes are chosen; what it says of the judge plays no part.
         is_cut: Whether a frame begins a new shot.
-        affords: How many segments so many frames may have at most, whatever is in them.
+        affords: How many segments so many frames may have at most, whatever is in them; where more pictures come and
+            go, those that are shown shortest give way.
     """
     kept: list[Sighting] = []
     latest: Sighting | None = None
@@ -73,6 +74,7 @@ def marked_keyframes(
         return (), 0
     if len(kept) > 1 and kept[-1].bare and latest.bare and kept[-1].breaks:
         kept.pop()  # bare up to the end: the closing picture says so
+    kept = longest_shown(kept, max(1, affords(length)), length)
     starts = [one.frame.index for one in kept]
     stops = [*starts[1:], length - 1]
     stretches = [
@@ -83,6 +85,16 @@ def marked_keyframes(
     pictures = 1 + sum(not one.bare for one in kept[1:])  # what comes and goes is on top of what others may have
     more = min(room - pictures + len(kept) - 1, affords(length) - len(kept))
     return tuple(divided(stretches, max(0, more), float(video.fps))), length
+
+
+def longest_shown(kept: list[Sighting], most: int, length: int) -> list[Sighting]:
+    """At most so many of these keyframes: the one gives way that holds for the fewest frames, but not the first."""
+    kept = list(kept)
+    while len(kept) > most:
+        stops = [*(one.frame.index for one in kept[2:]), length]
+        held = [stop - one.frame.index for one, stop in zip(kept[1:], stops, strict=True)]
+        del kept[1 + held.index(min(held))]
+    return kept
 
 
 def divided(stretches: Iterable[Stretch], more: int, fps: float) -> list[int]:

@@ -90,6 +90,25 @@ def test_where_segments_are_dear_only_what_comes_and_goes_is_marked():
     assert len(marks(with_black(75, 30, 3), affords=lambda frames: 5)[0]) == 5
 
 
+def test_where_even_that_is_too_dear_what_is_shown_shortest_gives_way():
+    strobe = [BLACK if i // 3 % 2 else picture for i, picture in enumerate(pan(60))]
+    clip = [*pan(75), *strobe]
+    assert len(marks(clip)[0]) > 5
+    for most in (1, 3, 5):
+        found, _ = marks(clip, affords=lambda frames, most=most: most)
+        assert found[0] == 0 and len(found) == most
+    assert np.diff([*found, 135]).min() >= 6
+
+
+@pytest.mark.parametrize("period", [2, 3, 6])
+def test_a_strobe_has_no_more_bare_keyframes_than_others_may_be(period):
+    clip = [BLACK if i // period % 2 else picture for i, picture in enumerate(pan(100))]
+    video = VideoFormat(HEIGHT, WIDTH, Fraction(FPS), len(clip))
+    choices = choose_keyframes(frames_of(clip), video, SETTINGS, lambda key, seen: [-1.0] * len(seen))
+    bare = sum(choice.keyframe and not choice.frame.pixels.any() for choice in choices)
+    assert bare <= Spacing(video, SETTINGS).allowed(100) == 6
+
+
 @pytest.mark.parametrize("place", [0, 30, 72])
 @pytest.mark.parametrize("divergence", [-1.0, 1.0])
 def test_what_is_marked_becomes_a_keyframe_and_the_judge_adds_where_there_is_room(place, divergence):
