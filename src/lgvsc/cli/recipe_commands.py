@@ -234,9 +234,11 @@ def follow(
     typer.echo(f"{recipe.title}\n{recipe.source}\n")
     typer.echo("\n\n".join(table(one.header, one.cells) for one in made.tables))
     from lgvsc.experiments.reproduction.names import NAMES
+    from lgvsc.ui.reproduction_page import marks_in
 
+    marks = [words] if (words := marks_in(made.tables)) else []
     absent = [f"{NAMES[metric].label} is absent: {why}" for metric, why in made.absent.items()]
-    typer.echo("\n" + "\n".join([*absent, *made.notes, *(str(path) for path in made.files)]))
+    typer.echo("\n" + "\n".join([*marks, *absent, *made.notes, *(str(path) for path in made.files)]))
     for row in made.failed:
         note(f"failed: {row.clip}, {row.name}, {row.snr_db:g} dB: {row.error}")
     if made.failed:

@@ -22,6 +22,7 @@ figure.drawn{margin:0;text-align:center}
 figure.drawn img{width:100%;max-width:720px;height:auto;background:#fff;border-radius:6px;padding:6px}
 .plain li{margin:.3em 0;overflow-wrap:anywhere}
 """
+MARKS = {"±": "±: half of the 95 % interval of the mean", "*": "*: something was lost on the way"}
 
 
 class ShownRow(Protocol):
@@ -101,11 +102,18 @@ def drawn(table: ShownTable) -> str:
         for row, cells in zip(table.rows, table.cells, strict=True)
     )
     heading = f"<h2>{esc(table.title)}</h2>" if table.title else ""
+    told = marks_in([table])
+    below = f"<p class='note'>{esc(told)}.</p>" if told else ""
     return (
         f"<section class='card'>{heading}<div class='scrolled' tabindex='0' role='region' aria-label='table'>"
-        f"<table class='repro'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-        "<p class='note'>±: half of the 95 % interval of the mean; *: something was lost on the way.</p></section>"
+        f"<table class='repro'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{below}</section>"
     )
+
+
+def marks_in(tables: Sequence[ShownTable]) -> str:
+    """What the marks in some tables mean; nothing where there are none."""
+    shown = "".join(cell for table in tables for cells in table.cells for cell in cells)
+    return "; ".join(words for mark, words in MARKS.items() if mark in shown)
 
 
 def listed(heading: str, sentences: Sequence[str]) -> str:

@@ -35,6 +35,18 @@ def test_everything_is_on_the_page_and_escaped(tmp_path):
     parseString(body)  # well formed
 
 
+def test_marks_are_explained_where_they_stand_and_nowhere_else(tmp_path):
+    assert "half of the 95 %" not in written(tmp_path) and "was lost" not in written(tmp_path)
+
+    class Marked(Table):
+        title, cells = "SSIM ↑", [["a", "0.5±0.1"]]
+
+    page = written(tmp_path, tables=[Table(), Marked()])
+    assert page.count("half of the 95 % interval") == 1 and "was lost" not in page
+    Marked.cells = [["a", "0.5*"]]
+    assert "was lost on the way" in written(tmp_path, tables=[Marked()])
+
+
 def test_the_figure_is_inside(tmp_path):
     (tmp_path / "x.png").write_bytes(b"\x89PNG")
     assert "src='data:image/png;base64,iVBORw==" in written(tmp_path, figure=tmp_path / "x.png")

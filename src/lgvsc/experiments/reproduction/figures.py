@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -24,6 +25,7 @@ SHOWN_WIDTH = 320  # pixels of a picture in a sheet
 OURS, PAPERS = "#2166ac", "#c0392b"
 ROW_IN = 0.19  # of a dot
 PANEL_IN = 2.0
+LABEL_WIDTH = 28  # letters beside a panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def curves(made: Reproduction, metrics: Sequence[str], absent: Sequence[str], se
             axes.plot(x, y, linestyle="", marker="x", markersize=4, color=look[0])
         if metric.startswith("cbr"):
             axes.set_yscale("log")
-        axes.set_ylabel(NAMES[metric].titled)
+        axes.set_ylabel(fill(NAMES[metric].titled, LABEL_WIDTH))
         axes.set_title(f"{made.recipe.title.split(':')[0]}{counted(made.values, metric)}", pad=3)
     for axes, metric in zip(panels[len(metrics) :], absent, strict=True):
         axes.set_title(f"{NAMES[metric].label}: absent, its model is not here", pad=3)

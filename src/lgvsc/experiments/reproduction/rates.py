@@ -22,6 +22,7 @@ from lgvsc.schemes.gvsc_rates import paper_symbols, published_rates
 def rates(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reproduction:
     """The paper's rates beside what lgvsc sends, by the paper's accounting and as everything is counted."""
     made = Reproduction(recipe)
+    described_so: dict[str, list[str]] = {}  # schemes by what their descriptions are like
     for row in published_rates():
         made.values.append(Value(series=row.label, metric="cbr_exact", value=row.cbr))
         if not row.described:
@@ -38,9 +39,9 @@ def rates(recipe: Recipe, clips: Sequence[Footage], folder: Path) -> Reproductio
                     made.values.append(value_of(row.label, "cbr_printed", [one.by_paper for one in sent]))
                     words = fmean(one.characters for one in sent)
                     bits = fmean(one.caption_bits for one in sent)
-                    made.notes.append(
-                        f"{row.label}: descriptions have {words:.1f} characters and {bits:.1f} bits on average"
-                    )
+                    told = f"descriptions have {words:.1f} characters and {bits:.1f} bits on average"
+                    described_so.setdefault(told, []).append(row.label)
+    made.notes += [f"{', '.join(labels)}: {told}" for told, labels in described_so.items()]
     plan = recipe.clips
     made.notes.insert(
         0,
