@@ -7,13 +7,16 @@ folder, in which there is a short made clip under the names that the pages use; 
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -156,9 +159,27 @@ def execute(words: list[str], page: str) -> None:
     arguments = [
         each for word in words[1:] for each in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
     ]
+    if words[1] == "ui":
+        serve(arguments)
+        return
     takes_force = "--force" in {name for parameter in COMMANDS[words[1]].params for name in parameter.opts}
     arguments += ["--force"] * (takes_force and "--force" not in arguments)  # an earlier block may have written it
     try:
         typer.main.get_command(app).main(arguments, "lgvsc", standalone_mode=False)
     except LgvscError as error:
         assert may_fail, f"{page}: {' '.join(words)}: {error}"
+
+
+def serve(arguments: list[str]) -> None:
+    """Begin what goes on until it is stopped, look once, and stop it."""
+    pytest.importorskip("gradio", reason="pip install 'lgvsc[ui]'")
+    command = [sys.executable, "-m", "lgvsc", *arguments, "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    try:
+        assert process.stdout is not None
+        address = next(found[0] for line in process.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        with urlopen(address) as page:
+            assert page.status == 200 and b"lgvsc" in page.read()
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -6,7 +6,10 @@ With ``LGVSC_SCREENSHOTS=FOLDER`` the pictures of the docs are made on the way.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -76,7 +79,7 @@ def visit(browser, address, asked, tab="Send", **how):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     page.get_by_role("tab", name=tab).click()
-    page.get_by_role("button", name={"Send": "Send it", "Live": "Start"}[tab]).wait_for()
+    page.get_by_role("button", name={"Live": "Start", "Send": "Send it", "Receive": "Make the video"}[tab]).wait_for()
     return page
 
 
@@ -138,6 +141,10 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
     frame, height = page.locator("iframe.run"), inside.evaluate("document.documentElement.scrollHeight")
     assert abs(frame.bounding_box()["height"] - height) < 40  # nothing scrolls within the page
 
+    page.get_by_role("button", name="Stop").focus()
+    stops = by_keyboard(page)
+    assert stops[-1] == "BODY" and "IFRAME" in stops
+
     taken = {}
     for name in ("Message (.lgvsc)", "Recording (.sigmf)", "This page (.html)"):
         with page.expect_download() as download:
@@ -179,17 +186,51 @@ def test_it_fits_a_telephone_in_the_dark_and_refuses_what_is_no_video_in_a_sente
     shoot(page, "page-telephone")
 
 
+FOCUSED = """() => {
+  const at = document.activeElement, style = getComputedStyle(at);
+  const shown = style.outlineStyle != "none" || style.boxShadow != "none" || at.tagName == "IFRAME";
+  at.dataset.reached = shown ? "yes" : "unseen";
+  return at.tagName;
+}"""
+MISSED = """() => [...document.querySelectorAll("button, input, select, textarea, a[href], [tabindex='0']")]
+  .filter((one) => one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.tabIndex >= 0)
+  .filter((one) => one.type != "file" && one.dataset.reached != "yes")
+  .map((one) => `${one.dataset.reached ?? "missed"}: ${one.ariaLabel ?? one.innerText ?? one.name}`)"""
+RISES = """() => {
+  const reached = [...document.querySelectorAll("[data-reached]")].map((one) => one.getBoundingClientRect());
+  return reached.every((place, at) => !at || place.left > reached[at - 1].left || place.top > reached[at - 1].top);
+}"""
+
+
+def by_keyboard(page, key="Tab"):
+    """What the Tab key leads to, until it leaves the page; a page that holds on to the focus is never left."""
+    stops = []
+    while not stops or (stops[-1] != "BODY" and len(stops) < 120):
+        page.keyboard.press(key)
+        stops.append(page.evaluate(FOCUSED))
+    return stops
+
+
+@pytest.mark.parametrize("tab", ["Live", "Send", "Receive"])
+def test_by_keyboard_every_control_is_reached_in_reading_order_and_none_holds_on(browser, address, tab):
+    page = visit(browser, address, [], tab="Live")
+    page.reload()
+    page.get_by_role("button", name="Start").wait_for()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        page.evaluate(FOCUSED)
+        if page.evaluate("document.activeElement.innerText.trim()") == tab:
+            break
+    page.keyboard.press("Enter")
+    assert by_keyboard(page)[-1] == "BODY"
+    assert page.evaluate(MISSED) == [] and page.evaluate(RISES)
+    assert by_keyboard(page, "Shift+Tab")[-1] == "BODY"
+
+
 def at_work():
     """Processes and folders of the page's jobs."""
-    running = [entry.parent.name for entry in Path("/proc").glob("[0-9]*/cmdline") if is_job(entry)]
+    running = [words for words in commands() if b"lgvsc.ui.page.job" in words]
     return running, [path.name for path in Path(tempfile.gettempdir()).glob("lgvsc-job-*")]
-
-
-def is_job(cmdline):
-    try:
-        return b"lgvsc.ui.page.job" in cmdline.read_bytes()
-    except OSError:  # it has ended
-        return False
 
 
 def all_gone(before):
@@ -252,6 +293,34 @@ def test_a_live_page_that_is_closed_leaves_nothing_and_without_a_camera_one_sent
     shoot(page, "page-live-telephone")
     page.close()
     assert all_gone(before)
+
+
+def test_a_server_that_is_told_to_end_leaves_nothing(browser, tmp_path):
+    """As a container is stopped: with a link that runs, and a page that looks at it."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "lgvsc", "ui", "--live", "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        address = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        page = visit(browser, address, [], tab="Live")
+        page.get_by_role("button", name="Start").click()
+        page.wait_for_function("document.querySelectorAll('.live img').length > 0")
+        assert {path.name[:9] for path in tmp_path.iterdir()} >= {"lgvsc-ui-", "lgvsc-job"}
+        server.terminate()
+        assert server.wait(60) == 0
+    for _ in range(100):
+        if not list(tmp_path.glob("lgvsc-*")):
+            break
+        time.sleep(0.1)
+    assert not list(tmp_path.glob("lgvsc-*")) and not any(str(tmp_path).encode() in words for words in commands())
+
+
+def commands():
+    """Of all processes."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield entry.read_bytes()
+        except OSError:  # it has ended
+            continue
 
 
 def test_pictures_of_the_docs_show_something():

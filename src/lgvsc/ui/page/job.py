@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +36,7 @@ def main() -> None:
     given = json.loads((folder / TASK).read_text(encoding="utf-8"))
     task = Task(**given | {"limits": Limits(**given["limits"])})
     task.limits.hold()
+    threading.Thread(target=end_with_the_page, args=(folder,), daemon=True).start()
     os.environ.setdefault("SVT_LOG", "1")
     try:
         {"send": send, "receive": receive, "live": live}[task.kind](task, folder, tell)
@@ -49,6 +53,16 @@ def main() -> None:
         if error.errno not in (errno.EFBIG, errno.ENOSPC):
             raise
         tell(error="its pictures take too much room on the disk; take a shorter or smaller clip")
+
+
+def end_with_the_page(folder: Path) -> None:
+    """Wait for the page's end: then nobody takes what is made here, and nobody else deletes the folder."""
+    sys.stdin.buffer.read()
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)  # with all that was started
+    os._exit(1)
 
 
 def too_much(task: Task) -> str:

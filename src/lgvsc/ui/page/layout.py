@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -56,6 +57,9 @@ def serve(*, port: int, open_browser: bool, quiet: bool = False, live: bool = Fa
         # Read when Gradio is imported: where uploads lie, and that nothing is told to anybody.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         page = build(live=live)
+        for name in ("SIGTERM", "SIGHUP"):  # of a container, of a terminal that is closed: ended as by Ctrl-C
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.default_int_handler)
         try:
             launch(page, port=port, open_browser=open_browser, quiet=quiet)
         except OSError as error:

@@ -119,7 +119,7 @@ def run_job(task: Task, folder: Path, command: Sequence[str] = JOB) -> Generator
         process = subprocess.Popen(
             [*command, str(folder)],
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # which closes when this process ends, however it does; see job.end_with_the_page
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -198,3 +198,5 @@ def _end(process: subprocess.Popen[str]) -> None:
     else:
         process.kill()
     process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -1,6 +1,7 @@
 """Jobs of the page end when they should, leave nothing running, and say why in one sentence."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,26 @@ def test_nobody_who_looks_on_nothing_that_works_on(tmp_path):
     assert alive(pid)
     news.close()
     assert not alive(pid)
+
+
+def test_a_job_ends_with_the_page_that_started_it_and_takes_its_folder_along(tmp_path):
+    """Whatever ended the page: its end of the pipe is closed."""
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / "clip").write_bytes(b"1")
+    code = (
+        "import sys, threading, time\nfrom pathlib import Path\nfrom lgvsc.ui.page.job import end_with_the_page\n"
+        "threading.Thread(target=end_with_the_page, args=(Path(sys.argv[1]),), daemon=True).start()\n"
+        "print('at work', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        assert process.stdout.readline().strip() == b"at work"
+        time.sleep(0.5)
+        assert process.poll() is None and (folder / "clip").exists()
+        process.stdin.close()
+        assert process.wait(30) != 0 and not folder.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of the system are those of Unix")
