@@ -66,8 +66,8 @@ class DeepJsccTraining(LoopConfig):
 
     Attributes:
         k: Weight of the squared error; the perceptual distance weighs ``1 - k``. GVSC: 0.3.
-        distance: Which perceptual distance, see :mod:`lgvsc.training.perceptual`. GVSC: LPIPS; the shipped weights were
-            trained with ``ms_ssim_distance``.
+        distance: Which perceptual distance, see :mod:`lgvsc.training.perceptual`. GVSC: LPIPS, with which the shipped
+            sketch code ended; it began with ``ms_ssim_distance``.
         snr_db: Range from which each crop's SNR is drawn.
         sent: How many reals a place may send; one is drawn for each crop, the first in every second one.
         measured: Pairs of reals sent and SNR in dB at which held-back pictures are measured.
