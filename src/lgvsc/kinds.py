@@ -191,7 +191,7 @@ def _of_generative(config: Config) -> Models:
         named |= {"sketch_to_frame": roles.sketch_to_frame} if roles.sketch_to_frame else {}
     codecs = roles.picture_codecs
     named |= {f"picture_codec{'' if len(codecs) == 1 else f'_{i}'}": name for i, name in enumerate(codecs, 1)}
-    if config.world.look and "compact-ntscc" in codecs:
+    if config.keyframe_look and "compact-ntscc" in codecs:
         named["picture_look"] = "compact-ntscc-vivid"
     return of_catalogue(named | {"world_model": config.world_model})
 
@@ -236,7 +236,7 @@ def _layered_words(source: VideoReader, config: Config) -> Fitted:
     settings = with_budget(config.structure, config)
     fast = ", as fast as the video" if settings.effort == "live" else ""
     divided = f"divided for {config.objective} between small frames, keyframes and words{fast}"
-    return config, [f"budget {settings.budget}, {divided}"]
+    return planning.advised(config), [f"budget {settings.budget}, {divided}"]
 
 
 def _of_layered(config: Config) -> Models:

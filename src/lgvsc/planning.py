@@ -12,7 +12,6 @@ from lgvsc import build
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.budget import CEILING_S, LEAST_SYMBOLS, MIN_KEYFRAME_CBR, Budget
-from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
 from lgvsc.coding.pictures.roads import TRIAL_SEED, PictureRoads
 from lgvsc.coding.words.side import COLOURS, MOTION, side_bits
@@ -77,16 +76,20 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     keyframes = replace(config.keyframes, mean_spacing_frames=0)  # the budget says how many there may be
     config = config.model_copy(update={"message": message, "keyframes": keyframes})
     if config.world.look is None and config.message.send_keyframes:
-        look = LOOKS[config.objective]
-        config = config.model_copy(update={"world": replace(config.world, look=look)})
-        shown = "vividly" if look else "faithfully"
-        choices.append(f"keyframes shown {shown}, for objective {config.objective} (world.look {look:g})")
+        config = advised(config)
+        shown = "vividly" if config.coding.look else "faithfully"
+        choices.append(f"keyframes shown {shown}, for objective {config.objective} (coding.look)")
     if config.keyframes.method != "skem":
         _, count = skim_lengths(video, config.keyframes)
         return config, beyond_budget(video, config, per_frame, count or 1) + choices
     if config.message.send_keyframes and config.message.send_closing:
         return plan_keyframes(source, config, per_frame, choices)
     return raise_threshold(source, config, allowed_per_s, beyond_budget(video, config, per_frame, 1) + choices)
+
+
+def advised(config: Config) -> Config:
+    """The configuration with the advice how keyframes should be shown for its objective."""
+    return config.model_copy(update={"coding": replace(config.coding, look=LOOKS[config.objective])})
 
 
 def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
@@ -164,7 +167,7 @@ def coding_of(config: Config) -> Code:
     to try.
     """
     codecs = build.picture_codecs(config)
-    looks = build.looks(config.world.look or 0.0)
+    looks = build.looks(config.keyframe_look)
     shown = [looks.get(codec.codec, codec) for codec in codecs]
     learned = [codec for codec in shown if isinstance(codec, NtsccPictureCodec)]
     road = learned[0].refined(0) if learned else PictureRoads(codecs)
@@ -283,7 +286,7 @@ def beginning(source: VideoReader, video: VideoFormat) -> Iterator[Frame]:
 
 def segment_symbols(config: Config, caption_bytes: int | None = None) -> float:
     """What a segment sends besides its picture, in symbols; with a caption of full length, unless told otherwise."""
-    symbols = MessageControl.head_symbols(config.belief.esn0_db)
+    symbols = config.coding.layout.head_symbols(config.belief.esn0_db)
     longest = config.message.caption_max_bytes if caption_bytes is None else caption_bytes
     if config.message.send_captions:
         symbols += _caption_symbols(longest, config)

@@ -121,7 +121,7 @@ class Record:
             "chosen_by": config.chosen_by,
             "preset": config.preset,
             "objective": config.objective if config.coding.budget and kinds.kind_of(config.scheme).generated else None,
-            "look": config.world.look if kinds.kind_of(config.scheme).generated else None,
+            "look": config.keyframe_look if kinds.kind_of(config.scheme).generated else None,
             "seed": config.seed,
             "command": self.command,
             "channel": {

@@ -154,6 +154,11 @@ class Config(BaseModel):
         return self.channel.snr_db if believed is None else believed
 
     @property
+    def keyframe_look(self) -> float:
+        """How keyframes are shown by a receiver of this configuration, which has learned what is advised."""
+        return self.coding.look if self.world.look is None else self.world.look
+
+    @property
     def belief(self) -> Belief:
         """What the transmitter believes of the channel."""
         return Belief(self._as_esn0_db(self.believed_snr_db), self.coding.text_mcs)

@@ -15,7 +15,7 @@ from torch import Tensor
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, KeyframeAllowance, PicturePlan
-from lgvsc.coding.burst.control import MessageControl, described
+from lgvsc.coding.burst.control import AdvisedControl, MessageControl, described
 from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS
 from lgvsc.coding.burst.framing import ControlRead, bursts
 from lgvsc.coding.modem.link_adaptation import McsRule
@@ -25,7 +25,7 @@ from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.bare import is_bare
-from lgvsc.core.message import PartStatus, Segment
+from lgvsc.core.message import LOOKS, PartStatus, Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
 
@@ -46,6 +46,7 @@ class CodingConfig:
             Table I (``lgvsc-table-1``, or ``paper``), or by turbo code and 4-QAM (``gvsc``). Keyframes adapt always.
         refine_steps: How often the transmitter improves each keyframe's analogue symbols (compact NTSCC) for the
             receiver that it knows; 12 bring most of it, at 60 ms each for 256x256 pixels.
+        look: How the transmitter advises to show keyframes: 0, faithful, which need not be said, 0.5, or 1, vivid.
     """
 
     budget: str = ""
@@ -55,6 +56,7 @@ class CodingConfig:
     believed_snr_db: float | None = None
     mcs: Literal["adaptive", "lgvsc-table-1", "gvsc", "paper"] = "adaptive"
     refine_steps: int = 0
+    look: float = 0.0
 
     def __post_init__(self) -> None:
         if self.budget:
@@ -69,11 +71,18 @@ class CodingConfig:
             raise ConfigError(f"coding.mcs is {self.mcs!r}; there are {', '.join(get_args(McsRule))} and paper")
         if self.refine_steps < 0:
             raise ConfigError(f"coding.refine_steps is {self.refine_steps}; give 0 for none; 12 bring most of the gain")
+        if self.look not in LOOKS:
+            raise ConfigError(f"coding.look is {self.look}; what can be advised is 0 (faithful), 0.5 or 1 (vivid)")
 
     @property
     def text_mcs(self) -> McsRule:
         """The rule for captions and side information; ``paper`` is LGVSC's."""
         return "lgvsc-table-1" if self.mcs == "paper" else self.mcs
+
+    @property
+    def layout(self) -> type[MessageControl]:
+        """The layout of control of what has no part that needs one of its own."""
+        return AdvisedControl if self.look else MessageControl
 
 
 class MessageCodec:
@@ -146,6 +155,7 @@ class MessageCodec:
         terms = Terms(belief=self._belief, sketch_symbols=self._config.sketch_symbols)
         coded = {part: part.encode(segment, terms) for part in self._parts if not part.fills}
         layout = _layout_for([part.control for part, sent in coded.items() if sent])
+        layout = self._config.layout if layout is MessageControl else layout
         spent = layout.head_symbols(self._belief.esn0_db) + sum(len(sent) for sent in coded.values() if sent)
         pictures = [picture for picture in (segment.keyframe, segment.closing_keyframe) if picture is not None]
         bare = sum(is_bare(picture) for picture in pictures)
@@ -157,6 +167,8 @@ class MessageCodec:
         sent = [both for part in self._parts if (both := (coded | filling)[part])]
         values = described(segment.video, segment.start, len(segment), segment.last)
         values["cut"] = segment.cut - segment.start if segment.cut is not None else 0
+        if layout is AdvisedControl:
+            values["look"] = LOOKS.index(self._config.look)
         control = layout.saying(**values, **_announced(sent))
         head = control.part(self._belief.esn0_db)
         return Burst(index, (head, *(piece for part in sent for piece in part.pieces))), control
@@ -203,7 +215,8 @@ def read_control(
         received: What follows a preamble.
         likely: The layout that is tried first.
     """
-    whole: dict[type[MessageControl], None] = dict.fromkeys([MessageControl, *(part.control for part in parts)])
+    announced: list[type[MessageControl]] = [MessageControl, AdvisedControl, *(part.control for part in parts)]
+    whole = dict.fromkeys(announced)
     layouts = dict.fromkeys([likely, *(each for layout in whole for each in (layout, *layout.shorter))])
     return next((read for layout in layouts if (read := layout.read(received))), None)
 

@@ -12,7 +12,7 @@ Camera: TypeAlias = Literal["static", "pan right", "pan left", "tilt up", "tilt 
 CAMERAS: tuple[Camera, ...] = get_args(Camera)
 MAX_CAPTION_BYTES = 4096
 LOOKS: tuple[float | None, ...] = (0.0, None, 0.5, 1.0)
-"""Looks that a transmitter can advise for a structure layer, by number: faithful, as decoded, half way, vivid."""
+"""Looks that a transmitter can advise, by number: faithful, small frames as decoded, half way, vivid."""
 COLOUR_CELLS = 8  # on either side of a colour layout
 PARTS = (
     "control",

@@ -19,7 +19,6 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, Objective, PicturePlan
-from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.frames.elementary import CODECS, CodecName
 from lgvsc.coding.frames.format_search import Effort, Format, FormatSearch, sharper
 from lgvsc.coding.frames.structure import structure_of
@@ -182,7 +181,7 @@ class Divider:
         if self.objective == "structure" or not longest.caption:
             return None
         ((_, burst),) = self._codec(symbols, group).encode([group.whole().changed(caption=longest.caption)])
-        caption = len(burst) - MessageControl.head_symbols(snr_db)
+        caption = sum(map(len, burst.parts[1:]))
         longer = StructureControl.head_symbols(snr_db) - StructureAndPictureControl.head_symbols(snr_db)
         return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
 

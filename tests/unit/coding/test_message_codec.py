@@ -175,6 +175,27 @@ def test_a_trial_is_what_arrives_where_control_does():
         assert np.array_equal(arrived.keyframe, got.keyframe)
 
 
+@pytest.mark.parametrize("look", [0.0, 0.5, 1.0])
+def test_the_look_of_keyframes_that_is_advised_crosses_the_air(look, monkeypatch):
+    told = []
+    decode = PictureRoads.decode
+
+    def listened(self, *args):
+        told.append(args[-1])
+        return decode(self, *args)
+
+    bursts = [burst for _, burst in codec(8.0, look=look).encode(message())]
+    monkeypatch.setattr(PictureRoads, "decode", listened)
+    got = list(codec(0.0).decode(through(bursts, 30.0)))
+    assert [s.caption for s in got] == [s.caption for s in message()]
+    assert {advised or 0.0 for advised in told} == {look}
+
+
+def test_a_look_that_cannot_be_advised_is_refused():
+    with pytest.raises(ConfigError, match=r"coding\.look is 0\.3"):
+        CodingConfig(look=0.3)
+
+
 def test_the_same_message_makes_the_same_symbols():
     first = [burst.symbols for _, burst in codec(8.0).encode(message())]
     second = [burst.symbols for _, burst in codec(8.0).encode(message())]

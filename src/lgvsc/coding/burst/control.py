@@ -25,7 +25,7 @@ from lgvsc.coding.modem.digital import LADDER, MCS_BITS, TABLE_1_LADDER, mcs_at,
 from lgvsc.coding.modem.fec import Bits
 from lgvsc.core.air import Part, Reception
 from lgvsc.core.interfaces import PictureHeader
-from lgvsc.core.message import Segment
+from lgvsc.core.message import LOOKS, Segment
 from lgvsc.core.video import MAX_PIXELS, VideoFormat
 
 VERSION_BITS = 3
@@ -175,6 +175,17 @@ class MessageControl(Control):
 
     def plausible(self) -> bool:
         return Control.plausible(self) and self.cut <= self.length
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdvisedControl(MessageControl):
+    """A segment whose keyframes should be shown in another look than the faithful one."""
+
+    look: Annotated[int, 2] = 0  # a place in LOOKS
+
+    @property
+    def advised_look(self) -> float | None:
+        return LOOKS[self.look]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgvsc.coding.burst.control import MessageControl
+from lgvsc.coding.burst.control import AdvisedControl, MessageControl
 from lgvsc.errors import InputError
 
 CONTROL_BITS = MessageControl.block_bits()
@@ -27,6 +27,13 @@ def test_round_trip_over_every_field(data):
     }
     control = dataclasses.replace(PLAIN, **changes, length=1023, cut=data.draw(st.integers(0, 1023)))
     assert MessageControl.unpack(control.pack()) == control
+
+
+def test_advice_about_the_look_is_read_and_is_no_plain_block():
+    advised = AdvisedControl(**vars(PLAIN), look=3)
+    read = AdvisedControl.unpack(advised.pack())
+    assert read == advised and read.advised_look == 1.0 and PLAIN.advised_look is None
+    assert MessageControl.unpack(advised.pack()) is None and AdvisedControl.unpack(PLAIN.pack()) is None
 
 
 def test_golden_bits():
