@@ -32,6 +32,7 @@ from lgvsc.schemes.ladder import choose_rung
 from lgvsc.schemes.layered import LayeredScheme
 from lgvsc.schemes.layered_division import Divider, StructureConfig
 from lgvsc.schemes.piloted import PilotedScheme
+from lgvsc.semantics.backends.compact.recognition import names_here
 from lgvsc.semantics.keyframes import Choice
 from lgvsc.settings import ONE_RATE, Config, with_chosen_scheme
 
@@ -185,6 +186,8 @@ def _of_generative(config: Config) -> Models:
     named = {"captioner": roles.captioner, "judge": roles.judge, "text_coder": TEXT_MODEL}
     if roles.segment_captioner and not config.message.description:
         named["segment_captioner"] = roles.segment_captioner
+    if "compact-captioner" in named.values():
+        named |= names_here()
     if sketches:
         named |= {"sketch_extractor": roles.sketch_extractor, "sketch_codec": roles.sketch_codec}
         named |= {"sketch_differences": roles.sketch_differences} if sketches > 1 else {}

@@ -68,6 +68,14 @@ class Whole:
     likely: Floats
 
 
+def names_here() -> dict[str, str]:
+    """What the compact captioner recognises with, by role, as the catalogue calls it; nothing without the detector."""
+    roles = ("detector", "scene_tags", "classifier", "caption_tags")
+    names = {role: f"compact-{role.replace('_', '-')}" for role in roles}
+    here = {role: name for role, name in names.items() if asset_there(find(name))}
+    return here if "detector" in here else {}
+
+
 class Recogniser:
     """Names things and kinds of scenes.
 
@@ -90,11 +98,13 @@ class Recogniser:
     @classmethod
     def shipped(cls) -> Recogniser | None:
         """With the weights that come with the package; ``None`` where those of the detector are not there."""
-        if not asset_there(find("compact-detector")):
+        here = {role: load(name) for role, name in names_here().items()}
+        if "detector" not in here:
             return None
-        names = ("compact-scene-tags", "compact-classifier", "compact-caption-tags")
-        tags, classifier, caption_tags = (load(name) if asset_there(find(name)) else None for name in names)
-        return cls(load("compact-detector"), tags, classifier, caption_tags if classifier else None)
+        classifier = here.get("classifier")
+        return cls(
+            here["detector"], here.get("scene_tags"), classifier, here.get("caption_tags") if classifier else None
+        )
 
     @property
     def identity(self) -> dict[str, Any]:
