@@ -312,10 +312,9 @@ def messages(config: Config) -> MessageScheme:
     Raises:
         ConfigError: It has no message that packets could carry.
     """
-    if config.scheme not in SCHEMES:
-        raise ConfigError(f"scheme {config.scheme} is not sent live; take {', '.join(SCHEMES)}")
     scheme = kinds.scheme(config)
-    assert isinstance(scheme, MessageScheme)
+    if not isinstance(scheme, MessageScheme):
+        raise ConfigError(f"scheme {config.scheme} is not sent live; take {', '.join(SCHEMES)}")
     return scheme
 
 
