@@ -2,8 +2,8 @@
 
 SKEM as preset ``compact`` has it without a budget, on clips whose events are annotated (``events.toml``), against
 keyframes at equal distances in the same number. A keyframe hits an event where it lies within so many frames of it,
-each event once. The interval is the middle 95 % of 2000 resamplings of the clips. Then keyframes on clips in which
-nothing happens, as they are, handheld and flickering.
+each event once. The interval is the middle 95 % of 2000 resamplings of the clips. With ``--still``, keyframes on clips
+in which nothing happens, too: as they are, handheld and flickering.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.psss import Psss
 
+PARTS = ("tune", "bar", "later", "shots")
 TOLERANCES = (15, 8)
 STILL = (
     "apple_on_table",
@@ -41,7 +42,7 @@ STILL = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("media", type=Path, help="folder of the clips")
-    parser.add_argument("--part", choices=("tune", "bar", "both"), default="bar")
+    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS)
     parser.add_argument("--focus", choices=FOCUSES, nargs="*", default=["general"])
     parser.add_argument("--threshold", type=float, default=KeyframeConfig().threshold)
     parser.add_argument(
@@ -55,35 +56,41 @@ def main() -> None:
     captioner = CompactCaptioner() if chosen.measured else load("compact-captioner")
     judge = load("compact-judge")
     parts = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-    known = parts["tune"] | parts["bar"] if chosen.part == "both" else parts[chosen.part]
+    known = {name: (part, events) for part in chosen.part for name, events in parts[part].items()}
     setting = replace(load_config().keyframes, threshold=chosen.threshold)
     if chosen.turn is not None:
         setting = replace(setting, turn=chosen.turn)
     for focus in chosen.focus:
         scorer = Psss(captioner, judge, focus)
         rows, rates = [], []
-        for name, events in known.items():
+        for name, (_, events) in known.items():
             frames, video = read(chosen.media / f"{name}.mp4")
             keys = keyframes(scorer, frames, video, setting)
             even = [round(len(frames) * (k + 1) / (len(keys) + 1)) for k in range(len(keys))]
             rows.append([(f_score(keys, events, t), f_score(even, events, t)) for t in TOLERANCES])
-            rate = 10 * len(keys) / (len(frames) / float(video.fps))
-            rates.append(rate)
+            rates.append(10 * len(keys) / (len(frames) / float(video.fps)))
             print(
-                f"{name:<30}{rate:5.1f} in 10 s   F {rows[-1][0][0]:.2f} against {rows[-1][0][1]:.2f}   {keys}",
+                f"{name:<30}{rates[-1]:5.1f} in 10 s   F {rows[-1][0][0]:.2f} against {rows[-1][0][1]:.2f}   {keys}",
                 flush=True,
             )
-        table = np.array(rows)
-        print(f"{focus}: {np.mean(rates):.1f} keyframes in 10 s on average")
-        for index, tolerance in enumerate(TOLERANCES):
-            ours, even_f = table[:, index].T
-            low, high = interval(ours - even_f)
-            print(
-                f"{focus}, within {tolerance} frames, {len(rows)} clips: F {ours.mean():.3f}, equal distances "
-                f"{even_f.mean():.3f}, difference {(ours - even_f).mean():+.3f} ({low:+.3f} to {high:+.3f})"
-            )
+        of_part = np.array([part for part, _ in known.values()])
+        for label in (*chosen.part, "all") if len(chosen.part) > 1 else chosen.part:
+            counted = (of_part == label) | (label == "all")
+            show(f"{focus}, {label}", np.array(rows)[counted], np.array(rates)[counted])
     if chosen.still:
         still(Psss(captioner, judge), chosen.media, setting)
+
+
+def show(label: str, rows: np.ndarray, rates: np.ndarray) -> None:
+    """Means over clips: F of keyframes and of equal distances, ``(clips, tolerances, 2)``, and keyframes in 10 s."""
+    print(f"{label}, {len(rows)} clips: {rates.mean():.1f} keyframes in 10 s on average, {rates.max():.1f} at most")
+    for tolerance, table in zip(TOLERANCES, rows.swapaxes(0, 1), strict=True):
+        ours, even = table.T
+        low, high = interval(ours - even)
+        print(
+            f"  within {tolerance} frames: F {ours.mean():.3f}, equal distances {even.mean():.3f}, "
+            f"difference {(ours - even).mean():+.3f} ({low:+.3f} to {high:+.3f})"
+        )
 
 
 def read(path: Path) -> tuple[list[Frame], VideoFormat]:

@@ -32,7 +32,7 @@ class VideoFormat:
         return None if self.frames is None else float(self.frames / self.fps)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Frame:
     """One picture of a video and where it stands. Compared by identity, so caches may be keyed by it."""
 

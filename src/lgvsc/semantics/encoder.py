@@ -42,7 +42,8 @@ class EncoderConfig:
         send_colours: Whether mean colours of the picture's cells are, for segments without pictures at both ends.
         sketches: Frames of a segment that are sent as sketches, at most: none, the first one, or several evenly spread.
         caption_max_bytes: Length of a caption in UTF-8.
-        caption_frames: Frames of a segment, evenly spread, that the captioner gets to see.
+        caption_frames: Frames of a segment, evenly spread, that the captioner gets to see; of those that were looked at
+            for keyframes, where there are any, since much of what it sees in these it has seen by then.
         description: What is said of every segment in place of the captioner's words, as GVSC takes the captions of
             its data set (section IV-A1); empty lets the captioner speak.
         cuts, motion: How hard cuts are found and motion is measured.
@@ -200,8 +201,7 @@ class OpenSegment:
         self._last_seen = opening.frame  # the latest frame in which there is something to describe
         self.meter = meter
         self.meter.add(opening.frame)
-        self._between: list[Frame] = []  # evenly spaced; thinned out as the segment grows
-        self._spacing = 1
+        self._between, self._looked_at = Thinned(2 * caption_frames), Thinned(2 * caption_frames)
         self._shown = caption_frames
         self._drawable = Spread(sketches)
         self._drawable.add(opening.frame)
@@ -232,11 +232,9 @@ class OpenSegment:
             return
         if self._bare or choice.seen is None or not choice.seen.bare:
             self._last_seen = frame
-        if (frame.index - self.keyframe.index) % self._spacing == 0:
-            self._between.append(frame)
-        if len(self._between) > 2 * self._shown:
-            self._between = self._between[1::2]  # what lies on the doubled spacing
-            self._spacing *= 2
+        self._between.add(frame)
+        if choice.looked_at:
+            self._looked_at.add(frame)
 
     def colours(self) -> Pixels:
         """Mean colours of the cells of the picture over the whole segment, uint8 ``(8, 8, 3)``."""
@@ -247,16 +245,52 @@ class OpenSegment:
         return self._drawable.chosen()
 
     def seen(self) -> list[Frame]:
-        """What the captioner gets to see: the keyframe, the latest frame and frames evenly spread between them."""
+        """What the captioner gets to see: the keyframe, the latest frame and frames evenly spread between them.
+
+        For each of these but the first one that was looked at stands where there is one no farther away than halfway to
+        the next place.
+        """
         latest = self._last_seen
         if latest is self.keyframe:
             return [self.keyframe]
-        between = [frame for frame in self._between if frame.index < latest.index]
-        places = min(self._shown - 2, len(between))
-        start, length = self.keyframe.index, latest.index - self.keyframe.index
-        wanted = [start + length * (place + 1) / (places + 1) for place in range(places)]
-        nearest = [min(between, key=lambda frame, at=at: abs(frame.index - at)) for at in wanted]  # type: ignore[misc]
-        return [self.keyframe, *nearest, latest]
+        between = [frame for frame in self._between.frames if frame.index < latest.index]
+        looked_at = [frame for frame in self._looked_at.frames if frame.index <= latest.index]
+        places = min(self._shown - 2, len(between)) + 1
+        apart = (latest.index - self.keyframe.index) / places
+
+        def shown_at(place: int) -> Frame:
+            def away(frame: Frame) -> float:
+                return abs(frame.index - self.keyframe.index - apart * place)
+
+            known = min(looked_at, key=away, default=None)
+            return known if known and away(known) < apart / 2 else min((*between, latest), key=away)
+
+        return [self.keyframe, *dict.fromkeys(map(shown_at, range(1, places + 1)))]
+
+
+class Thinned:
+    """Frames at equal distances, thinned out as more come, and the latest of all."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._spacing, self._count = most, 1, 0
+        self._kept: list[Frame] = []
+        self._latest: Frame | None = None
+
+    def add(self, frame: Frame) -> None:
+        """The next one."""
+        self._latest = frame
+        self._count += 1
+        if self._count % self._spacing == 0:
+            self._kept.append(frame)
+        if len(self._kept) > self._most:
+            self._kept = self._kept[1::2]  # what lies on the doubled spacing
+            self._spacing *= 2
+
+    @property
+    def frames(self) -> list[Frame]:
+        """In order."""
+        ends = self._latest is not None and self._latest not in self._kept[-1:]
+        return [*self._kept, self._latest] if ends else list(self._kept)  # type: ignore[list-item]
 
 
 class Spread:

@@ -147,6 +147,11 @@ class Choice:
     seen: Sighting | None = None
 
     @property
+    def looked_at(self) -> bool:
+        """Whether it was compared with the keyframe before it, or its look with that of its neighbours."""
+        return self.divergence is not None or (self.seen is not None and self.seen.turn is not None)
+
+    @property
     def passing(self) -> bool:
         """Whether the frame shows a flash or a fade, and nothing of what lies before and after."""
         return self.seen is not None and self.seen.role == "passing"

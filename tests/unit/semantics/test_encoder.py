@@ -132,6 +132,15 @@ def test_the_captioner_sees_both_ends_and_what_lies_evenly_between(count, shown)
     assert segment.caption == shown
 
 
+@pytest.mark.parametrize(
+    ("count", "shown"), [(2, "0 1"), (10, "0 4 6 8"), (16, "0 4 8 15"), (24, "0 8 16 20"), (200, "0 64 128 196")]
+)
+def test_the_captioner_sees_frames_that_were_looked_at_where_one_is_near(count, shown):
+    """Every fourth one was looked at; of ten frames, none of them near the sixth."""
+    (segment,) = encode(source(count), count, sample_fps=6, max_segment_frames=240)
+    assert segment.caption == shown
+
+
 def test_parts_that_are_not_sent_are_not_in_the_message():
     (words,) = encode(source(5), 5, config=EncoderConfig(send_keyframes=False))
     assert words.keyframe is None and words.closing_keyframe is None and words.caption and words.motion
@@ -201,7 +210,7 @@ def test_memory_does_not_grow_with_the_length_of_a_segment():
     peaks = []
     for count in (50, 200):
         tracemalloc.start()
-        for _ in encode(source(count, size), count, sample_fps=1, max_segment_frames=240):
+        for _ in encode(source(count, size), count, sample_fps=6, max_segment_frames=240):
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -9,10 +9,11 @@ what describing both pictures in one conversation is for: Ma et al. 2026 (arXiv:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from lgvsc.core.message import Motion
 from lgvsc.core.video import Frame
 from lgvsc.semantics.backends.compact.changes import LookComparison
 from lgvsc.semantics.backends.compact.gist import Telling, renamed
-from lgvsc.semantics.backends.compact.recognition import Recogniser
+from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
 from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
 from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things, things_anywhere
 from lgvsc.semantics.backends.compact.tracks import groups
@@ -56,8 +57,10 @@ class CompactCaptioner:
 
     def __init__(self, recogniser: Recogniser | None = None, same_scene: float = SAME_SCENE) -> None:
         self._recogniser, self.same_scene, self._at_turn = recogniser, same_scene, False
-        # Frames are told apart by identity, so the facts must keep the frame alive that they belong to.
+        # Frames are told apart by identity, so the facts must keep the frame alive that they belong to. What was
+        # recognised is dear and small: it is known for as long as anybody keeps the frame.
         self._facts: OrderedDict[int, Facts] = OrderedDict()
+        self._sights: MutableMapping[Frame, Sight] = WeakKeyDictionary()
         self.cost = Cost()
 
     @property
@@ -213,7 +216,7 @@ class CompactCaptioner:
     def _of(self, frame: Frame) -> Facts:
         facts = self._facts.get(id(frame))
         if facts is None:
-            facts = self._facts[id(frame)] = Facts(frame, self._recogniser, self.cost)
+            facts = self._facts[id(frame)] = Facts(frame, self._recogniser, self.cost, self._sights)
             while len(self._facts) > REMEMBERED_FRAMES:
                 self._facts.popitem(last=False)
         self._facts.move_to_end(id(frame))

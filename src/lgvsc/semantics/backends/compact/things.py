@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TypeAlias
@@ -34,21 +35,38 @@ Pair: TypeAlias = tuple[Thing | None, Thing | None]  # the same thing in either 
 
 
 class Facts:
-    """What is known of one frame by itself. With a recogniser its things take the place of OpenCV's sightings."""
+    """What is known of one frame by itself. With a recogniser its things take the place of OpenCV's sightings.
 
-    def __init__(self, frame: Frame, recogniser: Recogniser | None = None, cost: Cost | None = None) -> None:
+    Args:
+        frame: The frame, which is kept.
+        recogniser: Who recognises.
+        cost: The ledger.
+        sights: What was recognised in frames before; what is recognised in this one is put there, too.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        recogniser: Recogniser | None = None,
+        cost: Cost | None = None,
+        sights: MutableMapping[Frame, Sight] | None = None,
+    ) -> None:
         self.frame, self._cost = frame, cost or Cost()
         self.look = Look(frame.pixels)
         self._recogniser = recogniser
+        self._sights = {} if sights is None else sights
 
     @cached_property
     def sight(self) -> Sight | None:
         """What is recognised; ``None`` without a recogniser."""
         if self._recogniser is None:
             return None
+        if (known := self._sights.get(self.frame)) is not None:
+            return known
         self._cost.pictures_detected += 1
         with self._cost.timed("detector_s"):
-            return self._recogniser.see(self.frame.pixels)
+            found = self._sights[self.frame] = self._recogniser.see(self.frame.pixels)
+        return found
 
     @cached_property
     def whole(self) -> Whole | None:
