@@ -2,6 +2,9 @@
 
 ``python benchmarks/judges.py CAPTIONS.json [JUDGE...]`` reads ``{"clip": ["text", "another text", ...], ...}``. Every
 second clip is held back: figures are of those. Pairs are each two texts of one clip, and as many of different clips.
+``python benchmarks/judges.py MEDIA [JUDGE...]`` takes a folder of clips instead, and does so twice: with the sentences
+that were written about each clip (see ``captions.py``), and with what the compact captioner says today of two frames of
+each half a second apart, of each frame alone.
 With ``--fit`` it prints where what a judge measures parts the pairs of the other clips: middle and slope of its
 answers. A judge is a name of the catalogue or a compact judge's file.
 """
@@ -12,7 +15,7 @@ import argparse
 import json
 import random
 import time
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,9 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from captions import sentences
 from lgvsc.core.interfaces import FOCUSES
+from lgvsc.core.video import VideoReader
 from lgvsc.models.catalog import find, load
 from lgvsc.semantics.backends.compact.judge import CompactJudge
 from lgvsc.semantics.backends.large.text_judge_config import TextJudgeConfig
@@ -54,6 +59,25 @@ def interval(same: np.ndarray, other: np.ndarray, times: int = 1000) -> tuple[fl
     return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
 
 
+def texts_at(place: Path) -> dict[str, dict[str, list[str]]]:
+    """Texts of each clip, of a file, or by whom they are: of a folder of media."""
+    if place.is_file():
+        return {"texts of the file": json.loads(place.read_text("utf-8"))}
+    written = sentences(place)
+    return {"written English": written, "the captioner's own words": described(place / "train", sorted(written)[::2])}
+
+
+def described(clips: Path, names: list[str]) -> dict[str, list[str]]:
+    """What the compact captioner says of two frames of each clip, half a second apart in its first second."""
+    captioner, found = load("compact-captioner"), {}
+    for name in names:
+        with VideoReader(clips / name) as reader:
+            first, apart = round(0.25 * reader.format.fps), round(0.5 * reader.format.fps)
+            pair = list(islice(reader, first, first + apart + 1, apart))
+        found[name] = captioner.describe(pair)
+    return found
+
+
 def judge_of(name: str) -> Any:
     """A judge of the catalogue, or a compact one from a file."""
     if name.endswith(".safetensors"):
@@ -78,16 +102,22 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=0, help="of each kind, at most; 0 takes all")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    texts = json.loads(given.texts.read_text("utf-8"))
-    names = sorted(name for name, lines in texts.items() if len(lines) > 1)
-    if given.fit:
-        for name in given.judges:
-            fit(judge_of(name), *(some[: given.pairs or None] for some in pairs_of(texts, names[1::2])))
-        return
-    same, other = (some[: given.pairs or None] for some in pairs_of(texts, names[::2]))
-    print(f"{len(names[::2])} clips held back, {len(same)} pairs of one clip, {len(other)} of two")
+    for whose, texts in texts_at(given.texts).items():
+        names = sorted(name for name, lines in texts.items() if len(lines) > 1)
+        print(f"\n{whose}:", end=" ")
+        if given.fit:
+            for name in given.judges:
+                fit(judge_of(name), *(some[: given.pairs or None] for some in pairs_of(texts, names[1::2])))
+        else:
+            measure(texts, names[::2], given.judges, given.pairs)
+
+
+def measure(texts: dict[str, list[str]], names: list[str], judges: list[str], most: int) -> None:
+    """Areas of judges on pairs of these clips' texts, at most so many of each kind."""
+    same, other = (some[: most or None] for some in pairs_of(texts, names))
+    print(f"{len(names)} clips held back, {len(same)} pairs of one clip, {len(other)} of two")
     print(f"{'judge':<20}{'focus':<14}{'area':>7}{'95 %':>16}{'same':>8}{'other':>8}{'s a pair':>10}")
-    for name in given.judges:
+    for name in judges:
         judge = judge_of(name)
         for focus in FOCUSES[:1] if getattr(judge, "whole_texts", False) else FOCUSES:
             start = time.perf_counter()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -12,23 +13,31 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Attributes wall time to the innermost stage that is running, so the stages add up to the total."""
+    """Attributes time to the innermost stage that is running, in each thread.
 
-    def __init__(self) -> None:
+    In one thread the stages add up to the total at most; those of two threads may together take longer.
+
+    Args:
+        now: A clock: wall time, or ``time.thread_time`` for the processor's time.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
         self._spent: defaultdict[str, float] = defaultdict(float)
-        self._stages: list[str] = []
-        self._started = self._since = time.perf_counter()
+        self._lock = threading.Lock()
+        self._here = _Here()
+        self._started = now()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Everything in the block counts for ``name``, except what inner stages take."""
+    def stage(self, name: str | None) -> Iterator[None]:
+        """Everything in the block counts for ``name``, except what inner stages take; for nothing under ``None``."""
         self._charge()
-        self._stages.append(name)
+        self._here.stages.append(name)
         try:
             yield
         finally:
             self._charge()
-            self._stages.pop()
+            self._here.stages.pop()
 
     def during(self, name: str, items: Iterable[T]) -> Iterator[T]:
         """The same items; the time that making each one takes counts for ``name``."""
@@ -43,10 +52,19 @@ class Stopwatch:
 
     def seconds(self) -> dict[str, float]:
         """Seconds by stage, and ``total`` since the watch was made."""
-        return {**self._spent, "total": time.perf_counter() - self._started}
+        return {**self._spent, "total": self._now() - self._started}
 
     def _charge(self) -> None:
-        now = time.perf_counter()
-        if self._stages:
-            self._spent[self._stages[-1]] += now - self._since
-        self._since = now
+        now, here = self._now(), self._here
+        if here.stages and (name := here.stages[-1]) is not None:
+            with self._lock:
+                self._spent[name] += now - here.since
+        here.since = now
+
+
+class _Here(threading.local):
+    """Stages that run in this thread, outermost first, and when the time was last charged."""
+
+    def __init__(self) -> None:
+        self.stages: list[str | None] = []
+        self.since = 0.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from lgvsc.coding.message_codec import MessageCodec
+from lgvsc.core.ahead import ahead
 from lgvsc.core.air import Burst, Reception
 from lgvsc.core.clock import Stopwatch
 from lgvsc.core.interfaces import Rebuilt
@@ -69,8 +70,9 @@ class GenerativeScheme(MessageScheme):
         return self.clock.during("semantics", self.encoder.segments(frames, video))
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
-        """One burst for each segment, as soon as the segment has ended."""
-        return self.clock.during("coding_send", self.codec.encode(self.segments(frames, video)))
+        """One burst for each segment, as soon as the segment has ended. The next one is described meanwhile."""
+        segments = ahead(self.segments(frames, video), partial(self.clock.stage, None))
+        return self.clock.during("coding_send", self.codec.encode(segments))
 
 
 def tap(segments: Iterable[Segment], on_segment: Callable[[Segment], None]) -> Iterator[Segment]:

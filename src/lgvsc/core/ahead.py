@@ -1,0 +1,31 @@
+"""A stage that works ahead of the next one, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def ahead(items: Iterable[T], waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> Iterator[T]:
+    """The same items in the same order, the next one of which is made while the last one is worked on.
+
+    All of them are made in one other thread, and one of them is there before it is asked for, at most. What making one
+    raises is raised where it would come. Whoever stops early waits until the one that is being made is there.
+
+    Args:
+        waiting: Entered while there is nothing to do but wait.
+    """
+    iterator, none_left = iter(items), object()
+    with ThreadPoolExecutor(1, "ahead") as worker:
+        coming = worker.submit(next, iterator, none_left)
+        while True:
+            with waiting():
+                item = coming.result()
+            if item is none_left:
+                return
+            coming = worker.submit(next, iterator, none_left)
+            yield item  # type: ignore[misc]

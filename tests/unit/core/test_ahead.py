@@ -1,0 +1,64 @@
+"""One stage works while the next one does, and nothing else changes."""
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from lgvsc.core.ahead import ahead
+
+
+def test_the_next_item_is_made_while_the_last_is_worked_on_and_no_more():
+    made, second = [], threading.Event()
+
+    def source():
+        for item in range(5):
+            made.append((item, threading.current_thread() is threading.main_thread()))
+            if item == 1:
+                second.set()
+            yield item
+
+    items = ahead(source())
+    assert next(items) == 0
+    assert second.wait(10), "the second is made without being asked for"
+    assert list(items) == [1, 2, 3, 4]
+    assert made == [(item, False) for item in range(5)]
+
+
+def test_whoever_stops_early_has_left_nobody_working():
+    made = []
+
+    def source():
+        for item in range(9):
+            made.append(item)
+            yield item
+
+    items = ahead(source())
+    next(items)
+    items.close()
+    assert made == [0, 1]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+def test_errors_come_where_the_item_would():
+    def source():
+        yield 1
+        raise ValueError("the second")
+
+    items = ahead(source())
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="the second"):
+        next(items)
+    assert list(ahead([])) == []
+
+
+def test_waiting_is_told():
+    waits = []
+
+    @contextmanager
+    def waiting():
+        waits.append(len(waits))
+        yield
+
+    assert list(ahead("ab", waiting)) == ["a", "b"]
+    assert waits == [0, 1, 2]
