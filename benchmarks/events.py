@@ -42,7 +42,7 @@ STILL = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("media", type=Path, help="folder of the clips")
-    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS)
+    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS, help="none: no annotated clips")
     parser.add_argument("--focus", choices=FOCUSES, nargs="*", default=["general"])
     parser.add_argument("--threshold", type=float, default=KeyframeConfig().threshold)
     parser.add_argument(
@@ -60,7 +60,7 @@ def main() -> None:
     setting = replace(load_config().keyframes, threshold=chosen.threshold)
     if chosen.turn is not None:
         setting = replace(setting, turn=chosen.turn)
-    for focus in chosen.focus:
+    for focus in chosen.focus if known else ():
         scorer = Psss(captioner, judge, focus)
         rows, rates = [], []
         for name, (_, events) in known.items():

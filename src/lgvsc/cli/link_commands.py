@@ -84,6 +84,7 @@ def run(
         Path | None, typer.Option("--report", help="Metrics, symbols as JSON.", show_default="none")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="The report as one page.", show_default="none")] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="What captioner and judge did for it.")] = False,
     as_json: JsonOption = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -110,7 +111,7 @@ def run(
     check_outputs(output, sidecar_of(output), report, html, force=force, inputs=(video, Path(preset)))
 
     from lgvsc import link
-    from lgvsc.cli.tables import run_table
+    from lgvsc.cli.tables import cost_table, run_table
 
     record = link.run(video, config, output=output, on_progress=progress(quiet), on_open=on_open(video, quiet))
     found = record.report()
@@ -128,6 +129,8 @@ def run(
         for name, path in (("video", output), ("report", report), ("page", html)):
             if path:
                 typer.echo(f"{name:<8}{path}")
+        if cost:
+            typer.echo("\n" + cost_table(record.cost, found["cost"]["wasted_share"]))
 
 
 def recording_files(stem: Path) -> tuple[Path, Path]:

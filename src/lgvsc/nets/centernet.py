@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lgvsc.nets.tensorflow_conv import TensorFlowConv
 
 STRIDE = 32  # sides of the input must be multiples of it
+PARTS = 4  # cells on either side of the grid in which a picture's features are averaged
 CELL = 4  # pixels of the input for each spot of the maps
 SIDE_UNIT = 16.0  # pixels for one unit of the map of sides
 SIXTH = 0.16662598  # 1/6 as the published graph rounds it; the true value moves scores by up to a thousandth
@@ -112,21 +113,23 @@ class CenterNet(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        middles, sides, _ = self.with_summary(pictures)
+        middles, sides, _, _ = self.with_summary(pictures)
         return middles, sides
 
-    def with_summary(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both maps, and what the body makes of each picture as a whole, ``(B, summary_size)``.
+    def with_summary(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both maps, and what the body makes of each picture: as a whole, ``(B, summary_size)``, and in its parts.
 
-        The summary is mean and maximum of the deepest features and mean of the coarsest that the pyramid reads.
+        The summary is mean and maximum of the deepest features and mean of the coarsest that the pyramid reads; parts
+        are means of the deepest features in the cells of a grid, ``(B, last, PARTS, PARTS)``.
         """
         if pictures.ndim != 4 or pictures.shape[1] != 3 or pictures.shape[2] % STRIDE or pictures.shape[3] % STRIDE:
             raise ValueError(f"{tuple(pictures.shape)} is not (B, 3, H, W) with sides that are multiples of {STRIDE}")
         seen, deep = self._body(pictures)
         summary = torch.cat((deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3)), seen[-1].mean(dim=(2, 3))), dim=1)
+        parts = F.adaptive_avg_pool2d(deep, PARTS)
         x = self._pyramid(seen, deep)
         x = x * torch.sigmoid(self.excite(self.squeeze(x.mean(dim=(2, 3), keepdim=True)).relu()))
-        return torch.sigmoid(self.middles(x)), self.sides(x) * SIDE_UNIT, summary
+        return torch.sigmoid(self.middles(x)), self.sides(x) * SIDE_UNIT, summary, parts
 
     @property
     def summary_size(self) -> int:

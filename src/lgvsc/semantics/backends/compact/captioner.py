@@ -32,14 +32,14 @@ from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Fac
 from lgvsc.semantics.backends.compact.tracks import groups
 from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Description, Thing
 
-DESCRIBES_AS_OF = 3  # raise it when the same frame gets other words, or kept descriptions will be stale
+DESCRIBES_AS_OF = 4  # raise it when the same frame gets other words, or kept descriptions will be stale
 REMEMBERED_FRAMES = 8
 _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps its name
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
 # Likeness of scenes from which two pictures show one; chosen with both parts of benchmarks/events.toml in sight.
 SAME_SCENE = 0.55
 AT_TURN, AT_TURN_SLOPE = 0.35, 1.5  # divergence of a turn that is just another scene, and its growth with unlikeness
-SAME_AT_TURN = 0.75  # ... where the second one is known to be a turn, see semantics/turns.py; chosen likewise
+SAME_AT_TURN = 0.85  # ... of looks, where the second is known to be a turn, see semantics/turns.py; chosen likewise
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
 _SURELY_NOT = Answer(p_yes=0.005, p_no=0.995)
@@ -116,7 +116,7 @@ class CompactCaptioner:
             return None if same else _SURELY_NOT
 
     def look_of(self, frame: Frame) -> NDArray[np.float32] | None:
-        """What sets a picture as a whole off from others, of length 1; ``None`` without scene tags."""
+        """What sets a picture off from others, of length 1; ``None`` without scene tags."""
         if self._recogniser is None:
             return None
         with self.cost.timed():
@@ -132,11 +132,17 @@ class CompactCaptioner:
     def _another_scene(self, first: Frame, second: Frame) -> Answer | None:
         """At a turn: no, the surer the less alike the pictures are as scenes; nothing where they are alike enough."""
         a, b = self._of(first).sight, self._of(second).sight
-        alike = self._recogniser.alike(a, b) if self._at_turn and self._recogniser and a and b else None
+        alike = self._alike(a, b) if self._at_turn else None
         if alike is None or alike >= self.same_scene:
             return None
         divergence = min(0.99, AT_TURN + AT_TURN_SLOPE * (self.same_scene - alike))
         return Answer(p_yes=(1 - divergence) / 2, p_no=(1 + divergence) / 2)
+
+    def _alike(self, a: Sight | None, b: Sight | None) -> float | None:
+        """How alike two pictures are as scenes, -1..1; at a turn as looks. ``None`` where nobody knows."""
+        if self._recogniser is None or a is None or b is None:
+            return None
+        return self._recogniser.alike(a, b, by_look=self._at_turn)
 
     def caption(self, frames: Sequence[Frame], motion: Motion | None, max_bytes: int) -> str:
         """A caption for the segment from some of its frames, the least important sentences left out first."""
@@ -196,7 +202,7 @@ class CompactCaptioner:
     def _together(self, a: Facts, b: Facts) -> tuple[Description, Description]:
         compared = LookComparison(a.look, b.look)
         aligned = _same_view(compared)
-        alike = self._recogniser.alike(a.sight, b.sight) if self._recogniser and a.sight and b.sight else None
+        alike = self._alike(a.sight, b.sight)
         if alike < self.same_scene if alike is not None else not aligned:
             return a.alone, b.alone
         if not aligned:  # the same scene from elsewhere: nothing can be said of single spots

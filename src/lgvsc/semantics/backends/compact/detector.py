@@ -106,8 +106,13 @@ class CompactDetector:
         """Numbers in the summary of a picture that :meth:`look` gives."""
         return self._net.summary_size
 
-    def look(self, pixels: Pixels, least_score: float = LEAST_SCORE) -> tuple[tuple[Detection, ...], Floats]:
-        """The same, and what the network makes of the picture as a whole: float32 ``(summary_size,)``."""
+    def look(self, pixels: Pixels, least_score: float = LEAST_SCORE) -> tuple[tuple[Detection, ...], Floats, Floats]:
+        """The same, and what the network makes of the picture.
+
+        Returns:
+            Things; the summary of the whole, float32 ``(summary_size,)``; its deepest features in the cells of a grid,
+            ``(features, PARTS, PARTS)``, whose means the summary begins with.
+        """
         height, width = pixels.shape[:2]
         scale = self.input_side / max(height, width)
         rows, columns = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (height, width))
@@ -116,7 +121,7 @@ class CompactDetector:
         with torch.inference_mode():
             picture = torch.from_numpy(seen).permute(2, 0, 1)[None].float()
             picture = picture.contiguous(memory_format=torch.channels_last)
-            middles, sides, summary = self._net.with_summary(picture)
+            middles, sides, summary, parts = self._net.with_summary(picture)
             found = read_maps(middles, sides, least_score=least_score)[0]
         kept: list[Detection] = []
         for one in found:
@@ -126,7 +131,7 @@ class CompactDetector:
             edges = (top / rows, left / columns, bottom / rows, right / columns)
             y0, x0, y1, x1 = (min(1.0, max(0.0, edge)) for edge in edges)
             kept.append(Detection(KINDS[one.kind], one.score, (y0, x0, y1, x1)))
-        return without_duplicates(kept), summary[0].numpy()
+        return without_duplicates(kept), summary[0].numpy(), parts[0].numpy()
 
 
 def without_duplicates(found: Sequence[Detection]) -> tuple[Detection, ...]:

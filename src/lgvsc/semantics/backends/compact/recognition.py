@@ -42,12 +42,14 @@ class Sight:
         likely: Probability of each scene tag; empty where there are no tags.
         said: The tags that may be said of this picture alone.
         summary: What the tags are read from.
+        parts: The deepest features in the cells of a grid; empty where there are no tags.
     """
 
     found: tuple[Detection, ...]
     likely: Floats
     said: frozenset[str]
     summary: Floats
+    parts: Floats
 
     @property
     def named(self) -> tuple[Detection, ...]:
@@ -116,19 +118,29 @@ class Recogniser:
 
     def see(self, pixels: Pixels) -> Sight:
         """Look at an RGB picture ``(H, W, 3)``."""
-        found, summary = self._detector.look(pixels, FAINT)
+        found, summary, parts = self._detector.look(pixels, FAINT)
         if self.tags is None:
-            return Sight(found, np.zeros(0, np.float32), frozenset(), summary)
+            return Sight(found, np.zeros(0, np.float32), frozenset(), summary, parts[..., :0])
         likely = self.tags.likely(summary)
-        return Sight(found, likely, self.tags.said(likely), summary)
+        return Sight(found, likely, self.tags.said(likely), summary, parts)
 
-    def alike(self, first: Sight, second: Sight) -> float | None:
-        """How alike two pictures are as scenes, -1..1; ``None`` without scene tags."""
-        return None if self.tags is None else self.tags.alike(first.summary, second.summary)
+    def alike(self, first: Sight, second: Sight, by_look: bool = False) -> float | None:
+        """How alike two pictures are as scenes or, if so wished, as looks, -1..1; ``None`` without scene tags."""
+        if self.tags is None:
+            return None
+        if by_look:
+            return float(np.dot(*map(self.look_of, (first, second))))  # type: ignore[arg-type]
+        return self.tags.alike(first.summary, second.summary)
 
     def look_of(self, sight: Sight) -> Floats | None:
-        """What sets a picture off from others, of length 1; ``None`` without scene tags."""
-        return None if self.tags is None else self.tags.look(sight.summary)
+        """What sets a picture off from others, as a whole and in its parts alike, of length 1; ``None`` without tags.
+
+        The whole alone hardly changes where somebody acts in one corner.
+        """
+        if self.tags is None:
+            return None
+        both = np.concatenate((self.tags.look(sight.summary), self.tags.look_in_parts(sight.parts)))
+        return np.asarray(both * 0.5**0.5, np.float32)
 
     def whole(self, pixels: Pixels) -> Whole | None:
         """What an RGB picture shows as a whole; ``None`` without a classifier."""

@@ -98,6 +98,17 @@ class SceneTags:
         off = (summary - self._mean) / self._scale
         return np.asarray(off / max(1e-9, float(np.linalg.norm(off))), np.float32)
 
+    def look_in_parts(self, parts: Floats) -> Floats:
+        """The same in cells of a grid, each of which counts as much: features ``(n, rows, columns)``, of length 1.
+
+        Args:
+            parts: Features of each cell; the first n of the summary are their means.
+        """
+        n = len(parts)
+        off = (parts.reshape(n, -1) - self._mean[:n, None]) / self._scale[:n, None]
+        off /= np.maximum(1e-9, np.linalg.norm(off, axis=0))
+        return np.asarray(off.ravel() / off.shape[1] ** 0.5, np.float32)
+
     def said(self, likely: Floats, before: frozenset[str] = frozenset()) -> frozenset[str]:
         """Words that may be said, given their probabilities.
 

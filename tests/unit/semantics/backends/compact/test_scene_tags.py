@@ -55,3 +55,14 @@ def test_several_pictures_are_judged_together():
 def test_other_files_are_refused(data):
     with pytest.raises(InputError, match="not the weights of scene tags"):
         SceneTags.load(data)
+
+
+def test_a_change_in_one_cell_moves_the_look_in_parts_by_the_share_of_that_cell():
+    tags = SceneTags.load(stored())
+    here = np.zeros((2, 2, 2), np.float32)
+    here[0] = 3.0
+    there = here.copy()
+    there[:, 1, 1] = 0.0, 9.0  # something else in one of four cells, however strong
+    first, second = tags.look_in_parts(here), tags.look_in_parts(there)
+    assert np.linalg.norm(first) == pytest.approx(1.0)
+    assert float(first @ second) == pytest.approx(0.75)
