@@ -199,7 +199,8 @@ class Names:
 
     def see(self, pixels):
         found = self.things(pixels) if callable(self.things) else self.things
-        return Sight(tuple(found), np.zeros(0, np.float32), self.said, np.zeros(0, np.float32), np.zeros((0, 0, 0), np.float32))
+        nothing = np.zeros(0, np.float32)
+        return Sight(tuple(found), nothing, self.said, nothing, nothing)
 
     def said_of(self, sights, wholes=()):
         return self.said
