@@ -70,7 +70,9 @@ def ignore(_: object) -> None:
 class NothingReceivedError(LgvscError):
     """Not one burst could be read, so the receiver does not even know the size of the video."""
 
-    def __init__(self, why: str = "no control block could be read; the channel is too bad for it") -> None:
+    def __init__(
+        self, why: str = "no control block could be read; the channel is too bad, or these are no symbols of its kind"
+    ) -> None:
         super().__init__(f"nothing of the video arrived: {why}")
 
 

@@ -220,7 +220,9 @@ def beyond_budget(video: VideoFormat, config: Config, per_frame: float, segments
         if least > per_frame * video.frames:
             share = least / (per_frame * video.frames)
             count = "one segment" if segments == 1 else f"{segments} segments"
-            return [f"the budget {certainty} be kept: {count} with the smallest pictures take {share:.3g} times it"]
+            smallest = " with the smallest pictures" if pictures else ""
+            take = "takes" if segments == 1 else "take"
+            return [f"the budget {certainty} be kept: {count}{smallest} {take} {share:.3g} times it"]
     return []
 
 

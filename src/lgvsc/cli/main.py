@@ -29,6 +29,7 @@ from lgvsc.cli import (
     study_commands,
     ui_commands,
 )
+from lgvsc.core.files import final_name
 from lgvsc.errors import LgvscError
 
 app = typer.Typer(
@@ -69,6 +70,9 @@ def lgvsc(
     """Send video as meaning: captions and a few keyframes through a noisy channel, a world model at the far end."""
 
 
+STOPPED = 130  # exit status of who was stopped by Ctrl-C
+
+
 def main() -> None:
     """Entry point of the ``lgvsc`` command."""
     os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder talks on stderr
@@ -77,12 +81,14 @@ def main() -> None:
         app()
     except LgvscError as error:
         fail(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        fail("stopped; nothing was left half-written, run the same command again", 130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != STOPPED:  # the status by which typer tells of Ctrl-C
+            raise
+        fail("stopped; nothing was left half-written, run the same command again", STOPPED)
     except MemoryError:
         fail("out of memory; try a smaller keyframes.max_segment_frames or a smaller video", 4)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
+        where = f": {final_name(str(error.filename))}" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             fail(f"the disk is full{where}", 4)
         fail(f"{(error.strerror or str(error) or type(error).__name__).lower()}{where}"[:300], 1)

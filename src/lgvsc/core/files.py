@@ -13,6 +13,7 @@ from lgvsc.errors import ConfigError, InputError, OutputExistsError
 
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")  # of a path: pathlib has made one slash of two
 MAX_NAME_BYTES = 255
+PART = re.compile(r"\.(.+)\.\d+\.part")
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # of videos, by suffix
 
 
@@ -37,6 +38,14 @@ def part_path(path: Path) -> Path:
     return path.with_name(f".{name}{tail}")
 
 
+def final_name(written: str) -> str:
+    """The name that a file is to take, of the one under which it is written, as FFmpeg or the system gives that."""
+    path = Path(written.removeprefix("file:"))
+    while part := PART.fullmatch(path.name):
+        path = path.with_name(part[1])
+    return str(path)
+
+
 def require_file(path: Path, what: str, remedy: str = "") -> Path:
     """The path, once it is known to be that of a file.
 
@@ -45,16 +54,27 @@ def require_file(path: Path, what: str, remedy: str = "") -> Path:
         remedy: What to do where it is none, if that is more than to give its path.
 
     Raises:
-        InputError: It is a URL, a folder, or not there.
+        InputError: It is a URL, a folder, a pipe, or not there.
     """
+    if not in_utf8(path):
+        raise InputError(f"the name {path} is not in UTF-8, so no report could give it; rename the file")
     try:
         if path.is_file():
             return path
-        folder = path.is_dir()
+        kind = "a folder, " if path.is_dir() else "a device or a pipe, " if path.exists() else ""
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise InputError(f"{path} is not a file that can be opened: {reason(error)}") from error
     refuse_url(path)
-    raise InputError(f"{path} is {'a folder, ' if folder else ''}not a file; {remedy or f'give the path of {what}'}")
+    raise InputError(f"{path} is {kind}not a file; {remedy or f'give the path of {what}'}")
+
+
+def in_utf8(path: Path) -> bool:
+    """Whether the characters of a path are such that text can hold them, which names of other systems may not be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require_files(paths: Iterable[Path], what: str) -> None:
@@ -124,6 +144,9 @@ def check_outputs(*paths: Path | None, force: bool, inputs: Iterable[Path | None
         ConfigError: One of them is an input, or the same as another, or no file, or cannot be written.
     """
     outputs = [path for path in paths if path is not None]
+    for path in outputs:
+        if not in_utf8(path):
+            raise ConfigError(f"the name {path} is not in UTF-8; give another output")
     refuse_inputs(outputs, inputs)
     for index, path in enumerate(outputs):
         if any(same_file(path, other) for other in outputs[:index]):

@@ -159,9 +159,17 @@ class PictureChain:
             assert isinstance(shown, av.VideoFrame)
             pixels = np.asarray(shown.to_ndarray(), dtype=np.uint8)
             if pixels.shape[2] == 4:
-                pixels = over_black(pixels)
+                pixels = self._over_black(pixels)
             time = self._times.popleft() if self._times else None
             yield time, np.ascontiguousarray(pixels)
+
+    def _over_black(self, pixels: NDArray[np.uint8]) -> Pixels:
+        """RGB of RGBA; that something is transparent is said where it is."""
+        alpha = pixels[:, :, 3:].astype(np.uint16)
+        if bool((alpha == 255).all()):
+            return pixels[:, :, :3]
+        self.note("transparent parts are shown over black")
+        return ((pixels[:, :, :3] * alpha + 127) // 255).astype(np.uint8)
 
     def _start(self, kind: PictureKind, frame: av.VideoFrame) -> None:
         turn = turning(kind.display)
@@ -170,8 +178,6 @@ class PictureChain:
         width, height = self._size(kind, turn)
         cut = self._cut(kind)
         colours, transparent = self._colours(kind), has_alpha(kind.format)
-        if transparent:
-            self.note("transparent parts are shown over black")
         chain: Filters = [("bwdif", "mode=send_frame:deint=interlaced")] if kind.interlaced else []
         chain += [("crop", f"{cut[0]}:{cut[1]}:0:0:exact=1")] if cut != (kind.width, kind.height) else []
         chain += [("scale", f"w={width}:h={height}:{SCALING}:{colours}")]
@@ -275,11 +281,3 @@ def is_rgb(name: str) -> bool:
 def has_alpha(name: str) -> bool:
     """Whether a pixel format has a plane of transparency."""
     return name == "pal8" or any(component.is_alpha for component in av.VideoFormat(name).components)
-
-
-def over_black(pixels: NDArray[np.uint8]) -> Pixels:
-    """RGB of RGBA."""
-    alpha = pixels[:, :, 3:].astype(np.uint16)
-    if bool((alpha == 255).all()):
-        return pixels[:, :, :3]
-    return ((pixels[:, :, :3] * alpha + 127) // 255).astype(np.uint8)

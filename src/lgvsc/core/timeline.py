@@ -169,7 +169,8 @@ def timeline(
     steps = np.diff(times)
     timed = len(times) > max(1, 0.9 * frames)
     first = float(times[0]) if len(times) else 0.0
-    if frames <= 1 and stated >= MAX_FPS:  # of one picture a container tells only the unit of its times
+    unit = 1 / stream.time_base if stream.time_base else MAX_FPS
+    if frames <= 1 and (stated >= MAX_FPS or (holds and stated == unit)):  # a container tells of one picture no more
         stated = FALLBACK_FPS
     if not timed:
         told = max(stated, stream.average_rate or stated)  # times in milliseconds cannot tell rates above 1000

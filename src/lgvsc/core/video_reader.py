@@ -114,9 +114,11 @@ class VideoReader:
             options = {"protocol_whitelist": "file", "max_pixels": str(self._max_pixels)}
             opened = av.open(f"file:{self.path}", options=options)
         except (FFmpegError, OSError, ValueError) as error:
-            why = (
-                "its index (moov) is missing, as where a recording broke off" if no_index(self.path) else reason(error)
-            )
+            why = reason(error)
+            if no_index(self.path):
+                why = "its index (moov) is missing, as where a recording broke off"
+            if not self.path.stat().st_size:
+                why = "it is empty"
             raise InputError(f"{self.path} cannot be read as video: {why}") from error
         if opened.format.name.split(",")[0] in PLAYLISTS:
             opened.close()

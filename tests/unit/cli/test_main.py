@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import signal
@@ -17,6 +18,7 @@ from lgvsc import __version__
 from lgvsc.cli.main import app, main
 from lgvsc.cli.tables import table
 from lgvsc.config import load_config
+from lgvsc.core.files import part_path
 from lgvsc.errors import ConfigError
 from lgvsc.kinds import schemes
 
@@ -91,6 +93,28 @@ def test_a_pipe_that_closes_ends_the_command_and_not_the_process_that_called_it(
     with pytest.raises(SystemExit), mock.patch.object(sys, "argv", ["lgvsc", "cite", "--nonsense"]):
         main()
     assert signal.getsignal(signal.SIGPIPE) is before
+
+
+def ended(capsys, raised):
+    """Exit status and stderr of a command in which something was raised."""
+    with (
+        mock.patch.object(sys, "argv", ["lgvsc", "config", "show"]),
+        mock.patch("lgvsc.config.load_config", side_effect=raised),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    return end.value.code, capsys.readouterr().err
+
+
+def test_who_stops_a_command_is_told_what_is_left_of_it(capsys):
+    status, told = ended(capsys, KeyboardInterrupt())
+    assert status == 130 and told.startswith("lgvsc: stopped; nothing was left half-written")
+
+
+def test_a_full_disk_is_told_by_the_name_that_the_user_gave(capsys, tmp_path):
+    written = f"file:{part_path(tmp_path / 'b.mp4')}"
+    status, told = ended(capsys, OSError(errno.ENOSPC, "No space left on device", written))
+    assert status == 4 and told == f"lgvsc: the disk is full: {tmp_path / 'b.mp4'}\n"
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lgvsc.core.files import check_outputs, part_path, rebuilt_path, refuse_doubles, require_file
+from lgvsc.core.files import check_outputs, final_name, part_path, rebuilt_path, refuse_doubles, require_file
 from lgvsc.errors import ConfigError, InputError, OutputExistsError
 
 
@@ -60,3 +60,25 @@ def test_what_is_no_file_is_said_as_it_is(tmp_path):
     odd.mkdir()
     (odd / "a.mp4").write_bytes(b"x")
     assert require_file(odd / "a.mp4", "a video").is_file()
+
+
+def test_a_pipe_is_called_one(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(InputError, match="is a device or a pipe, not a file"):
+        require_file(tmp_path / "a.mp4", "a video")
+
+
+def test_what_is_half_written_is_named_as_the_user_named_it(tmp_path):
+    path = tmp_path / "a b.mp4"
+    assert final_name(str(path)) == str(path)
+    assert final_name(f"file:{part_path(path)}") == str(path)
+    assert final_name(str(part_path(part_path(path)))) == str(path)
+
+
+def test_names_that_no_text_can_hold_are_refused_in_a_sentence(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    path.touch()
+    with pytest.raises(InputError, match="not in UTF-8"):
+        require_file(path, "a video")
+    with pytest.raises(ConfigError, match="not in UTF-8"):
+        check_outputs(path, force=True)

@@ -201,6 +201,23 @@ def test_transparent_parts_are_black(tmp_path):
         assert any("transparent" in note for note in reader.notes)
 
 
+@pytest.mark.parametrize(("name", "mode"), [("a.gif", "P"), ("a.png", "P"), ("a.jpg", "CMYK"), ("b.png", "RGBA")])
+def test_nothing_is_called_transparent_that_is_not(tmp_path, name, mode):
+    Image.new("RGB", (48, 32), (200, 90, 40)).convert(mode).save(tmp_path / name)
+    with VideoReader(tmp_path / name) as reader:
+        assert sum(1 for _ in reader) == 1 and not reader.notes
+
+
+def test_what_becomes_transparent_later_is_told_then(tmp_path):
+    pictures = [np.full((16, 16, 4), 255, np.uint8) for _ in range(4)]
+    pictures[3][:, :8, 3] = 0
+    encode(tmp_path / "a.mov", pictures, codec="png", format="rgba", pix_fmt="rgba")
+    with VideoReader(tmp_path / "a.mov") as reader:
+        assert not reader.notes
+        assert [int(frame.pixels.min()) for frame in reader] == [255, 255, 255, 0]
+        assert reader.notes == ["transparent parts are shown over black"]
+
+
 def test_a_stream_that_changes_its_size_keeps_the_first(tmp_path):
     """Two MPEG-TS pieces of two sizes, one after the other, as a broadcast has them."""
     for name, side in (("a", 64), ("b", 96)):

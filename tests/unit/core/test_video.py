@@ -198,6 +198,19 @@ def test_the_last_picture_of_an_animation_is_shown_as_long_as_it_says(tmp_path, 
         assert any("variable rate (1 to 10 fps)" in note for note in reader.notes)
 
 
+@pytest.mark.parametrize("suffix", ["gif", "png", "jpg", "bmp"])
+def test_a_single_picture_has_the_rate_of_files_that_state_none(tmp_path, suffix):
+    Image.new("RGB", (64, 48), (20, 90, 160)).save(tmp_path / f"a.{suffix}")
+    with VideoReader(tmp_path / f"a.{suffix}") as reader:
+        assert (reader.format.fps, reader.format.frames, reader.notes) == (25, 1, [])
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(InputError, match="cannot be read as video: it is empty"):
+        VideoReader(tmp_path / "a.mp4")
+
+
 def test_pictures_above_sixteen_megapixels_are_taken_where_they_are_made_smaller(tmp_path):
     encode(tmp_path / "v.mkv", texture(1, 4096, 4096), options={"preset": "ultrafast"})
     with pytest.raises(
