@@ -133,14 +133,16 @@ def read_key(path: Path) -> Key:
         InputError: It is none.
     """
     found = read_json(path)
+    if found.get("version", VERSION) != VERSION:
+        raise InputError(f"{path} is a key of version {found['version']}; this lgvsc reads {VERSION}")
     try:
         pairs = tuple(
             VideoPair(text(p["first"]), text(p["second"]), text(p["clip"]), (text(one), text(other)))
             for p in found["pairs"]
             for one, other in [p["conditions"]]
         )
-        if found["version"] != VERSION or not pairs:
-            raise InputError(f"{path} is a key of version {found['version']}; this lgvsc reads {VERSION}")
+        if not pairs:
+            raise ValueError("no pair is in it")
         return Key(text(found["study"]), text(found["question"]), pairs)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no key that `lgvsc study make` wrote") from error

@@ -75,6 +75,9 @@ def test_keys_whose_conditions_are_no_names_are_refused(tmp_path, conditions):
     (tmp_path / "key.json").write_text(json.dumps(stored))
     with pytest.raises(InputError, match="no key"):
         read_key(tmp_path / "key.json")
+    (tmp_path / "key.json").write_text(json.dumps(json.loads(key_text(KEY)) | {"version": 9}))
+    with pytest.raises(InputError, match="version 9; this lgvsc reads 1"):
+        read_key(tmp_path / "key.json")
 
 
 def test_answers_are_read_and_what_is_none_is_refused(tmp_path):
