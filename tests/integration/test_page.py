@@ -41,6 +41,10 @@ ON_TOP = """() => {
   const place = document.querySelector("#rebuilt").getBoundingClientRect();
   return document.elementFromPoint(place.right - 20, place.top + 60)?.id;
 }"""
+FITS = """async () => {
+  for (let tries = 0; tries < 200 && innerWidth > 380; tries++) await new Promise((go) => setTimeout(go, 50));
+  return innerWidth > 320 && document.documentElement.scrollWidth <= innerWidth;
+}"""
 PATIENCE_MS = 600_000  # of a machine with much else to do
 
 pytestmark = [
@@ -52,16 +56,25 @@ playwright = pytest.importorskip("playwright.sync_api", reason="pip install play
 pytest.importorskip("skimage", reason="the sample clip is made of photographs of scikit-image")
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def served(tmp_path_factory, **how):
     from lgvsc.ui.page import layout
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        blocks = layout.build(live=True)
+        blocks = layout.build(**how)
         yield layout.launch(blocks, port=0, open_browser=False, quiet=True, wait=False)
         blocks.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    yield from served(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def live_address(tmp_path_factory):
+    yield from served(tmp_path_factory, live=True)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +122,7 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
     asked = []
     page = visit(browser, address, asked, color_scheme="light")
     page.get_by_role("button", name="More").click()
-    page.get_by_label("number input for Seconds of the clip").fill("1")
+    page.get_by_label("number input for Seconds of the clip").fill("3" if SHOTS else "1")
     page.get_by_label("number input for Seconds of the clip").press("Tab")
     page.get_by_role("button", name="More").click()
     page.get_by_role("button", name="Send it").focus()
@@ -144,6 +157,10 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
     page.get_by_role("button", name="Stop").focus()
     stops = by_keyboard(page)
     assert stops[-1] == "BODY" and "IFRAME" in stops
+    page.set_viewport_size({"width": 380, "height": 800})
+    assert inside.evaluate(FITS) and page.evaluate("document.documentElement.scrollWidth") <= 380
+    shoot(page, "page-send-telephone")
+    page.set_viewport_size({"width": 1280, "height": 860})
 
     taken = {}
     for name in ("Message (.lgvsc)", "Recording (.sigmf)", "This page (.html)"):
@@ -212,8 +229,8 @@ def by_keyboard(page, key="Tab"):
 
 
 @pytest.mark.parametrize("tab", ["Live", "Send", "Receive"])
-def test_by_keyboard_every_control_is_reached_in_reading_order_and_none_holds_on(browser, address, tab):
-    page = visit(browser, address, [], tab="Live")
+def test_by_keyboard_every_control_is_reached_in_reading_order_and_none_holds_on(browser, live_address, tab):
+    page = visit(browser, live_address, [], tab="Live")
     page.reload()
     page.get_by_role("button", name="Start").wait_for()
     for _ in range(20):
@@ -254,9 +271,9 @@ COUNTED = """([name, least]) => {
 }"""
 
 
-def test_a_clip_crosses_live_while_the_channel_is_turned(browser, address):
+def test_a_clip_crosses_live_while_the_channel_is_turned(browser, live_address):
     before, asked = at_work(), []
-    page = visit(browser, address, asked, tab="Live", color_scheme="light")
+    page = visit(browser, live_address, asked, tab="Live", color_scheme="light")
     page.get_by_role("button", name="Start").focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelectorAll('.live img').length == 2")
@@ -274,12 +291,12 @@ def test_a_clip_crosses_live_while_the_channel_is_turned(browser, address):
     page.get_by_role("button", name="Stop").first.click()
     page.wait_for_function("document.querySelector('#live-status').textContent.trim() == 'stopped'")
     assert all_gone(before)
-    assert all(url.startswith((address, "data:", "blob:", "about:")) for url in asked), "it asked elsewhere"
+    assert all(url.startswith((live_address, "data:", "blob:", "about:")) for url in asked), "it asked elsewhere"
 
 
-def test_a_live_page_that_is_closed_leaves_nothing_and_without_a_camera_one_sentence_says_so(browser, address):
+def test_a_live_page_that_is_closed_leaves_nothing_and_without_a_camera_one_sentence_says_so(browser, live_address):
     before = at_work()
-    page = visit(browser, address, [], tab="Live", color_scheme="dark", viewport={"width": 380, "height": 800})
+    page = visit(browser, live_address, [], tab="Live", color_scheme="dark", viewport={"width": 380, "height": 800})
     page.get_by_label("camera", exact=True).click()
     page.get_by_role("button", name="More").first.click()
     page.get_by_label("Number of the camera").fill("63")

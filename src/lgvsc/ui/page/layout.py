@@ -236,7 +236,7 @@ def receive_tab(gr: Any) -> None:
     """A recording and the settings of a receiver; the rest is unknown here."""
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=2, min_width=300, elem_classes="controls"):
-            upload = file_box(gr, "Drop a recording here (.sigmf, or .sigmf-data and .sigmf-meta)", several=True)
+            upload = file_box(gr, "Recording: .sigmf, or both files of it", several=True)
             scheme = gr.Dropdown(SCHEMES, value="skem-dsa", label="Scheme", filterable=False)
             look = gr.Slider(0, 1, value=1, step=0.1, label="Look", info="0 faithful, errs least; 1 vivid, looks best.")
             seed = gr.Number(0, precision=0, minimum=0, maximum=2**31, label="Seed of generation")
