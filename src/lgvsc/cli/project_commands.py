@@ -63,7 +63,7 @@ def demo(
 ) -> None:
     """Make a clip of real photographs, send it at 10 dB and at 0 dB, and show what came out.
 
-    Then once more without the learned keyframe code, for comparison.
+    Then at 0 dB by two others in as many symbols: with small frames besides, and by a codec.
     """
     from lgvsc.config import load_config
     from lgvsc.experiments.demo import demo as run_demo
@@ -74,15 +74,16 @@ def demo(
     for run in run_demo(output_dir, force=force, on_progress=progress(quiet)):
         write_html(run.record, run.clip, run.video, run.html)
         runs.append(run)
-        note(f"sent at {run.report['channel']['snr_db']:g} dB{', keyframes digital' if run.compared else ''}")
+        note(f"{run.report['scheme']} sent at {run.report['channel']['snr_db']:g} dB")
     shown = [run for run in runs if not run.compared]
     typer.echo(f"look at {shown[-1].html} in a browser; to play with it: pip install 'lgvsc[ui]', then lgvsc ui\n")
     typer.echo(run_table([run.report for run in shown]) + "\n")
-    typer.echo("the same, keyframes by the digital road alone")
+    typer.echo("in as many symbols: small frames, keyframes and words, and a codec")
     typer.echo(runs_alone([run.report for run in runs if run.compared]) + "\n")
-    typer.echo(f"source  {runs[0].clip}")
-    for run in shown:
-        typer.echo(f"{run.report['channel']['snr_db']:g} dB".ljust(8) + f"{run.video}  {run.json}  {run.html}")
+    typer.echo(f"source                {runs[0].clip}")
+    for run in runs:
+        name = f"{run.report['scheme']}, {run.report['channel']['snr_db']:g} dB"
+        typer.echo(f"{name:<22}{run.video}  {run.json}  {run.html}")
 
 
 @config_app.command("show")

@@ -14,7 +14,7 @@ from lgvsc.core.files import atomic_write, make_folder, refuse_existing
 from lgvsc.experiments.clips.sample_clip import make_sample_clip
 
 DEMO_SNRS_DB = (10.0, 0.0)
-DIGITAL_ONLY = {"models.picture_codecs": ["digital-picture"]}
+RIVALS = ("layered-dsa", "av1-ldpc")  # at the last of these SNRs, in as many symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +33,28 @@ class DemoRun:
 def demo(folder: Path, *, force: bool = False, on_progress: link.Progress | None = None) -> Iterator[DemoRun]:
     """Make the sample clip and send it at each of :data:`DEMO_SNRS_DB`, with the default preset.
 
-    Then again with keyframes by the digital road alone, to show what the learned code changes.
+    Then, in as many symbols as the last of these took, with small frames besides, and by a codec.
 
     Raises:
         OutputExistsError: The folder holds an earlier demo and ``force`` is off.
         MissingResourceError: scikit-image, whose photographs the clip is made of, is not installed.
     """
     clip = folder / "clip.mp4"
-    runs = [(snr_db, compared) for compared in (False, True) for snr_db in DEMO_SNRS_DB]
-    stems = [folder / f"{'digital' if compared else 'rebuilt'}-{snr_db:g}dB" for snr_db, compared in runs]
+    runs = [("skem-dsa", snr_db) for snr_db in DEMO_SNRS_DB] + [(scheme, DEMO_SNRS_DB[-1]) for scheme in RIVALS]
+    stems = [folder / f"{scheme if scheme in RIVALS else 'rebuilt'}-{snr_db:g}dB" for scheme, snr_db in runs]
     refuse_existing(clip, *(stem.with_suffix(".mp4") for stem in stems), force=force)
     make_folder(folder)
     make_sample_clip(clip)
-    for (snr_db, compared), stem in zip(runs, stems, strict=True):
+    spent: dict[float, float] = {}
+    for (scheme, snr_db), stem in zip(runs, stems, strict=True):
         video, html, report = (stem.with_name(stem.name + suffix) for suffix in (".mp4", ".html", ".json"))
-        config = load_config(settings={"channel.snr_db": snr_db} | (DIGITAL_ONLY if compared else {}))
+        settings: dict[str, Any] = {"channel.snr_db": snr_db}
+        if scheme in RIVALS:
+            settings["coding.budget"] = f"{spent[snr_db]:.6e}cbr"
+        config = load_config(scheme=scheme, settings=settings)
         record = link.run(clip, config, output=video, on_progress=on_progress)
         found = record.report()
+        spent.setdefault(snr_db, found["cbr"])
         with atomic_write(report) as file:
             file.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False).encode())
-        yield DemoRun(found, record, clip, video, report, html, compared)
+        yield DemoRun(found, record, clip, video, report, html, scheme in RIVALS)

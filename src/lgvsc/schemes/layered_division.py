@@ -276,7 +276,7 @@ def looks_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
         lpips = float(np.mean([float(lpips_distance(as_batch(a), as_batch(b))) for a, b in pairs]))
         dists = float(np.mean([float(dists_distance(as_batch(_half(a)), as_batch(_half(b)))) for a, b in pairs[::2]]))
     ms_ssim = float(np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in pairs]))
-    return 0.5 * ms_ssim - lpips - 1.5 * dists
+    return 0.7 * ms_ssim - lpips - 1.5 * dists
 
 
 WORTH: dict[Objective, Callable[[Sequence[tuple[Pixels, Pixels]]], float]] = {
