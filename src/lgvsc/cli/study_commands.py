@@ -149,6 +149,7 @@ def conditions(folders: list[Path]) -> dict[str, dict[str, Path]]:
                 found.setdefault(match["scheme"], {})[match["clip"]] = path
         return found
     if len(folders) == 1:
+        require_folder(folders[0], "videos, one for each condition")
         raise ConfigError(
             f"{folders[0]} is one folder, and nothing to compare it with; give one for each condition, or the folder "
             "that `lgvsc compare` wrote"
