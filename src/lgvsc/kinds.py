@@ -139,10 +139,10 @@ def fit_to_budget(source: VideoReader, config: Config) -> Fitted:
     if kind.choose is not None:
         config, reason = kind.choose(source.format, config)
         config, choices = fit_to_budget(source, config)
-        return config, [reason, *choices]
+        return config, planning.foremost([reason, *choices])
     config, paid = planning.pay_for_pilots(config, [k.own_budget for k in KINDS if k.own_budget], kind.own_budget)
     config, choices = kind.fit(source, config)
-    return config, paid + choices
+    return config, planning.foremost(paid + choices)
 
 
 def models(config: Config) -> Models:

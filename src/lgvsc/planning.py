@@ -25,6 +25,7 @@ from lgvsc.semantics.stretches import marked_keyframes
 from lgvsc.settings import Config
 
 TRIAL_S = 60.0  # of the video, looked at beforehand
+TOLD = "the budget "  # so begins what has to be said first: that it cannot be kept, or was passed
 CAPTION_SHARE = 0.15  # of a segment's budget
 MIN_CAPTION_BYTES = 24
 NOT_OF_THE_CURVE = {
@@ -273,9 +274,14 @@ def allowed_cbr(video: VideoFormat, config: Config) -> float | None:
     return per_frame / (3 * video.height * video.width)
 
 
+def foremost(choices: list[str]) -> list[str]:
+    """The choices, what has to be said of a budget before the rest."""
+    return sorted(choices, key=lambda words: not words.startswith(TOLD))
+
+
 def with_passed(choices: list[str], spent_cbr: float, allowed_cbr: float | None) -> list[str]:
     """The choices, and first of all whether more was sent than was allowed, unless they begin with it."""
-    told = choices[:1] and choices[0].startswith("the budget ")
+    told = choices[:1] and choices[0].startswith(TOLD)
     if allowed_cbr is None or told or spent_cbr <= allowed_cbr * (1 + 1e-9):
         return choices
     return [f"the budget was passed: {spent_cbr / allowed_cbr:.3g} times as much was sent", *choices]
