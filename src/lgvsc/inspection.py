@@ -124,11 +124,11 @@ class Agreement:
 def still_agreement(
     source: Path, config: Config, on_progress: Progress | None = None, on_open: OnOpen = lambda *_: None
 ) -> Agreement:
-    """Keyframes with and without ``keyframes.skip_still``, side by side."""
+    """Keyframes with and without ``keyframes.skip_still``, side by side, every sample being compared otherwise."""
     filtered, full = (
         find_keyframes(
             source,
-            config.model_copy(update={"keyframes": replace(config.keyframes, skip_still=skip)}),
+            config.model_copy(update={"keyframes": replace(config.keyframes, skip_still=skip, turn=0.0)}),
             on_progress,
             on_open=on_open,
         )

@@ -9,8 +9,9 @@ from lgvsc.config import Config
 from lgvsc.kinds import models
 from lgvsc.models.catalog import find
 from lgvsc.models.weights import header, load_asset
+from lgvsc.semantics.backends.compact.recognition import RECOGNISERS
 
-SENDER_ROLES = ("captioner", "judge", "segment_captioner", "sketch_extractor")
+SENDER_ROLES = ("captioner", "judge", "segment_captioner", "sketch_extractor", *RECOGNISERS)
 VIDEO_CODEC = "video_codec"  # no network
 
 

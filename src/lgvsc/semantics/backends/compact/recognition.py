@@ -70,10 +70,12 @@ class Whole:
     likely: Floats
 
 
+RECOGNISERS = ("detector", "scene_tags", "classifier", "caption_tags")  # the first must be there
+
+
 def names_here() -> dict[str, str]:
     """What the compact captioner recognises with, by role, as the catalogue calls it; nothing without the detector."""
-    roles = ("detector", "scene_tags", "classifier", "caption_tags")
-    names = {role: f"compact-{role.replace('_', '-')}" for role in roles}
+    names = {role: f"compact-{role.replace('_', '-')}" for role in RECOGNISERS}
     here = {role: name for role, name in names.items() if asset_there(find(name))}
     return here if "detector" in here else {}
 
