@@ -33,6 +33,8 @@ def test_advice_about_the_look_is_read_and_is_no_plain_block():
     advised = AdvisedControl(**vars(PLAIN), look=3)
     read = AdvisedControl.unpack(advised.pack())
     assert read == advised and read.advised_look == 1.0 and PLAIN.advised_look is None
+    plain, checked = PLAIN.pack().tolist(), CONTROL_BITS - sum(width for _, width in MessageControl.layout())
+    assert advised.pack().tolist()[:-checked] == [*plain[:-checked], 1, 1]  # its fields, then the look in two bits
     assert MessageControl.unpack(advised.pack()) is None and AdvisedControl.unpack(PLAIN.pack()) is None
 
 
