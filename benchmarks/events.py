@@ -1,9 +1,10 @@
-"""Whether keyframes lie where something happens: ``python benchmarks/events.py MEDIA``.
+"""Whether keyframes lie where something happens: ``python benchmarks/events.py MEDIA [MEDIA ...]``.
 
 SKEM as preset ``compact`` has it without a budget, on clips whose events are annotated (``events.toml``), against
 keyframes at equal distances in the same number. A keyframe hits an event where it lies within so many frames of it,
 each event once. The interval is the middle 95 % of 2000 resamplings of the clips. With ``--still``, keyframes on clips
-in which nothing happens, too: as they are, handheld and flickering.
+in which nothing happens, too: as they are, handheld and flickering. The clips of part ``fresh`` lie in a folder of
+their own, see ``events.toml``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -27,7 +29,8 @@ from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.psss import Psss
 
-PARTS = ("tune", "bar", "later", "shots")
+PARTS = ("tune", "bar", "later", "shots", "last", "fresh")
+SHORT_SIDE, MOST_FPS, MOST_S = 256, 30, 8  # as the training media are, so that others are alike
 TOLERANCES = (15, 8)
 STILL = (
     "apple_on_table",
@@ -41,8 +44,8 @@ STILL = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("media", type=Path, help="folder of the clips")
-    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS, help="none: no annotated clips")
+    parser.add_argument("media", type=Path, nargs="+", help="folders of the clips")
+    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS[:-1], help="none: no annotated clips")
     parser.add_argument("--focus", choices=FOCUSES, nargs="*", default=["general"])
     parser.add_argument("--threshold", type=float, default=KeyframeConfig().threshold)
     parser.add_argument(
@@ -64,7 +67,7 @@ def main() -> None:
         scorer = Psss(captioner, judge, focus)
         rows, rates = [], []
         for name, (_, events) in known.items():
-            frames, video = read(chosen.media / f"{name}.mp4")
+            frames, video = read(chosen.media, name)
             keys = keyframes(scorer, frames, video, setting)
             even = [round(len(frames) * (k + 1) / (len(keys) + 1)) for k in range(len(keys))]
             rows.append([(f_score(keys, events, t), f_score(even, events, t)) for t in TOLERANCES])
@@ -93,10 +96,25 @@ def show(label: str, rows: np.ndarray, rates: np.ndarray) -> None:
         )
 
 
-def read(path: Path) -> tuple[list[Frame], VideoFormat]:
-    """All frames of a clip."""
+def read(folders: Sequence[Path], name: str) -> tuple[list[Frame], VideoFormat]:
+    """All frames of a clip, made as small and short as those of the training media where it is not."""
+    path = next((folder / f"{name}.mp4" for folder in folders if (folder / f"{name}.mp4").exists()), None)
+    if path is None:
+        raise SystemExit(f"no clip {name}.mp4 in {', '.join(map(str, folders))}")
     with VideoReader(path) as reader:
-        return list(reader), reader.format
+        video = reader.format
+        every = 2 if video.fps > MOST_FPS else 1
+        pixels = (shrunk(frame.pixels) for frame in islice(reader, 0, round(MOST_S * video.fps), every))
+        frames = [Frame(index, picture) for index, picture in enumerate(pixels)]
+    height, width = frames[0].pixels.shape[:2]
+    return frames, replace(video, fps=video.fps / every, frames=len(frames), height=height, width=width)
+
+
+def shrunk(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    scale = SHORT_SIDE / min(height, width)
+    size = round(width * scale / 2) * 2, round(height * scale / 2) * 2
+    return pixels if scale >= 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def keyframes(scorer: Psss, frames: Sequence[Frame], video: VideoFormat, setting: KeyframeConfig) -> list[int]:
@@ -124,11 +142,11 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
-def still(scorer: Psss, media: Path, setting: KeyframeConfig) -> None:
+def still(scorer: Psss, media: Sequence[Path], setting: KeyframeConfig) -> None:
     """Keyframes where nothing happens, in ten seconds."""
     print(f"\n{'nothing happens':<30}{'as it is':>10}{'handheld':>10}{'flickers':>10}   keyframes in 10 s")
     for name in STILL:
-        frames, video = read(media / f"{name}.mp4")
+        frames, video = read(media, name)
         rng = np.random.default_rng(0)
         walk = np.cumsum(rng.normal(0, 0.8, (len(frames), 2)), axis=0)
         walk -= np.stack([cv2.blur(column[:, None], (1, 25)).ravel() for column in walk.T], axis=1)
