@@ -140,7 +140,7 @@ def fit_to_budget(source: VideoReader, config: Config) -> Fitted:
         config, reason = kind.choose(source.format, config)
         config, choices = fit_to_budget(source, config)
         return config, planning.foremost([reason, *choices])
-    config, paid = planning.pay_for_pilots(config, [k.own_budget for k in KINDS if k.own_budget], kind.own_budget)
+    paid = planning.paid_first(config, bool(config.coding.budget or kind.own_budget))
     config, choices = kind.fit(source, config)
     return config, planning.foremost(paid + choices)
 

@@ -12,7 +12,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -21,6 +21,7 @@ import torch
 from lgvsc import build, kinds, planning
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
+from lgvsc.channel.pulse import TAIL_SYMBOLS, whole_rate
 from lgvsc.channel.radio import RadioChannel, RadioConfig
 from lgvsc.channel.sigmf import SigmfReader, SigmfWriter, WaveformWriter
 from lgvsc.channel.waveform import added_symbols
@@ -39,6 +40,7 @@ from lgvsc.record import Record, fingerprint
 from lgvsc.semantics.frame_words import describe_pixels
 from lgvsc.settings import Config
 
+RADIO_FRAME = "radio frame"  # its label in the ledger
 GENERATED = {"comment": "Generated content: rebuilt by lgvsc from a semantic message. Not a recording."}
 DECODED = {"comment": "Decoded by lgvsc from what arrived of the pictures themselves."}
 
@@ -162,7 +164,12 @@ def send(
             charged. ``None`` writes the symbols themselves.
         on_open: Called with the source's format and what was changed on reading it, at the beginning and at the end.
         on_choices: Called once, at the end, with what the budget and ``auto`` came to, in words.
+
+    Raises:
+        ConfigError: So many samples for each symbol are not written.
     """
+    if samples_per_symbol is not None:
+        whole_rate(samples_per_symbol)
 
     def air(config: Config, clip: str) -> SigmfWriter:
         if samples_per_symbol is None:
@@ -201,7 +208,7 @@ def transmit(
         open_air: Given the configuration that is left when the budget is fitted, and what names the source in the
             channel's seed.
         message: ``.lgvsc`` file to write; ``None`` writes none.
-        framed: The air puts each burst into a radio frame, which is charged.
+        framed: The air puts each burst into a radio frame, which is charged and within the budget.
         on_progress, on_choices, on_open: See :func:`send`.
     """
     entries: list[LedgerEntry] = []
@@ -213,7 +220,7 @@ def transmit(
             air.write(Reception(burst.symbols, torch.zeros(len(burst))))
             entries.extend(charge(burst))
             if framed:
-                entries.append(LedgerEntry(burst.index, "control", "pilots", added_symbols(len(burst)), 0))
+                entries.append(LedgerEntry(burst.index, "control", RADIO_FRAME, added_symbols(len(burst)), 0))
             stop = segment.stop
             if on_progress:
                 on_progress(stop, reader.format.frames)
@@ -221,6 +228,8 @@ def transmit(
 
     with VideoReader(source, max_side=config.link.max_side) as reader:
         on_open(reader.format, reader.notes)
+        if framed:
+            config = config.model_copy(update={"coding": replace(config.coding, framed=True)})
         allowed = planning.allowed_cbr(reader.format, config)
         config, choices = kinds.fit_to_budget(reader, config)
         scheme = kinds.scheme(config)
@@ -229,6 +238,8 @@ def transmit(
                 deque(leaving(), maxlen=0)
             else:
                 write_message(message, leaving())
+        if framed and entries:
+            entries.append(LedgerEntry(entries[-1].segment, "control", RADIO_FRAME, TAIL_SYMBOLS, 0))
         on_open(reader.format, reader.notes)
     ledger = Ledger(tuple(entries), with_frames(reader.format, stop))
     on_choices(planning.with_passed(choices, ledger.cbr, allowed))
@@ -298,9 +309,14 @@ def receive(
     arrived.notes += receptions.notes
     pieces = scheme.reconstruct(receptions, on_segment=lambda segment: arrived.segment(handed(on_segment, segment)))
     pieces = (handed(on_piece, piece) for piece in pieces)
-    for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
-        if on_progress:
-            on_progress(frame.index + 1, arrived.frames)
+    try:
+        for frame in write_pieces(pieces, output, config, Stopwatch(), on_piece=arrived.piece):
+            if on_progress:
+                on_progress(frame.index + 1, arrived.frames)
+    except NothingReceivedError as error:
+        if why := receptions.no_burst:
+            raise NothingReceivedError(why) from error
+        raise
     return arrived
 
 

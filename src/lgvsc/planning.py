@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
 from math import ceil
@@ -11,7 +11,7 @@ from pathlib import Path
 from lgvsc import build
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
-from lgvsc.coding.budget import CEILING_S, LEAST_SYMBOLS, MIN_KEYFRAME_CBR, Budget
+from lgvsc.coding.budget import CEILING_S, LEAST_SYMBOLS, MIN_KEYFRAME_CBR
 from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
 from lgvsc.coding.pictures.roads import TRIAL_SEED, PictureRoads
 from lgvsc.coding.words.side import COLOURS, MOTION, side_bits
@@ -60,10 +60,9 @@ def fit_message(source: VideoReader, config: Config) -> tuple[Config, list[str]]
     if not config.coding.budget:
         return stay_below_ceiling(source, config)
     video = source.format
-    budget = Budget.parse(config.coding.budget)
-    per_frame = budget.symbols_per_frame(video, config.belief.bits_per_symbol())
+    per_frame = config.belief.symbols_per_frame(config.coding.budget, video)
     allowed_per_s = per_frame * float(video.fps)
-    choices = [f"budget {config.coding.budget} is {allowed_per_s:.0f} symbols/s"]
+    choices = [f"budget {config.coding.budget} is {allowed_per_s / config.belief.data_share:.0f} symbols/s"]
 
     usual_s = 2.0  # a segment's usual length; the caption must leave room for a picture in it
     room = CAPTION_SHARE * allowed_per_s * usual_s
@@ -105,14 +104,15 @@ def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, lis
     volume = 3 * video.height * video.width
     picture = max(MIN_KEYFRAME_CBR * volume, LEAST_SYMBOLS)
     each = segment_symbols(config, min(TYPICAL_CAPTION_BYTES, message.caption_max_bytes)) + picture
+    max_cbr = config.coding.max_cbr * config.belief.data_share
     choices = []
 
     def affords(frames: int) -> int:
         """Segments with the smallest pictures below the ceiling, the closing picture taken off."""
-        ceiling = config.coding.max_cbr * volume * max(frames, CEILING_S * float(video.fps))
+        ceiling = max_cbr * volume * max(frames, CEILING_S * float(video.fps))
         return int((ceiling - picture) / each) if ceiling else frames
 
-    widest = ceil(each / (config.coding.max_cbr * volume)) if config.coding.max_cbr else 0
+    widest = ceil(each / (max_cbr * volume)) if max_cbr else 0
     if 0 < keyframes.mean_spacing_frames < widest:
         keyframes = replace(keyframes, mean_spacing_frames=widest)
         choices.append(f"keyframes at least {widest} frames apart on average: of a small picture each costs much")
@@ -246,31 +246,24 @@ def curve_of(source: VideoReader, config: Config) -> ClipCurve:
 _last_curve: dict[tuple[Path, int, int, str], ClipCurve] = {}
 
 
-def pay_for_pilots(config: Config, sections: Iterable[str], own: str) -> tuple[Config, list[str]]:
-    """The same settings with budgets for what is sent between pilots, so that both together stay within them.
+def paid_first(config: Config, budgeted: bool) -> list[str]:
+    """What the air adds to what is sent, in words; a budget pays for it first, as ``Belief`` has it.
 
     Args:
-        sections: Those of the configuration that have a budget of their own, beside ``coding``.
-        own: The one of the scheme at hand; empty where it has none.
+        budgeted: Whether there is a budget.
     """
+    within = ", within the budget" if budgeted else ""
     pilots = config.channel.pilots()
-    if pilots is None:
-        return config, []
-    budgets = {section: getattr(config, section) for section in ("coding", *sections)}
-    changed = {
-        section: replace(settings, budget=Budget.parse(settings.budget).times(pilots.data_share))
-        for section, settings in budgets.items()
-        if settings.budget
-    }
-    within = ", within the budget" if config.coding.budget or own else ""
-    return config.model_copy(update=changed), [f"one symbol in {pilots.spacing} is a pilot{within}"]
+    words = [f"one symbol in {pilots.spacing} is a pilot{within}"] if pilots else []
+    return [*words, *([f"each burst travels in a radio frame{within}"] if config.coding.framed else [])]
 
 
 def allowed_cbr(video: VideoFormat, config: Config) -> float | None:
     """The budget as CBR; ``None`` without one."""
     if not config.coding.budget:
         return None
-    per_frame = Budget.parse(config.coding.budget).symbols_per_frame(video, config.belief.bits_per_symbol())
+    belief = config.belief
+    per_frame = belief.symbols_per_frame(config.coding.budget, video) / belief.data_share
     return per_frame / (3 * video.height * video.width)
 
 
@@ -294,7 +287,7 @@ def beginning(source: VideoReader, video: VideoFormat) -> Iterator[Frame]:
 
 def segment_symbols(config: Config, caption_bytes: int | None = None) -> float:
     """What a segment sends besides its picture, in symbols; with a caption of full length, unless told otherwise."""
-    symbols = config.coding.layout.head_symbols(config.belief.esn0_db)
+    symbols = config.belief.head_symbols(config.coding.layout)
     longest = config.message.caption_max_bytes if caption_bytes is None else caption_bytes
     if config.message.send_captions:
         symbols += _caption_symbols(longest, config)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lgvsc.channel.settings import ChannelConfig
+from lgvsc.channel.waveform import DATA_SHARE, FRAME_SYMBOLS
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Objective
 from lgvsc.coding.message_codec import CodingConfig
@@ -161,7 +162,13 @@ class Config(BaseModel):
     @property
     def belief(self) -> Belief:
         """What the transmitter believes of the channel."""
-        return Belief(self._as_esn0_db(self.believed_snr_db), self.coding.text_mcs)
+        share, framed = self.channel.data_share, self.coding.framed
+        return Belief(
+            self._as_esn0_db(self.believed_snr_db),
+            self.coding.text_mcs,
+            data_share=share * DATA_SHARE if framed else share,
+            frame_symbols=FRAME_SYMBOLS if framed else 0,
+        )
 
     @property
     def esn0_db(self) -> float:

@@ -76,14 +76,14 @@ def clip(tmp_path_factory):
 
 
 def test_a_video_through_files_and_radios(clip, tmp_path):
-    """Sent, recorded and received as the three commands do; frames and pilots are charged."""
+    """Sent, recorded and received as the three commands do; their frames are charged."""
     config = load_config(settings={"channel.snr_db": 10.0})
     plain = link.send(clip, config, message=tmp_path / "a.lgvsc", symbols=tmp_path / "a")
     radio = link.send(clip, config, message=tmp_path / "b.lgvsc", symbols=tmp_path / "b", samples_per_symbol=RATE)
-    pilots = radio.labelled("pilots")
-    assert pilots > 255 and radio.symbols["total"] == plain.symbols["total"] + pilots
-    assert radio.symbols["control"] == plain.symbols["control"] + pilots
-    assert len(SigmfReader(tmp_path / "b")) == RATE * (radio.symbols["total"] + 20) - RATE  # and the pulses' ends
+    added = radio.labelled("radio frame")
+    assert added > 255 and radio.symbols["total"] == plain.symbols["total"] + added
+    assert radio.symbols["control"] == plain.symbols["control"] + added
+    assert len(SigmfReader(tmp_path / "b")) == RATE * radio.symbols["total"]  # the last pulse's end among them
 
     faults = RadioConfig(delay_samples=500.5, frequency_offset=0.003, clock_ppm=20, rate=1.25, gain=0.1)
     link.cross(tmp_path / "b", config, received=tmp_path / "rx", radio=faults)

@@ -71,7 +71,7 @@ def test_a_video_through_a_flowgraph_with_radios_echoes_and_noise_that_never_end
         air.join()
     assert got.frames == 12 and not got.lost and set(got.origins) == {"received", "generated"}
     assert read_video(tmp_path / "out.mp4").format == read_video(clip).format
-    assert ledger[0].labelled("pilots") > 255
+    assert ledger[0].labelled("radio frame") > 255
     assert sink.samples > RATE * ledger[0].symbols["total"]
 
 

@@ -56,11 +56,6 @@ class Pilots:
         self._fading = fading
         self._frame_symbols, self._reach = fading.frame(spacing)
 
-    @property
-    def data_share(self) -> float:
-        """Of all symbols sent, how many are no pilots."""
-        return 1 - 1 / self.spacing
-
     def inserted(self, burst: Burst, data_before: int) -> Burst:
         """A burst with pilots among its symbols, as one more part that is charged to control.
 

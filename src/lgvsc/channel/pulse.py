@@ -18,10 +18,25 @@ Complex: TypeAlias = NDArray[np.complex64]
 
 ROLLOFF = 0.35
 SPAN_SYMBOLS = 10  # of the pulse, to each side; what is cut off is 50 dB below the symbol
+TAIL_SYMBOLS = 2 * SPAN_SYMBOLS - 1  # that the last pulse reaches beyond the others
 MIN_SAMPLES_PER_SYMBOL = 1.5  # the pulse occupies 1.35 of the symbol rate
 MAX_SAMPLES_PER_SYMBOL = 32.0
 _TABLE_STEPS = 2048  # per symbol, between which the pulse is interpolated
 _FILTER_VALUES = 1 << 20  # weights held at once
+
+
+def whole_rate(samples_per_symbol: float) -> int:
+    """How a waveform that is sent is sampled.
+
+    Raises:
+        ConfigError: Not a whole number from 2 to 32.
+    """
+    if samples_per_symbol not in range(2, int(MAX_SAMPLES_PER_SYMBOL) + 1):
+        raise ConfigError(
+            f"{samples_per_symbol:g} samples for each symbol: a waveform is sent with a whole number of them, 2 to 32, "
+            "and 4 is usual"
+        )
+    return int(samples_per_symbol)
 
 
 class PulseShaper:
@@ -32,9 +47,7 @@ class PulseShaper:
     """
 
     def __init__(self, samples_per_symbol: int) -> None:
-        if not 2 <= samples_per_symbol <= MAX_SAMPLES_PER_SYMBOL:
-            raise ConfigError(f"samples_per_symbol is {samples_per_symbol}; a waveform has 2 to 32, and 4 is usual")
-        self._rate = samples_per_symbol
+        samples_per_symbol = self._rate = whole_rate(samples_per_symbol)
         reach = np.arange(-SPAN_SYMBOLS * samples_per_symbol, SPAN_SYMBOLS * samples_per_symbol)
         self._taps = root_raised_cosine(reach / samples_per_symbol) / np.sqrt(samples_per_symbol)
         self._tail = np.zeros(len(self._taps) - samples_per_symbol, dtype=np.complex128)

@@ -102,6 +102,11 @@ class ChannelConfig:
             return IndependentLosses(self.loss_rate)
         return GilbertElliottLosses(self.loss_rate, self.mean_burst)
 
+    @property
+    def data_share(self) -> float:
+        """Of all symbols sent, how many are no pilots."""
+        return 1.0 if self.gains() is None or self.csi != "estimated" else 1 - 1 / self.pilot_spacing
+
     def pilots(self) -> Pilots | None:
         """The pilots that both ends agree on; ``None`` where none are sent."""
         gains = self.gains()

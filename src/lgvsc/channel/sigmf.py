@@ -22,7 +22,7 @@ from lgvsc.channel.synchronisation import recover
 from lgvsc.channel.waveform import frame
 from lgvsc.core.air import Reception
 from lgvsc.core.files import part_path, require_file
-from lgvsc.errors import InputError, OutputExistsError, ShapeError
+from lgvsc.errors import ConfigError, InputError, OutputExistsError, ShapeError
 
 SIGMF_VERSION = "1.2.0"
 EXTENSION_VERSION = "1.0.0"
@@ -252,6 +252,7 @@ class SigmfReader:
 
     Raises:
         InputError: A file is missing, damaged, of another kind, or contradicts the other.
+        ConfigError: ``samples_per_symbol`` is out of range.
     """
 
     def __init__(
@@ -266,6 +267,7 @@ class SigmfReader:
         self.meta, captures = _read_meta(self.paths.meta)
         self.notes: list[str] = []
         self._chunk_symbols = chunk_symbols
+        self._bursts = 0
         self.samples_per_symbol = self._rate(samples_per_symbol)
         self._datatype = self._known_datatype()
         size = 2 * np.dtype(self._datatype.kind).itemsize
@@ -311,13 +313,29 @@ class SigmfReader:
 
     def __iter__(self) -> Iterator[Reception]:
         if self.samples_per_symbol is not None:
-            yield from recover(self._samples(), self.samples_per_symbol)
+            for burst in recover(self._samples(), self.samples_per_symbol):
+                self._bursts += 1
+                yield burst
         elif self._constant is not None:
             for symbols in self._samples():
                 yield Reception(torch.from_numpy(symbols), torch.full((len(symbols),), self._constant))
         else:
             for symbols, variance in zip(self._samples(), self._pieces(self.paths.variance, "<f4", 1), strict=False):
                 yield Reception(torch.from_numpy(symbols), torch.from_numpy(variance))
+
+    @property
+    def no_burst(self) -> str:
+        """Why a waveform that was read to its end held no burst, as far as can be told; empty where it held some."""
+        if self.samples_per_symbol is None or self._bursts:
+            return ""
+        written = self.meta.get("lgvsc:samples_per_symbol")
+        told = f" (its metadata say {str(written)[:20]})" if written not in (None, self.samples_per_symbol) else ""
+        if written is None and not self.meta.keys().isdisjoint({"lgvsc:noise_variance", "lgvsc:noise_variance_file"}):
+            told = " (its metadata say that it holds symbols; read these without --samples-per-symbol)"
+        return (
+            f"no burst was found in the {self.symbols} samples of {self.paths.data}; are there "
+            f"{self.samples_per_symbol:g} of them for each symbol?{told}"
+        )
 
     def as_recorded(self) -> Iterator[torch.Tensor]:
         """What the file holds, symbols or samples, complex64."""
@@ -336,9 +354,8 @@ class SigmfReader:
             return None
         low, high = MIN_SAMPLES_PER_SYMBOL, MAX_SAMPLES_PER_SYMBOL
         if not isinstance(rate, int | float) or isinstance(rate, bool) or not low <= rate <= high:
-            raise InputError(
-                f"{self.paths.meta}: {str(rate)[:20]} samples per symbol; a waveform has {low:g} to {high:g}"
-            )
+            what = f"{str(rate)[:20]} samples for each symbol: a waveform that can be read has {low:g} to {high:g}"
+            raise ConfigError(what) if given is not None else InputError(f"{self.paths.meta}: {what}")
         return float(rate)
 
     def _known_datatype(self) -> Datatype:

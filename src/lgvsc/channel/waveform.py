@@ -12,12 +12,13 @@ in four words of a biorthogonal code. Pilots come every 32 symbols.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lgvsc.channel.pulse import Complex
+from lgvsc.channel.pulse import TAIL_SYMBOLS, Complex
 from lgvsc.errors import InputError
 
 Indices: TypeAlias = NDArray[np.int64]
@@ -28,6 +29,10 @@ MAX_DATA_SYMBOLS = (1 << 22) - 1
 LENGTH_SYMBOLS = 128
 HEAD_SYMBOLS = SYNC_SYMBOLS + LENGTH_SYMBOLS
 _WORD_SYMBOLS = 32
+DATA_SHARE = 1 - 1 / PILOT_SPACING  # of the symbols between head and end
+# What a frame takes of a budget that pays for pilots already: its head, its last pilot and a part of one, and the tail
+# of the last pulse, which is on the air behind the last frame only.
+FRAME_SYMBOLS = ceil((HEAD_SYMBOLS + 2 + TAIL_SYMBOLS) * DATA_SHARE)
 _CHECKS = 4  # values of the check in the length field
 _CLEAR = 1.15  # how much more the best code word must correlate than the second best
 

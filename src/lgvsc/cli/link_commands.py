@@ -181,13 +181,9 @@ def send(
     objective: ObjectiveOption = None,
     max_side: MaxSideOption = None,
     samples_per_symbol: Annotated[
-        int | None,
+        float | None,
         typer.Option(
-            "--samples-per-symbol",
-            help="Write a waveform for a radio, 2 to 32; 4 is usual.",
-            min=2,
-            max=32,
-            show_default="symbols",
+            "--samples-per-symbol", help="Write a waveform for a radio, 2 to 32; 4 is usual.", show_default="symbols"
         ),
     ] = None,
     mtu: Annotated[int, typer.Option("--mtu", help="Bytes of the largest packet, 51 to 65507.")] = 1200,
@@ -218,13 +214,19 @@ def send(
         )
     if key is not None and to is None:
         raise ConfigError("--key seals packets over UDP; give it with --to HOST:PORT")
+    if to is not None and samples_per_symbol is not None:
+        raise ConfigError("--samples-per-symbol is about a waveform, and packets over UDP are none; give one of both")
+
+    from lgvsc.channel.pulse import whole_rate
+
+    rate = None if samples_per_symbol is None else whole_rate(samples_per_symbol)
     many = len(videos) > 1 or engine != "local"
-    if many and (to or zmq or samples_per_symbol):
+    if many and (to or zmq or rate):
         raise typer.BadParameter("--to, --zmq and --samples-per-symbol take one video, and no engine")
     config = resolve(preset, scheme, settings, snr_db=snr_db, budget=budget, objective=objective, max_side=max_side)
     video = videos[0]
     if zmq is not None:
-        send_samples(video, config, zmq, samples_per_symbol, zmq_pattern, timeout_s, quiet=quiet)
+        send_samples(video, config, zmq, rate, zmq_pattern, timeout_s, quiet=quiet)
         return
     if output is None:
         send_live(video, config, to or "", PacketOptions(mtu, extra, pace, key), quiet)
@@ -247,7 +249,7 @@ def send(
         config,
         message=message,
         symbols=output,
-        samples_per_symbol=samples_per_symbol,
+        samples_per_symbol=rate,
         force=force,
         on_progress=progress(quiet),
         on_choices=choices.extend,
@@ -339,6 +341,8 @@ def receive(
         )
     if key is not None and listen is None:
         raise ConfigError("--key opens packets over UDP; give it with --listen PORT")
+    if listen is not None and samples_per_symbol is not None:
+        raise ConfigError("--samples-per-symbol is about a waveform, and packets over UDP are none; give one of both")
     secret = packet_key(key)
     if recording is not None:
         refuse_message(recording)

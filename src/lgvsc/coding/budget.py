@@ -49,10 +49,6 @@ class Budget:
             raise ConfigError(f"budget {text!r} is not understood; write for example 5kbps, 2000symbols or 6e-4cbr")
         return cls(amount * 1000, "bps") if match[2] == "kbps" else cls(amount, match[2])  # type: ignore[arg-type]
 
-    def times(self, share: float) -> str:
-        """This share of the budget, as :meth:`parse` reads it."""
-        return f"{self.amount * share:.9g}{self.unit}"
-
     def symbols_per_frame(self, video: VideoFormat, bits_per_symbol: float) -> float:
         """The budget as channel symbols per frame of the source.
 

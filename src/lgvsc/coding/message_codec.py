@@ -36,6 +36,7 @@ class CodingConfig:
 
     Attributes:
         budget: Limit on all symbols, for example ``"6e-4cbr"``; empty for none.
+        framed: Every limit has to pay for radio frames around bursts, too, as with ``send --samples-per-symbol``.
         keyframe_cbr: Symbols of one keyframe over ``3 x H x W`` where there is no budget.
         max_cbr: Where there is none, keyframes that come thick get less, so that a video of three seconds or more
             stays below this CBR. 0 for no such limit.
@@ -50,6 +51,7 @@ class CodingConfig:
     """
 
     budget: str = ""
+    framed: bool = False
     keyframe_cbr: float = 0.02
     max_cbr: float = 0.0
     sketch_symbols: int = 438
@@ -156,7 +158,7 @@ class MessageCodec:
         coded = {part: part.encode(segment, terms) for part in self._parts if not part.fills}
         layout = _layout_for([part.control for part, sent in coded.items() if sent])
         layout = self._config.layout if layout is MessageControl else layout
-        spent = layout.head_symbols(self._belief.esn0_db) + sum(len(sent) for sent in coded.values() if sent)
+        spent = self._belief.head_symbols(layout) + sum(len(sent) for sent in coded.values() if sent)
         pictures = [picture for picture in (segment.keyframe, segment.closing_keyframe) if picture is not None]
         bare = sum(is_bare(picture) for picture in pictures)
         bare = bare if bare < len(pictures) else 0
@@ -174,11 +176,10 @@ class MessageCodec:
         return Burst(index, (head, *(piece for part in sent for piece in part.pieces))), control
 
     def _allowance(self, video: VideoFormat) -> KeyframeAllowance:
-        config = self._config
-        per_frame = None
-        if config.budget:
-            per_frame = Budget.parse(config.budget).symbols_per_frame(video, self._belief.bits_per_symbol())
-        return KeyframeAllowance(video, config.keyframe_cbr, per_frame, self._plan, config.max_cbr)
+        config, belief = self._config, self._belief
+        per_frame = belief.symbols_per_frame(config.budget, video) if config.budget else None
+        max_cbr = config.max_cbr * belief.data_share
+        return KeyframeAllowance(video, config.keyframe_cbr, per_frame, self._plan, max_cbr)
 
     # Receiver
 

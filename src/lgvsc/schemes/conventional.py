@@ -167,12 +167,11 @@ class _Sender:
 
     def __init__(self, video: VideoFormat, config: ConventionalConfig, row: PaperRow | None, belief: Belief) -> None:
         self._video, self._config, self._row, self._belief = video, config, row, belief
-        self._head_symbols = VideoControl.head_symbols(belief.esn0_db)
+        self._head_symbols = belief.head_symbols(VideoControl)
         self._search = FormatSearch(config.codec, config.objective)
         self._credit = 0.0
         self._index = 0
-        efficiency = belief.bits_per_symbol(TYPICAL_BITS, "video")
-        self._per_frame = 0.0 if row else Budget.parse(config.budget).symbols_per_frame(video, efficiency)
+        self._per_frame = 0.0 if row else belief.symbols_per_frame(config.budget, video, TYPICAL_BITS, "video")
         self.gop_frames = row.gop_frames if row else group_length(video, config.gop_frames)
 
     def send(self, gop: Gop, last: bool) -> tuple[Segment, Burst]:

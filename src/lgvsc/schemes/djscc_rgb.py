@@ -16,7 +16,6 @@ import torch
 
 from lgvsc.channel.common import erase_bad
 from lgvsc.coding.belief import Belief
-from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import FramesControl, described
 from lgvsc.coding.burst.framing import MAX_BURST_SYMBOLS, ControlRead
 from lgvsc.coding.pictures.deepjscc import DeepJsccPictureCodec
@@ -61,13 +60,13 @@ class DjsccConfig:
         Raises:
             ConfigError: Even the lowest rate costs more.
         """
-        per_frame = Budget.parse(budget).symbols_per_frame(video, belief.bits_per_symbol())
+        per_frame = belief.symbols_per_frame(budget, video)
         frames = video.frames or self.burst_frames
-        control = FramesControl.head_symbols(belief.esn0_db) * -(-frames // self.burst_frames) / frames
+        control = belief.head_symbols(FramesControl) * -(-frames // self.burst_frames) / frames
         fewest = codec.min_symbols(video.height, video.width)
         reals = min(int((per_frame - control) * REALS[0] / fewest), REALS[-1])
         if reals < REALS[0]:
-            least = (fewest + control) / (3 * video.height * video.width)
+            least = (fewest + control) / belief.data_share / (3 * video.height * video.width)
             raise ConfigError(
                 f"djscc-rgb sends every frame and costs a CBR of {least:.4f} at least, above coding.budget = "
                 f"{budget!r}; give it more, or take another scheme"

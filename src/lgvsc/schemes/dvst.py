@@ -127,9 +127,8 @@ class _Sender:
         self, roads: PictureRoads, codec: DvstCodec, belief: Belief, config: DvstSchemeConfig, video: VideoFormat
     ) -> None:
         self._roads, self._codec, self._belief, self._config, self._video = roads, codec, belief, config, video
-        self._head_symbols = DvstControl.head_symbols(belief.esn0_db)
-        efficiency = belief.bits_per_symbol(TYPICAL_BITS, "video")
-        self._per_frame = Budget.parse(config.budget).symbols_per_frame(video, efficiency)
+        self._head_symbols = belief.head_symbols(DvstControl)
+        self._per_frame = belief.symbols_per_frame(config.budget, video, TYPICAL_BITS, "video")
         self._expected: Pixels | None = None
         self._header_symbols = 0.0  # for each frame that is not a keyframe, as in the burst before
         self._left = 0.0  # of the GOP's budget

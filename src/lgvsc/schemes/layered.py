@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from lgvsc.coding.budget import Budget
 from lgvsc.core.air import Burst
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, VideoFormat
@@ -42,12 +41,12 @@ class LayeredScheme(MessageScheme):
 
 
 def _sent(groups: Iterable[FrameGroup], divider: Divider, video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
-    budget = Budget.parse(divider.config.budget)
-    per_frame = budget.symbols_per_frame(video, divider.belief.bits_per_symbol())
+    belief = divider.belief
+    per_frame = belief.symbols_per_frame(divider.config.budget, video)
     credit, index = 0.0, 0
     for group in groups:
         credit += per_frame * len(group)
         for segment, burst in divider.divide(group, int(credit)):
-            credit -= len(burst)
+            credit -= len(burst) + belief.frame_symbols
             yield segment, replace(burst, index=index)
             index += 1

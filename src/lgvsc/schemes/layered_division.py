@@ -86,15 +86,19 @@ class StructureConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DivisionTrial:
-    """A candidate as it would be sent, what arrives of it, and how good that looks; more is better."""
+    """A candidate as it would be sent, what arrives of it, and how good that looks; more is better.
+
+    ``frame_symbols`` are what the air adds to each burst.
+    """
 
     sent: list[tuple[Segment, Burst]]
     arrived: list[Segment]
     worth: float
+    frame_symbols: int = 0
 
     def __len__(self) -> int:
         """Symbols."""
-        return sum(len(burst) for _, burst in self.sent)
+        return sum(len(burst) + self.frame_symbols for _, burst in self.sent)
 
 
 class Divider:
@@ -156,18 +160,18 @@ class Divider:
         video = group.segments[0].video
         with_words = group.whole().changed(caption=group.segments[0].caption, motion=group.segments[0].motion)
         ((_, words),) = self._codec(symbols, group).encode([with_words])
-        each = len(words) + FAIR_PICTURE_CBR * 3 * video.height * video.width
+        each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
     def _with_structure(
         self, group: FrameGroup, symbols: int, share: float, words: tuple[str, int] | None, search: FormatSearch
     ) -> Segment | None:
         segment, snr_db = group.whole(), self.belief.esn0_db
-        head = (StructureAndPictureControl if share else StructureAloneControl).head_symbols(snr_db)
+        head = self.belief.head_symbols(StructureAndPictureControl if share else StructureAloneControl)
         if share:
             segment = segment.changed(keyframe=group.frames[0])
         if words:
-            segment, head = segment.changed(caption=words[0]), StructureControl.head_symbols(snr_db) + words[1]
+            segment, head = segment.changed(caption=words[0]), self.belief.head_symbols(StructureControl) + words[1]
         room, _ = most_bytes(int((symbols - head) * (1 - share)), snr_db)
         choice = search.best(group.pictures, room) if room else None
         if choice is None:
@@ -205,16 +209,18 @@ class Divider:
         cbr = max(1, symbols) / (3 * video.height * video.width * frames)
         starts = tuple(segment.start - segments[0].start for segment in segments)
         plan = PicturePlan((starts,), frames, closing=segments[-1].closing_keyframe is not None)
-        return MessageCodec(self._roads, self.belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
+        belief = replace(self.belief, data_share=1.0)  # pilots are paid
+        return MessageCodec(self._roads, belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
 
     def _tried(self, segments: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
         """A candidate carried out and, unless time is short, judged."""
-        codec = self._codec(symbols, segments)
+        codec, framing = self._codec(symbols, segments), self.belief.frame_symbols
         if self.config.effort == "live":
-            return DivisionTrial(list(codec.encode(segments)), [], 0.0)
+            return DivisionTrial(list(codec.encode(segments)), [], 0.0, framing)
         tried = list(codec.try_out(segments, AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))))
         arrived = [segment for _, _, segment in tried]
-        return DivisionTrial([(segment, burst) for segment, burst, _ in tried], arrived, self._worth(arrived, group))
+        sent = [(segment, burst) for segment, burst, _ in tried]
+        return DivisionTrial(sent, arrived, self._worth(arrived, group), framing)
 
     def _in_better_look(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
         """The same, or what advises to show small frames as decoded, where that is worth more."""

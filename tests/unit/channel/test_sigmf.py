@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.channel.sigmf import SigmfReader, SigmfWriter, WaveformWriter
 from lgvsc.core.air import Reception
-from lgvsc.errors import InputError, OutputExistsError
+from lgvsc.errors import ConfigError, InputError, OutputExistsError
 
 
 def joined(reader):
@@ -196,8 +197,30 @@ def test_a_waveform_may_come_in_any_of_the_usual_datatypes(tmp_path, name, kind,
 def test_a_rate_that_no_waveform_has_is_refused(tmp_path, rate):
     path = waveform_recording(tmp_path, *bursts())
     path.write_text(json.dumps({"global": {"core:datatype": "cf32_le", "lgvsc:samples_per_symbol": rate}}))
-    with pytest.raises(InputError, match="samples per symbol"):
+    with pytest.raises(InputError, match="samples for each symbol"):
         SigmfReader(path)
+
+
+@pytest.mark.parametrize("rate", [0, 1, 33, -4, math.nan, math.inf])
+def test_a_rate_that_is_given_and_no_waveform_has_is_no_fault_of_the_recording(tmp_path, rate):
+    with pytest.raises(ConfigError, match=f"{rate} samples for each symbol"):
+        SigmfReader(waveform_recording(tmp_path, *bursts()), samples_per_symbol=rate)
+
+
+@pytest.mark.parametrize(
+    ("as_waveform", "rate", "words"),
+    [
+        (True, 8.0, "8 of them for each symbol.*metadata say 4"),
+        (True, 4.0, ""),
+        (False, 4.0, "it holds symbols.*without --samples-per-symbol"),
+        (False, None, ""),
+    ],
+)
+def test_why_no_burst_was_found(tmp_path, as_waveform, rate, words):
+    path = waveform_recording(tmp_path, *bursts()) if as_waveform else recording(tmp_path, noisy(600))
+    reader = SigmfReader(path, samples_per_symbol=rate)
+    list(reader)
+    assert re.search(words, reader.no_burst) and bool(words) == bool(reader.no_burst)
 
 
 def test_a_waveform_of_an_unknown_datatype_is_refused(tmp_path):

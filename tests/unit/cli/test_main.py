@@ -141,6 +141,10 @@ def test_importing_the_package_imports_nothing_heavy():
         (["score", "absent.png", "absent.png"], 3),
         (["models", "card", "absent"], 2),
         (["calibrate", "."], 2),
+        (["send", "absent.mp4", "-o", "tx", "--samples-per-symbol", "33"], 2),
+        (["send", "absent.mp4", "-o", "tx", "--samples-per-symbol", "2.5"], 2),
+        (["send", "absent.mp4", "--to", "127.0.0.1:5004", "--samples-per-symbol", "4"], 2),
+        (["receive", "--listen", "5004", "-o", "out.mp4", "--samples-per-symbol", "4"], 2),
     ],
 )
 def test_mistakes_end_in_one_sentence_with_their_status(arguments, status, tmp_path, monkeypatch, capsys):
