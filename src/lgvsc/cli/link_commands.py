@@ -113,7 +113,8 @@ def run(
     from lgvsc import link
     from lgvsc.cli.tables import cost_table, run_table
 
-    record = link.run(video, config, output=output, on_progress=progress(quiet), on_open=on_open(video, quiet))
+    show = progress(quiet)
+    record = link.run(video, config, output=output, on_progress=show, on_open=on_open(video, quiet, show))
     found = record.report()
     if report:
         with atomic_write(report) as file:
@@ -243,7 +244,7 @@ def send(
 
     from lgvsc import link
 
-    choices: list[str] = []
+    choices, show = list[str](), progress(quiet)
     sent = link.send(
         video,
         config,
@@ -251,9 +252,9 @@ def send(
         symbols=output,
         samples_per_symbol=rate,
         force=force,
-        on_progress=progress(quiet),
+        on_progress=show,
         on_choices=choices.extend,
-        on_open=on_open(video, quiet),
+        on_open=on_open(video, quiet, show),
     )
     print_sent(sent, choices)
     typer.echo("\n".join(str(path) for path in (message, *recording_files(output))))

@@ -211,9 +211,9 @@ def progress(quiet: bool, unit: str = "frames") -> Callable[[int, int | None], N
         shown = now
         of = f"/{total}" if total else ""
         rate = done / max(1e-3, now - started)
-        line = (
-            f"{done}{of} {unit}, {rate:.0f} per second" if rate >= 10 else f"{done}{of} {unit}, {rate:.2g} per second"
-        )
+        line = f"{done}{of} {unit}"
+        if done:
+            line += f", {rate:.0f} per second" if rate >= 10 else f", {rate:.2g} per second"
         if total and total / 20 <= done < total:  # before that, models are loaded and budgets planned
             line += f", about {duration_in_words((total - done) / rate)} to go"
         if terminal:

@@ -60,14 +60,24 @@ def read_through(videos: Iterable[Path], max_side: int = 0) -> None:
             continue
 
 
-def on_open(video: Path, quiet: bool) -> Callable[[VideoFormat, list[str]], None]:
-    """What a link calls with format and notes of its source, at the beginning and again at the end."""
-    say = Sayer(video)
+def on_open(
+    video: Path, quiet: bool, show: Callable[[int, int | None], None] | None = None
+) -> Callable[[VideoFormat, list[str]], None]:
+    """What a link calls with format and notes of its source, at the beginning and again at the end.
+
+    Args:
+        show: The progress, which begins then: before the first frame a large video takes a minute.
+    """
+    say, begun = Sayer(video), False
 
     def opened(format: VideoFormat, notes: list[str]) -> None:
+        nonlocal begun
         say(notes)
         hint = size_hint(format)
         if hint and not quiet:
             say([hint])
+        if show and not begun:
+            show(0, format.frames)
+        begun = True
 
     return opened

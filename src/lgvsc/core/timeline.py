@@ -25,6 +25,9 @@ COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 ANIMATIONS = ("gif", "apng")  # whose last picture is held for a time that was chosen
 HELD = 1.5  # times the usual step: more than a picture's turn
 SEGMENT = b"\x18\x53\x80\x67"  # all of a Matroska file behind its first lines
+STREAMS = ("mpegts", "mpeg")  # whose files can be put one behind the other
+MAX_GAP_S = 10.0  # between the times of two packets; above it, or back in time, another recording begins
+AT_JOIN = 3  # packets before a join may be called damaged for it
 MAX_FILL = 50  # a file whose times would make so many pictures of one on average has false times
 
 
@@ -40,6 +43,7 @@ class Timeline:
         timed: The times can be used; otherwise frames are handed on one after the other.
         damage: What is wrong with the file, as a sentence; empty for a sound one.
         notes: What was changed, a sentence each.
+        joined: Times (pts) of frames next to places where recordings were joined; a demuxer calls these damaged.
     """
 
     fps: Fraction
@@ -49,6 +53,7 @@ class Timeline:
     timed: bool
     damage: str
     notes: tuple[str, ...]
+    joined: frozenset[int] = frozenset()
 
     def place(self, time_s: float | None, due: int) -> int:
         """Where a frame stands, ``due`` being the next free place; below it, the frame is left out."""
@@ -84,19 +89,28 @@ def scan(
     times: list[float] = []
     durations: list[float] = []
     packets, doubtful, damage = 0, not container.format.name.startswith(EXACT_CONTAINERS), ""
+    joins, corrupt, latest_s = list[int](), dict[int, int | None](), None  # by number of the packet
     try:
         for packet in container.demux(stream):
             if not packet.size:
                 continue
             doubtful |= packet.pts is None or packet.is_discard or (not packets and not packet.is_keyframe)
             if packet.is_corrupt:
-                doubtful, damage = True, "a piece of it is missing"
+                corrupt[packets] = packet.pts
+            if container.format.name in STREAMS and packet.dts is not None and packet.time_base is not None:
+                now_s = float(packet.dts * packet.time_base)
+                if latest_s is not None and not latest_s <= now_s <= latest_s + MAX_GAP_S:
+                    joins.append(packets)
+                latest_s = now_s
             packets += 1
             if packet.pts is not None and packet.time_base is not None:
                 times.append(float(packet.pts * packet.time_base))
                 durations.append(float((packet.duration or 0) * packet.time_base))
     except FFmpegError:
         damage = "it ends in the middle"
+    at_joins = {number: pts for number, pts in corrupt.items() if any(0 <= join - number <= AT_JOIN for join in joins)}
+    if len(at_joins) < len(corrupt):
+        doubtful, damage = True, damage or "a piece of it is missing"
     damage = damage or cut_short(container, stream, packets, end_of(times, durations))
     if not doubtful and not damage and packets:
         return timeline(stream, np.asarray(times), durations[int(np.argmax(times))], packets, damage)
@@ -106,8 +120,31 @@ def scan(
         last_s = float(frame.duration * (frame.time_base or 0))
     known = [time for time in shown if time is not None]
     usable = np.asarray(known if len(known) == len(shown) else [], dtype=np.float64)
+    if joins:
+        joined = frozenset(pts for pts in at_joins.values() if pts is not None)
+        return in_a_row(stream, len(shown), damage, len(joins), joined)
     animation = container.format.name in ANIMATIONS
     return timeline(stream, usable, last_s * animation, len(shown), damage, holds=animation)
+
+
+def in_a_row(stream: av.VideoStream, frames: int, damage: str, jumps: int, joined: frozenset[int]) -> Timeline:
+    """Frames of recordings that were joined, whose times do not go on."""
+    notes: list[str] = []
+    stated = stated_rate(stream)
+    coded = stream.codec_context.framerate or stated  # what is guessed suffers from a jump
+    fps = carried(coded if abs(coded - stated) < stated / 50 else stated, notes)
+    places = "one place" if jumps == 1 else f"{jumps} places"
+    notes.insert(
+        0,
+        f"its times jump in {places}, as where recordings are joined; all frames are taken, one after the other, at "
+        f"{rate_text(fps)} fps",
+    )
+    return Timeline(fps, max(1, frames), 0.0, True, False, damage, tuple(notes), joined)
+
+
+def stated_rate(stream: av.VideoStream) -> Fraction:
+    """The rate that a file gives for its pictures."""
+    return stream.guessed_rate or stream.average_rate or stream.base_rate or FALLBACK_FPS
 
 
 def end_of(times: list[float], durations: list[float]) -> float:
@@ -163,7 +200,7 @@ def timeline(
         last_s: How long the last one is shown; 0 where that is not known.
         holds: Whether that was chosen, and is more than what a container writes at its end.
     """
-    stated = stream.guessed_rate or stream.average_rate or stream.base_rate or FALLBACK_FPS
+    stated = stated_rate(stream)
     notes: list[str] = []
     times = np.unique(times)
     steps = np.diff(times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ from av.error import FFmpegError
 
 from lgvsc.core.files import require_file
 from lgvsc.core.frames import Frame, Video, VideoFormat
+from lgvsc.core.gif import SHOWN_DELAY, as_shown
 from lgvsc.core.orientation import exif_matrix
 from lgvsc.core.picture_chain import MAX_PIXELS, MAX_PIXELS_TO_SHRINK, PictureChain, Pixels, refuse_strip
 from lgvsc.core.stills import exif_orientation
@@ -56,6 +58,8 @@ class VideoReader:
         self.max_side = max_side
         self._max_pixels = MAX_PIXELS_TO_SHRINK if max_side else MAX_PIXELS
         self.damaged = 0  # packets and frames that could not be decoded whole, counted while iterating
+        self._gif = as_shown(self.path)
+        self._joined = frozenset[int]()
         self._container = self._open()
         try:
             self.format = self._probe()
@@ -104,7 +108,7 @@ class VideoReader:
     @property
     def changed(self) -> bool:
         """Whether the pictures are others than those that a plain decoder gives of the file."""
-        return bool(self._chain.notes or self._timeline.notes or self.damage or self._true_size)
+        return bool(self._chain.notes or self._timeline.notes or self.damage or self._true_size or self._gif)
 
     def _open(self) -> av.container.InputContainer:
         try:
@@ -112,7 +116,7 @@ class VideoReader:
             # a name that holds a colon from being read as a protocol. The limit is for what FFmpeg decodes while it
             # finds out what it has before it.
             options = {"protocol_whitelist": "file", "max_pixels": str(self._max_pixels)}
-            opened = av.open(f"file:{self.path}", options=options)
+            opened = av.open(BytesIO(self._gif) if self._gif else f"file:{self.path}", "r", options=options)
         except (FFmpegError, OSError, ValueError) as error:
             why = reason(error)
             if no_index(self.path):
@@ -166,7 +170,7 @@ class VideoReader:
             for frame in decoded:
                 if isinstance(frame, av.VideoFrame):
                     seen = True
-                    self.damaged += frame.is_corrupt
+                    self.damaged += frame.is_corrupt and frame.pts not in self._joined
                     yield frame
         if not seen and words:
             raise InputError(f"{self.path} cannot be decoded: {words}")
@@ -193,6 +197,8 @@ class VideoReader:
         if context.width * context.height > self._max_pixels:
             raise self._too_large(context.width, context.height, self._max_pixels)
         self._dropped = dropped(self._container, stream)
+        if self._gif:
+            self._dropped.append(f"pictures without a delay stand for {SHOWN_DELAY / 100:g} s, as in browsers")
         coded = context.width, context.height
         size = true_size(self._container, *coded)
         self._true_size = None if size == coded else size
@@ -207,6 +213,7 @@ class VideoReader:
             chosen = container.streams[self._stream().index]
             assert isinstance(chosen, av.VideoStream)
             self._timeline = scan(container, chosen, self._decode)
+        self._joined = self._timeline.joined
         assert self._chain.size is not None
         width, height = self._chain.size
         if width * height > MAX_PIXELS:

@@ -33,13 +33,17 @@ def test_commands_that_read_large_videos_have_it(command):
 
 
 def test_progress_is_a_bar_with_an_estimate_on_a_terminal(monkeypatch, capsys):
-    times = iter([0.0, 10.0, 20.0])
+    times = iter([0.0, 0.5, 10.0, 20.0])
     monkeypatch.setattr("lgvsc.cli.options.time.monotonic", lambda: next(times))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     show = progress(quiet=False)
+    opened = on_open(Path("phone.mp4"), False, show)
+    opened(VideoFormat(144, 256, Fraction(30), 100), [])
     show(50, 100)
+    opened(VideoFormat(144, 256, Fraction(30), 100), [])
     show(100, 100)
-    first, last = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    begun, first, last = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert begun == "[....................] 0/100 frames"
     assert first == "[##########..........] 50/100 frames, 5 per second, about 10 s to go"
     assert last.startswith("[####################] 100/100")
     assert progress(quiet=True) is None
