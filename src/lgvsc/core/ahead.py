@@ -1,11 +1,11 @@
-"""A stage that works ahead of the next one, in a thread of its own."""
+"""Work in other threads: a stage ahead of the next one, and several things at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -29,3 +29,13 @@ def ahead(items: Iterable[T], waiting: Callable[[], AbstractContextManager[objec
                 return
             coming = worker.submit(next, iterator, none_left)
             yield item  # type: ignore[misc]
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call returns, in their order; each is made in a thread of its own, the first in the caller's.
+
+    All have ended when this returns. What the first of those that fail raises is raised.
+    """
+    with ThreadPoolExecutor(max(1, len(calls) - 1), "at once") as workers:
+        others = [workers.submit(call) for call in calls[1:]]
+        return [*(call() for call in calls[:1]), *(other.result() for other in others)]

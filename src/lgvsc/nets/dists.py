@@ -11,6 +11,7 @@ the caller.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -59,12 +60,19 @@ class Dists(nn.Module):
             ValueError: The shapes differ, or the pictures are too small for the features.
         """
         check_pictures(first, second, self.features.min_side)
-        seen = [[picture, *self.features((picture - self.mean) / self.deviation)] for picture in (first, second)]
+        return self.apart(self.seen(first), self.seen(second))
+
+    def seen(self, pictures: Tensor) -> list[Tensor]:
+        """What is compared of pictures in [0, 1], for those that are compared with many."""
+        return [pictures, *self.features((pictures - self.mean) / self.deviation)]
+
+    def apart(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Distances ``(B,)`` of what :meth:`seen` gave."""
         whole = self.alpha.sum() + self.beta.sum()
         alphas = (self.alpha / whole).split(self.channels)
         betas = (self.beta / whole).split(self.channels)
-        similarity = torch.zeros(len(first), device=first.device)
-        for one, other, alpha, beta in zip(*seen, alphas, betas, strict=True):
+        similarity = torch.zeros(len(first[0]), device=first[0].device)
+        for one, other, alpha, beta in zip(first, second, alphas, betas, strict=True):
             texture, structure = similarities(one, other)
             similarity = similarity + texture @ alpha + structure @ beta
         return 1 - similarity

@@ -1,40 +1,36 @@
 """How a group's budget is divided between small frames, keyframes and words: by trying, at the receiver's own hands.
 
-Each candidate is coded, sent through noise as bad as the transmitter believes, read and shown by what the receiver has;
-what looks best is what goes on the air, in the very symbols that were tried.
+Candidates are drafted with small frames by a fast encoder and shown by what the receiver has. The best one is coded for
+good, sent through noise as bad as the transmitter believes, read, shown, and compared with keyframes alone; what looks
+best is what goes on the air, in the very symbols that were tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from threading import Lock
+from typing import Literal, TypeAlias
 
-import cv2
 import numpy as np
-import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, Objective, PicturePlan
 from lgvsc.coding.frames.elementary import CODECS, CodecName
-from lgvsc.coding.frames.format_search import Effort, Format, FormatSearch, sharper
+from lgvsc.coding.frames.format_search import USUAL, Draft, Effort, FormatChoice, FormatSearch, sharper
 from lgvsc.coding.frames.structure import structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPictureControl, StructureControl
 from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.core.ahead import at_once
 from lgvsc.core.air import Burst
 from lgvsc.core.message import LOOKS, Segment
-from lgvsc.core.processor import native_bfloat16
-from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
-from lgvsc.metrics.dists import dists_distance
-from lgvsc.metrics.lpips import lpips_distance
-from lgvsc.metrics.quality import psnr_db
-from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
 from lgvsc.schemes.layered_groups import FrameGroup, thinned
 from lgvsc.world.backends.compact.interpolation import views
@@ -45,7 +41,7 @@ LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyf
 PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.3, 0.6)}  # beside small frames
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
-GLIMPSES = 4  # frames of a group by which candidates are judged
+WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
 AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
@@ -84,17 +80,38 @@ class StructureConfig:
         return self.group_frames or LONGEST[objective]
 
 
+Words: TypeAlias = tuple[str, int]  # a caption and its symbols
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DivisionDraft:
+    """A candidate in outline: small frames as a fast encoder makes them, and how good that looks; more is better.
+
+    Attributes:
+        segment: What is to be sent, but for the small frames.
+        arrived: What arrives of that.
+        search: What found the small frames.
+        small: Their format and quantiser, about.
+        worth: Minus infinity where they cannot be so few bytes.
+    """
+
+    segment: Segment
+    arrived: Segment
+    search: FormatSearch
+    small: Draft
+    worth: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DivisionTrial:
-    """A candidate as it would be sent, what arrives of it, and how good that looks; more is better.
+    """A candidate as it would be sent, and how good what arrives of it looks; more is better.
 
     ``frame_symbols`` are what the air adds to each burst.
     """
 
     sent: list[tuple[Segment, Burst]]
-    arrived: list[Segment]
     worth: float
-    frame_symbols: int = 0
+    frame_symbols: int
 
     def __len__(self) -> int:
         """Symbols."""
@@ -124,36 +141,37 @@ class Divider:
     ) -> None:
         self.config, self.objective, self.belief = config, objective, belief
         self._roads, self._coding, self._world = roads, coding, world
-        if config.effort == "live":
-            self._search = FormatSearch(config.codec, between=roughly_between, effort=QUICK)
-        else:
-            self._search = FormatSearch(config.codec, between=roughly_between)
+        self._coding_alone = Lock()
+        effort = QUICK if config.effort == "live" else USUAL
+        self._search = FormatSearch(config.codec, between=roughly_between, effort=effort)
 
     def divide(self, group: FrameGroup, symbols: int) -> list[tuple[Segment, Burst]]:
         """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
-        trials: list[DivisionTrial] = []
-        for segments in self._candidates(group, symbols):
-            trial = self._tried(segments, group, symbols)
-            if self.config.effort == "live" and len(trial) <= symbols:
-                return trial.sent
-            trials.append(trial)
+        words, alone = self._words(group, symbols), self._keyframes_alone(group, symbols)
+        if self.config.effort == "live":
+            draft = self._draft(group, symbols, 0.0, words)
+            trial = draft and self._finished(draft, group, symbols)
+            return (trial if trial and len(trial) <= symbols else self._tried(alone, group, symbols)).sent
+        layered, keyframes = at_once(
+            partial(self._layered, group, symbols, words), partial(self._tried, alone, group, symbols)
+        )
+        trials: list[DivisionTrial] = [*layered, keyframes]
         fitting = [trial for trial in trials if len(trial) <= symbols]
-        best = max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)
-        if self.objective == "look" and self.config.effort == "best":
-            best = max(best, self._sharper(best, group, symbols), key=lambda trial: trial.worth)
-        return self._in_better_look(best, group, symbols).sent
+        return (max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)).sent
 
     # Candidates
 
-    def _candidates(self, group: FrameGroup, symbols: int) -> Iterator[list[Segment]]:
-        """Small frames alone; with a keyframe, on which so much is spent; keyframes and words alone, as SKEM has it."""
-        words = self._words(group, symbols)
-        for share in (0.0, *(PICTURE_SHARES[self.objective] if self.config.effort == "best" else ())):
-            search = copy(self._search) if share else self._search  # the next group goes on from what it settles on
-            segment = self._with_structure(group, symbols, share, words, search)
-            if segment is not None:
-                yield [segment]
-        yield self._keyframes_alone(group, symbols)
+    def _layered(self, group: FrameGroup, symbols: int, words: Words | None) -> list[DivisionTrial]:
+        """Small frames alone or with a keyframe: all drafted, the best one carried out, and its sharper kin."""
+        first, shares = self._draft(group, symbols, 0.0, words), PICTURE_SHARES[self.objective]
+        others = at_once(*(partial(self._draft, group.again(), symbols, share, words) for share in shares))
+        best = max(filter(None, (first, *others)), key=lambda draft: draft.worth, default=None)
+        if best is None:
+            return []
+        calls = [partial(self._finished, best, group, symbols)]
+        if self.objective == "look":
+            calls.append(partial(self._sharper, best, group.again(), symbols))
+        return [trial for trial in at_once(*calls) if trial is not None]
 
     def _keyframes_alone(self, group: FrameGroup, symbols: int) -> list[Segment]:
         """SKEM's segments, no more of them than can have a fair picture each."""
@@ -163,23 +181,7 @@ class Divider:
         each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
-    def _with_structure(
-        self, group: FrameGroup, symbols: int, share: float, words: tuple[str, int] | None, search: FormatSearch
-    ) -> Segment | None:
-        segment, snr_db = group.whole(), self.belief.esn0_db
-        head = self.belief.head_symbols(StructureAndPictureControl if share else StructureAloneControl)
-        if share:
-            segment = segment.changed(keyframe=group.frames[0])
-        if words:
-            segment, head = segment.changed(caption=words[0]), self.belief.head_symbols(StructureControl) + words[1]
-        room, _ = most_bytes(int((symbols - head) * (1 - share)), snr_db)
-        choice = search.best(group.pictures, room) if room else None
-        if choice is None:
-            return None
-        layer = structure_of(self.config.codec, choice)
-        return segment.changed(structure=replace(layer, look=LOOK[self.objective]))
-
-    def _words(self, group: FrameGroup, symbols: int) -> tuple[str, int] | None:
+    def _words(self, group: FrameGroup, symbols: int) -> Words | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
         longest, snr_db = max(group.segments, key=len), self.belief.esn0_db
         if self.objective == "structure" or not longest.caption:
@@ -189,16 +191,51 @@ class Divider:
         longer = StructureControl.head_symbols(snr_db) - StructureAndPictureControl.head_symbols(snr_db)
         return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
 
-    def _sharper(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
-        """The same with larger small frames, fewer of them, which look better than their SSIM says."""
-        (segment, _), layer = trial.sent[0], trial.sent[0][0].structure
-        if layer is None or (format := sharper(Format(layer.eighths, layer.step))) is None:
-            return trial
-        choice = self._search.coded_in(format, group.pictures, len(layer.payload), layer.quantiser)
-        if choice is None:
-            return trial
-        finer = replace(structure_of(self.config.codec, choice), look=layer.look)
-        return self._tried([segment.changed(structure=finer)], group, symbols)
+    # Drafts
+
+    def _draft(self, group: FrameGroup, symbols: int, share: float, words: Words | None) -> DivisionDraft | None:
+        """Small frames and, where it has a share, a keyframe beside them; ``None`` where there is no room for them."""
+        segment, snr_db = group.whole(), self.belief.esn0_db
+        head = self.belief.head_symbols(StructureAndPictureControl if share else StructureAloneControl)
+        if words:
+            segment, head = segment.changed(caption=words[0]), self.belief.head_symbols(StructureControl) + words[1]
+        room, _ = most_bytes(int((symbols - head) * (1 - share)), snr_db)
+        if not room:
+            return None
+        arrived, search = segment, self._search
+        if share:
+            segment = segment.changed(keyframe=group.frames[0])
+            ((_, _, arrived),) = self._crossed([segment], head + int((symbols - head) * share))
+            search = copy(search)  # the next group goes on from what it settles on without a keyframe
+        small = search.draft(group.pictures, room)
+        return DivisionDraft(segment, arrived, search, small, self._promise(arrived, small, group))
+
+    def _sharper(self, draft: DivisionDraft, group: FrameGroup, symbols: int) -> DivisionTrial | None:
+        """The same with larger small frames, fewer of them, where that looks better; SSIM chose the others."""
+        format = sharper(draft.small.format)
+        if format is None:
+            return None
+        small = draft.search.draft_in(format, group.pictures, draft.small)
+        finer = replace(draft, search=copy(draft.search), small=small)
+        promise = self._promise(draft.arrived, small, group)
+        return self._finished(finer, group, symbols) if promise > draft.worth else None
+
+    def _promise(self, arrived: Segment, small: Draft, group: FrameGroup) -> float:
+        """What a draft is worth, where drafts are compared."""
+        if self.objective == "structure" or self.config.effort == "live":
+            return 0.0
+        if not small.fits:
+            return -np.inf
+        return self._worth([self._with(arrived, small.coded)], group) - WORTH_PER_OCTAVE * small.octaves
+
+    def _finished(self, draft: DivisionDraft, group: FrameGroup, symbols: int) -> DivisionTrial | None:
+        """A draft coded as it is to be sent, and carried out; ``None`` where it cannot be."""
+        choice = draft.search.filled(draft.small)
+        return self._tried([self._with(draft.segment, choice)], group, symbols) if choice else None
+
+    def _with(self, segment: Segment, choice: FormatChoice) -> Segment:
+        layer = structure_of(self.config.codec, choice)
+        return segment.changed(structure=replace(layer, look=LOOK[self.objective]))
 
     # Trials
 
@@ -212,33 +249,34 @@ class Divider:
         belief = replace(self.belief, data_share=1.0)  # pilots are paid
         return MessageCodec(self._roads, belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
 
-    def _tried(self, segments: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
-        """A candidate carried out and, unless time is short, judged."""
-        codec, framing = self._codec(symbols, segments), self.belief.frame_symbols
-        if self.config.effort == "live":
-            return DivisionTrial(list(codec.encode(segments)), [], 0.0, framing)
-        tried = list(codec.try_out(segments, AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))))
-        arrived = [segment for _, _, segment in tried]
-        sent = [(segment, burst) for segment, burst, _ in tried]
-        return DivisionTrial(sent, arrived, self._worth(arrived, group), framing)
+    def _encoded(self, segments: list[Segment], symbols: int) -> list[tuple[Segment, Burst]]:
+        with self._coding_alone:
+            return list(self._codec(symbols, segments).encode(segments))
 
-    def _in_better_look(self, trial: DivisionTrial, group: FrameGroup, symbols: int) -> DivisionTrial:
-        """The same, or what advises to show small frames as decoded, where that is worth more."""
-        plain = [_shown_as(segment, AS_DECODED) for segment in trial.arrived]
-        if not any(segment.structure for segment in plain) or self._worth(plain, group) <= trial.worth:
-            return trial
-        segments = [_shown_as(segment, AS_DECODED) for segment, _ in trial.sent]
-        return replace(trial, sent=list(self._codec(symbols, segments).encode(segments)))
+    def _crossed(self, segments: list[Segment], symbols: int) -> list[tuple[Segment, Burst, Segment]]:
+        """What is sent of segments in so many symbols, and what arrives; by one thread at a time."""
+        with self._coding_alone:
+            channel = AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))
+            return list(self._codec(symbols, segments).try_out(segments, channel))
+
+    def _tried(self, segments: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
+        """A candidate carried out and, unless time is short, judged: in either look, where there are small frames."""
+        if self.config.effort == "live":
+            return DivisionTrial(self._encoded(segments, symbols), 0.0, self.belief.frame_symbols)
+        crossed = self._crossed(segments, symbols)
+        arrived, sent = [segment for _, _, segment in crossed], [(segment, burst) for segment, burst, _ in crossed]
+        if not any(segment.structure for segment in arrived):
+            return DivisionTrial(sent, self._worth(arrived, group), self.belief.frame_symbols)
+        plain = [_shown_as(segment, AS_DECODED) for segment in arrived]
+        worth, as_decoded = at_once(partial(self._worth, arrived, group), partial(self._worth, plain, group))
+        if as_decoded > worth:
+            sent, worth = self._encoded([_shown_as(segment, AS_DECODED) for segment in segments], symbols), as_decoded
+        return DivisionTrial(sent, worth, self.belief.frame_symbols)
 
     def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:
-        judged = group.pictures.judged
-        places = sorted(judged)
-        wanted = sorted({places[(2 * n + 1) * len(places) // (2 * GLIMPSES)] for n in range(GLIMPSES)})
-        shown = dict(self._shown(arrived, [group.start + place for place in wanted]))
-        pairs = [(judged[place], shown.get(group.start + place)) for place in wanted]
-        if any(picture is None for _, picture in pairs):
-            return -np.inf
-        return WORTH[self.objective]([(source, picture) for source, picture in pairs if picture is not None])
+        judge = group.judge(self.objective)
+        shown = dict(self._shown(arrived, [group.start + place for place in judge.places]))
+        return judge.worth([shown.get(group.start + place) for place in judge.places])
 
     def _shown(self, arrived: Sequence[Segment], wanted: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
         """What the receiver shows, about, of some frames of the video."""
@@ -256,41 +294,3 @@ class Divider:
 
 def _shown_as(segment: Segment, look: int) -> Segment:
     return segment.changed(structure=replace(segment.structure, look=look)) if segment.structure else segment
-
-
-# Worth
-
-
-def structure_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
-    """Mean of SSIM, MS-SSIM and a thirtieth of PSNR in dB over pairs of a frame and what is shown of it.
-
-    A tenth of a decibel comes with about .003 of either.
-    """
-    if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
-        return -float(np.mean([np.abs(a.astype(np.float32) - b).mean() for a, b in pairs]))
-    return float(np.mean([(*ms_ssim_and_ssim(a, b), (psnr_db(a, b) or 60.0) / 30) for a, b in pairs]))
-
-
-def looks_kept(pairs: Sequence[tuple[Pixels, Pixels]]) -> float:
-    """One number of LPIPS, DISTS of every second pair at half size, and MS-SSIM; their weights make usual steps equal.
-
-    LPIPS alone would be easy to please: the vivid end was trained on it.
-    """
-    if min(pairs[0][0].shape[:2]) < MIN_MS_SSIM_SIDE:
-        return structure_kept(pairs)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
-        lpips = float(np.mean([float(lpips_distance(as_batch(a), as_batch(b))) for a, b in pairs]))
-        dists = float(np.mean([float(dists_distance(as_batch(_half(a)), as_batch(_half(b)))) for a, b in pairs[::2]]))
-    ms_ssim = float(np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in pairs]))
-    return 0.7 * ms_ssim - lpips - 1.5 * dists
-
-
-WORTH: dict[Objective, Callable[[Sequence[tuple[Pixels, Pixels]]], float]] = {
-    "structure": structure_kept,
-    "look": looks_kept,
-}
-
-
-def _half(picture: Pixels) -> Pixels:
-    height, width = picture.shape[:2]
-    return np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
 import numpy as np
 
+from lgvsc.coding.budget import Objective
 from lgvsc.coding.frames.format_search import Gop
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, Pixels
+from lgvsc.schemes.layered_worth import JUDGES, GroupJudge
 from lgvsc.world.spans import carried_on
 
 LEAST_FRAMES = 12  # of a group that a hard cut ends; below that, beginning anew costs more than it brings
@@ -32,6 +34,7 @@ class FrameGroup:
 
     frames: list[Pixels]
     segments: list[Segment]
+    _judges: dict[Objective, GroupJudge] = field(default_factory=dict, repr=False)
 
     @property
     def start(self) -> int:
@@ -48,6 +51,16 @@ class FrameGroup:
         for frame in self.frames:
             gop.add(frame)
         return gop
+
+    def again(self) -> FrameGroup:
+        """The same with pictures of its own: an encoder writes times into them, so each thread needs some."""
+        return FrameGroup(self.frames, self.segments, self._judges)
+
+    def judge(self, objective: Objective) -> GroupJudge:
+        """What candidates are compared by."""
+        if objective not in self._judges:
+            self._judges[objective] = JUDGES[objective](self.frames)
+        return self._judges[objective]
 
     def whole(self) -> Segment:
         """One segment for all of them, without any part yet."""

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.frames.format_search import CRF_PER_OCTAVE, EIGHTHS, STEPS, Format, Gop, likely_format, middle_of_step
+from lgvsc.coding.frames.format_search import EIGHTHS, STEPS, USUAL_SLOPE, Format, Gop, likely_format, middle_of_step
 from lgvsc.coding.frames.standard_codec import (
     ANALYSIS_PRESETS,
     COARSEST,
@@ -143,7 +143,7 @@ def take_of(
     small, crf = gop.pictures(format), COARSEST["av1"] - 14
     for _ in range(2):
         coded = encode_gop("av1", small, Quantiser(crf), ANALYSIS_PRESETS["av1"])
-        crf += CRF_PER_OCTAVE * log2(max(1, coded.picture_bytes) / max_bytes)
+        crf += log2(max(1, coded.picture_bytes) / max_bytes) / USUAL_SLOPE
         crf = round(4 * min(max(crf, 16.0), COARSEST["av1"])) / 4
     coded = encode_gop("av1", small, Quantiser(crf))
     if rng.random() < LOST:

@@ -12,7 +12,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 
 import cv2
@@ -34,7 +34,7 @@ from lgvsc.world.spans import Span
 
 MOST_PER_S = 8  # small frames that are enhanced in a second of video; more of them would take more than a second
 QUICK_S = 0.17  # pictures no farther apart move so little that the quick way is as good: within .06 dB, .004 of SSIM
-WARM_UP = 2  # small frames before a glimpse that the enhancer is shown
+WARM_UP = 1  # small frames before a glimpse that the enhancer is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,12 @@ class CompactEnhancer:
 
     def __init__(self, config: EnhancerConfig, faithful: dict[str, Tensor], vivid: dict[str, Tensor]) -> None:
         self._config, self._faithful, self._vivid = config, faithful, vivid
+        self._net = lru_cache(maxsize=2)(self._blended)
+
+    def _blended(self, look: float) -> Enhancer:
+        net = Enhancer(self._config)
+        net.load_state_dict(blended(self._faithful, self._vivid, look))
+        return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def enhanced(
         self, plain: Sequence[Pixels], structure: Structure, keyframes: Sequence[Pixels] = (), look: float = 0.0
@@ -79,9 +85,7 @@ class CompactEnhancer:
         """
         if not 0 <= look <= 1:
             raise ConfigError(f"look is {look}; it lies between 0 (faithful) and 1 (vivid)")
-        net = Enhancer(self._config)
-        net.load_state_dict(blended(self._faithful, self._vivid, look))
-        net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = self._net(look)
         keys = [(key, as_coarse(key, structure.coded)) for key in keyframes]
         guesses: list[Flow | None] = [None for _ in keys]
         shown: Pixels | None = None

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lgvsc.core.ahead import ahead
+from lgvsc.core.ahead import ahead, at_once
 
 
 def test_the_next_item_is_made_while_the_last_is_worked_on_and_no_more():
@@ -62,3 +62,21 @@ def test_waiting_is_told():
 
     assert list(ahead("ab", waiting)) == ["a", "b"]
     assert waits == [0, 1, 2]
+
+
+def test_calls_at_once_return_in_order_and_do_not_wait_for_each_other():
+    meet = threading.Barrier(3, timeout=10)
+    calls = [lambda number=number: (meet.wait(), number)[1] for number in range(3)]
+    assert at_once(*calls) == [0, 1, 2]
+    assert at_once(lambda: 7) == [7] and at_once() == []
+
+
+def test_an_error_of_a_call_comes_when_all_have_ended():
+    ended = []
+
+    def fails():
+        raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        at_once(fails, lambda: ended.append(1), lambda: ended.append(2))
+    assert sorted(ended) == [1, 2]

@@ -137,8 +137,39 @@ def test_a_motion_goes_into_small_frames_and_a_still_picture_into_a_keyframe(mon
     monkeypatch.setattr(Divider, "_tried", watched)
     divider("structure").divide(group([scene(0)] * 48), 1500)
     assert {(True, False), (False, True)} <= set(tried)
-    divider("look").divide(group([scene(0)] * 48), 3000)
-    assert (True, True) in tried
+
+
+def test_for_look_keyframes_beside_small_frames_are_drafted_too_and_what_is_sent_is_the_best_that_was_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drafted, tried = [], []
+    draft, trial = Divider._draft, Divider._tried
+
+    def drafts(*args):
+        drafted.append(draft(*args))
+        return drafted[-1]
+
+    def tries(*args):
+        tried.append(trial(*args))
+        return tried[-1]
+
+    monkeypatch.setattr(Divider, "_draft", drafts)
+    monkeypatch.setattr(Divider, "_tried", tries)
+    sent = divider("look").divide(group(pan()), 3000)
+    assert sorted(each.segment.keyframe is not None for each in drafted) == [False, True, True]
+    assert sum(each.arrived.keyframe is not None for each in drafted) == 2
+    fitting = [each for each in tried if len(each) <= 3000]
+    assert sent is max(fitting, key=lambda each: each.worth).sent and len(tried) >= 2
+
+
+@pytest.mark.slow
+def test_groups_are_divided_the_same_way_whichever_thread_is_first() -> None:
+    def sent() -> list[bytes]:
+        divides, frames = divider("look"), pan()
+        pairs = [pair for part in (frames[:24], frames[24:]) for pair in divides.divide(group(part), 1500)]
+        return [burst.symbols.numpy().tobytes() for _, burst in pairs]
+
+    assert sent() == sent()
 
 
 def test_a_budget_too_small_for_a_codec_sends_what_is_cheapest() -> None:

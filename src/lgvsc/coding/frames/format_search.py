@@ -40,7 +40,8 @@ EIGHTHS = (8, 6, 5, 4, 3, 2, 1)  # of the source's height and width
 STEPS = (1, 2, 3, 4, 6, 8, 24, 1023)  # one frame in so many is coded; the last is one for a group of any length
 JUDGED_EVERY = 7  # frames; shares no factor with the steps but one
 FILLED = 0.97  # of the bytes allowed is full enough
-CRF_PER_OCTAVE = 7.0  # first guess of how much coarser halves the rate
+USUAL_SLOPE = 1 / 7  # first guess of the octaves by which the rate falls with each step of CRF
+STEEPEST = 0.4
 FINEST = 10.0
 GRAIN = 0.25  # of CRF, the least that SVT-AV1 tells apart
 VVC_GRAIN = 1.0
@@ -151,45 +152,47 @@ class FormatSearch:
         self._objective = objective
         self._between = between
         self._effort = effort
-        self._previous: FormatChoice | None = None
+        self._previous: tuple[Format, float] | None = None  # and its quantiser
         self._groups = 0
 
     def best(self, gop: Gop, max_bytes: int) -> FormatChoice | None:
         """The best coded form of at most ``max_bytes``; ``None`` where not even the coarsest one is that small."""
-        effort, trials = self._effort, self._trials(gop, max_bytes)
-        start = self._previous.format if self._previous else likely_format(gop, max_bytes)
-        crf = self._previous.quantiser.value if self._previous else COARSEST[self._codec] - 10
-        steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
-        number = effort.later_trials if self._previous else effort.first_trials
-        found: _Trial | None = trials.climb(start, crf, number, steps_first)
-        self._groups += 1
-        choice = None
-        while choice is None and found is not None:
-            choice = self._filled(gop, found, max_bytes, trials)
-            found = trials.coarser(found)
-        if choice is not None:
-            self._previous = choice
-        return choice
+        return self.filled(self.draft(gop, max_bytes))
 
-    def coded_in(self, format: Format, gop: Gop, max_bytes: int, crf: float) -> FormatChoice | None:
-        """The group in a given format, in at most ``max_bytes``; ``None`` where it cannot be so small.
-
-        Args:
-            format: Size and step.
-            gop: The group.
-            max_bytes: Of the payload.
-            crf: About the quantiser.
-        """
+    def draft(self, gop: Gop, max_bytes: int) -> Draft:
+        """The best format for ``max_bytes``, found by fast codings that take about so many."""
         trials = self._trials(gop, max_bytes)
-        return self._filled(gop, trials.tried(format, crf), max_bytes, trials)
+        start, crf = self._previous or (likely_format(gop, max_bytes), COARSEST[self._codec] - 10)
+        steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
+        number = self._effort.later_trials if self._previous else self._effort.first_trials
+        found = trials.climb(start, crf, number, steps_first)
+        self._groups += 1
+        self._previous = found.format, found.crf
+        return Draft(found, trials)
+
+    def draft_in(self, format: Format, gop: Gop, like: Draft) -> Draft:
+        """The same in a given format, of another draft's bytes."""
+        trials = self._trials(gop, like.trials.max_bytes)
+        return Draft(trials.tried(format, like.trial.crf, like.trial.slope), trials)
+
+    def filled(self, draft: Draft) -> FormatChoice | None:
+        """A draft coded as it is to be sent, within its bytes; coarser where it must be, ``None`` where it cannot."""
+        found: _Trial | None = draft.trial
+        while found is not None:
+            choice = self._filled(found, draft.trials)
+            if choice is not None:
+                self._previous = choice.format, choice.quantiser.value
+                return choice
+            found = draft.trials.coarser(found)
+        return None
 
     def _trials(self, gop: Gop, max_bytes: int) -> _Trials:
         preset = self._effort.trial_preset or ANALYSIS_PRESETS[self._codec]
         return _Trials(self._codec, self._objective, gop, max_bytes, self._between, preset)
 
-    def _filled(self, gop: Gop, trial: _Trial, max_bytes: int, trials: _Trials) -> FormatChoice | None:
+    def _filled(self, trial: _Trial, trials: _Trials) -> FormatChoice | None:
         """Code at the usual preset, with the finest quantiser that fits: secant steps, kept within what is known."""
-        pictures = gop.pictures(trial.format)
+        pictures, max_bytes = trials.gop.pictures(trial.format), trials.max_bytes
         grain = VVC_GRAIN if self._codec == "vvc" else GRAIN
         too_fine, fits = FINEST - grain, COARSEST[self._codec] + grain  # both yet to be coded
         sizes: dict[float, int] = {}
@@ -208,7 +211,7 @@ class FormatSearch:
                 best, fits = FormatChoice(trial.format, Quantiser(crf), coded, trials.codings), crf
                 if sizes[crf] >= FILLED * max_bytes:
                     break
-            crf = _next_crf(sizes, aim=max_bytes * (1 + FILLED) / 2)
+            crf = _next_crf(sizes, max_bytes * (1 + FILLED) / 2, trial.slope)
         return best
 
 
@@ -219,6 +222,38 @@ class _Trial:
     format: Format
     crf: float  # at which it takes the bytes allowed
     score: float  # there; below NEVER where it cannot be so small
+    coded: FormatChoice | None = None  # the coding that was nearest to that
+    octaves: float = 0.0  # by which that one is larger than it may be
+    slope: float = USUAL_SLOPE  # octaves by which the rate falls with each step of CRF
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """A format and about its quantiser, from fast codings of a group."""
+
+    trial: _Trial
+    trials: _Trials
+
+    @property
+    def format(self) -> Format:
+        """Size and step."""
+        return self.trial.format
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be so small."""
+        return self.trial.score > NEVER
+
+    @property
+    def octaves(self) -> float:
+        """By how much the coding at hand is larger than it may be."""
+        return self.trial.octaves
+
+    @property
+    def coded(self) -> FormatChoice:
+        """The fast coding that came nearest to the bytes allowed, above or below them."""
+        assert self.trial.coded is not None
+        return self.trial.coded
 
 
 class _Trials:
@@ -233,7 +268,7 @@ class _Trials:
         between: Between | None,
         preset: str,
     ) -> None:
-        self._codec, self._objective, self._gop, self._max_bytes = codec, objective, gop, max_bytes
+        self._codec, self._objective, self.gop, self.max_bytes = codec, objective, gop, max_bytes
         self._between, self._preset = between, preset
         self._tried: dict[Format, _Trial] = {}
         self.codings = 0
@@ -249,7 +284,7 @@ class _Trials:
                     while (format := _beside(best.format, along_steps, direction)) and len(self._tried) < trials:
                         if format in self._tried:
                             break
-                        trial = self.tried(format, self._likely_crf(best, format))
+                        trial = self.tried(format, self._likely_crf(best, format), best.slope)
                         if trial.score <= best.score:
                             break
                         best, better = trial, True
@@ -262,33 +297,37 @@ class _Trials:
 
     def _likely_crf(self, from_: _Trial, format: Format) -> float:
         pixels = [(f.eighths / 8) ** 2 / f.step for f in (from_.format, format)]
-        return from_.crf + CRF_PER_OCTAVE * FEWER_PIXELS * log2(pixels[1] / pixels[0])
+        return from_.crf + FEWER_PIXELS * log2(pixels[1] / pixels[0]) / from_.slope
 
-    def tried(self, format: Format, crf: float) -> _Trial:
-        """What a format is worth, by one or two codings that begin at a quantiser."""
+    def tried(self, format: Format, crf: float, slope: float = USUAL_SLOPE) -> _Trial:
+        """What a format is worth, by one or two codings that begin at a quantiser; ``slope`` is a first guess."""
         coarsest = COARSEST[self._codec]
-        points: list[tuple[float, float, float]] = []  # CRF, octaves above the bytes allowed, score
+        points: list[tuple[float, float, float, CodedGop]] = []  # CRF, octaves above the bytes allowed, score
         for _ in range(2):
             crf = min(max(crf, FINEST), coarsest)
-            octaves, score = self._code(format, crf)
-            points.append((crf, octaves, score))
+            octaves, score, coded = self._code(format, crf)
+            points.append((crf, octaves, score, coded))
             if abs(octaves) < 0.15 or (crf == coarsest and octaves > 0):
                 break
-            crf += CRF_PER_OCTAVE * octaves
-        at, octaves, score = min(points, key=lambda point: abs(point[1]))
+            crf += octaves / slope
+        at, octaves, score, coded = min(points, key=lambda point: abs(point[1]))
         gain = GAIN_PER_OCTAVE[self._objective]
         if len(points) == 2 and abs(points[0][1] - points[1][1]) > 0.1:
             gain = max(0.0, (points[0][2] - points[1][2]) / (points[0][1] - points[1][1]))
-        needed = at + CRF_PER_OCTAVE * octaves
+            measured = (points[1][1] - points[0][1]) / (points[0][0] - points[1][0])
+            slope = min(max(measured, USUAL_SLOPE), STEEPEST)  # a guess from a flatter one would lead far astray
+        needed = at + octaves / slope
         fits = needed <= coarsest + 1.0  # the usual preset saves some bytes
         # Where it cannot be so small, the nearer to it the better, but always worse than what can.
-        trial = _Trial(format, min(needed, coarsest), score - gain * octaves if fits else NEVER - octaves)
+        score = score - gain * octaves if fits else NEVER - octaves
+        nearest = FormatChoice(format, Quantiser(at), coded, self.codings)
+        trial = _Trial(format, min(needed, coarsest), score, nearest, octaves, slope)
         self._tried[format] = trial
         return trial
 
-    def _code(self, format: Format, crf: float) -> tuple[float, float]:
-        """Octaves above the bytes allowed, and the score, of one coding with the fast preset."""
-        gop = self._gop
+    def _code(self, format: Format, crf: float) -> tuple[float, float, CodedGop]:
+        """Octaves above the bytes allowed, the score, and one coding with the fast preset."""
+        gop = self.gop
         pictures = gop.pictures(format)
         quantiser = Quantiser(crf)
         coded = encode_gop(self._codec, pictures, quantiser, self._preset)
@@ -296,26 +335,27 @@ class _Trials:
         decoded = decode_gop(self._codec, coded, gop.size(format), quantiser.constant_qp)
         shown = self._held(decoded, format, len(pictures)) if not self._between else self._moved(decoded, format)
         scores = [self._score(gop.judged[frame], picture) for frame, picture in shown]
-        return log2(max(1, coded.picture_bytes) / self._max_bytes), float(np.mean(scores)) if scores else 0.0
+        octaves = log2(max(1, coded.picture_bytes) / self.max_bytes)
+        return octaves, float(np.mean(scores)) if scores else 0.0, coded
 
     def _held(self, decoded: Iterator[DecodedPicture], format: Format, pictures: int) -> Iterator[tuple[int, Pixels]]:
         """The frames to judge by, each as the picture that stands for it."""
         wanted: dict[int, list[int]] = {}
-        for frame in self._gop.judged:
+        for frame in self.gop.judged:
             wanted.setdefault(picture_at(frame, format.step, pictures), []).append(frame)
         for picture in decoded:
             if picture.position in wanted:
-                shown = to_rgb(picture.frame, self._gop.height, self._gop.width)
+                shown = to_rgb(picture.frame, self.gop.height, self.gop.width)
                 yield from ((frame, shown) for frame in wanted[picture.position])
 
     def _moved(self, decoded: Iterator[DecodedPicture], format: Format) -> Iterator[tuple[int, Pixels]]:
         """The frames to judge by, each as it lies between two pictures; before the first and after the last, these."""
         assert self._between is not None
-        height, width = self._gop.height, self._gop.width
-        waiting = sorted(self._gop.judged)
+        height, width = self.gop.height, self.gop.width
+        waiting = sorted(self.gop.judged)
         before: tuple[int, DecodedPicture] | None = None
         for picture in decoded:
-            place = middle_of_step(format.step, len(self._gop)) + picture.position * format.step
+            place = middle_of_step(format.step, len(self.gop)) + picture.position * format.step
             due = [frame for frame in waiting if frame <= place]
             waiting = waiting[len(due) :]
             last = to_rgb(picture.frame, height, width) if due else None
@@ -372,12 +412,11 @@ def _beside(format: Format, along_steps: bool, direction: int) -> Format | None:
     return format._replace(step=values[at]) if along_steps else format._replace(eighths=values[at])
 
 
-def _next_crf(sizes: dict[float, int], aim: float) -> float:
-    """Where the size should be what is aimed at, from what was coded so far."""
+def _next_crf(sizes: dict[float, int], aim: float, slope: float) -> float:
+    """Where the size should be what is aimed at, from what was coded so far; ``slope`` is a first guess."""
     nearest = sorted(sizes, key=lambda crf: abs(log2(sizes[crf] / aim)))[:2]
     octaves = log2(sizes[nearest[0]] / aim)
-    slope = 1 / CRF_PER_OCTAVE
     if len(nearest) == 2:
         measured = log2(sizes[nearest[0]] / sizes[nearest[1]]) / (nearest[1] - nearest[0])
-        slope = min(max(measured, 0.06), 0.4)
+        slope = min(max(measured, 0.06), STEEPEST)
     return nearest[0] + octaves / slope

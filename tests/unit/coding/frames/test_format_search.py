@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgvsc.coding.frames.format_search import Effort, FormatSearch, Gop
+from lgvsc.coding.frames.format_search import Effort, Format, FormatSearch, Gop
 
 QUICK = Effort(first_trials=3, later_trials=1, fits=2, trial_preset="10", preset="10")
 
@@ -28,3 +28,15 @@ def test_it_is_asked_for_frames_between_pictures_at_their_time() -> None:
     choice = FormatSearch("av1", between=between, effort=QUICK).best(moving(), 600)
     assert choice is not None and choice.format.step > 1 and len(choice.coded.payload) <= 600
     assert asked and all(0 < time < 1 for time in asked)
+
+
+def test_a_draft_is_about_as_large_as_what_it_becomes() -> None:
+    """What is judged is what a fast encoder makes of about the bytes allowed; what is sent keeps within them."""
+    search, gop = FormatSearch("av1", effort=QUICK), moving()
+    draft = search.draft(gop, 600)
+    choice = search.filled(draft)
+    assert draft.fits and choice is not None and choice.format == draft.format == draft.coded.format
+    assert len(choice.coded.payload) <= 600 < 2 * len(draft.coded.coded.payload) < 2400
+    smaller = search.draft_in(Format(4, 6), gop, draft)
+    assert smaller.format == Format(4, 6) and smaller.trials.max_bytes == 600
+    assert not search.draft(gop, 1).fits

@@ -1,0 +1,102 @@
+"""What a candidate of the layered link is worth, by what it shows of a few frames of its group."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from lgvsc.coding.budget import Objective
+from lgvsc.coding.frames.format_search import JUDGED_EVERY
+from lgvsc.core.processor import native_bfloat16
+from lgvsc.core.tensors import as_batch
+from lgvsc.core.video import Pixels
+from lgvsc.metrics.dists import dists
+from lgvsc.metrics.lpips import lpips_alexnet
+from lgvsc.metrics.quality import psnr_db
+from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
+
+GLIMPSES = 4  # frames of a group by which candidates are judged
+
+
+class GroupJudge(ABC):
+    """Compares frames with what is shown of them.
+
+    Args:
+        frames: Of a group, all of them.
+    """
+
+    def __init__(self, frames: Sequence[Pixels]) -> None:
+        every = range(0, len(frames), JUDGED_EVERY)
+        self.places = sorted({every[(2 * n + 1) * len(every) // (2 * GLIMPSES)] for n in range(GLIMPSES)})
+        self.sources = [frames[place] for place in self.places]
+
+    def worth(self, shown: Sequence[Pixels | None]) -> float:
+        """One number, more is better, of what is shown at the places; minus infinity where something is not."""
+        pictures = [picture for picture in shown if picture is not None]
+        if len(pictures) < len(self.places):
+            return -np.inf
+        if min(self.sources[0].shape[:2]) < MIN_MS_SSIM_SIDE:
+            pairs = zip(self.sources, pictures, strict=True)
+            return -float(np.mean([np.abs(source.astype(np.float32) - picture).mean() for source, picture in pairs]))
+        return self.kept(pictures)
+
+    @abstractmethod
+    def kept(self, shown: Sequence[Pixels]) -> float:
+        """The same for pictures that are large enough to be measured as people see them."""
+
+
+class StructureJudge(GroupJudge):
+    """Mean of SSIM, MS-SSIM and a thirtieth of PSNR in dB: a tenth of a decibel comes with about .003 of either."""
+
+    def kept(self, shown: Sequence[Pixels]) -> float:
+        pairs = zip(self.sources, shown, strict=True)
+        return float(np.mean([(*ms_ssim_and_ssim(a, b), (psnr_db(a, b) or 60.0) / 30) for a, b in pairs]))
+
+
+class LookJudge(GroupJudge):
+    """One number of LPIPS, DISTS of every second pair at half size, and MS-SSIM; their weights make usual steps equal.
+
+    LPIPS alone would be easy to please: the vivid end was trained on it. What the networks see of the frames themselves
+    is computed once.
+    """
+
+    @cached_property
+    def _lpips_seen(self) -> list[list[Tensor]]:
+        return [lpips_alexnet("cpu").seen(_from_minus_one(picture)) for picture in self.sources]
+
+    @cached_property
+    def _dists_seen(self) -> list[list[Tensor]]:
+        return [dists("cpu").seen(as_batch(_half(picture))) for picture in self.sources[::2]]
+
+    def kept(self, shown: Sequence[Pixels]) -> float:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+            net = lpips_alexnet("cpu")
+            lpips = [
+                float(net.apart(seen, net.seen(_from_minus_one(b))))
+                for seen, b in zip(self._lpips_seen, shown, strict=True)
+            ]
+            texture = dists("cpu")
+            half = [
+                float(texture.apart(seen, texture.seen(as_batch(_half(b)))))
+                for seen, b in zip(self._dists_seen, shown[::2], strict=True)
+            ]
+        ms_ssim = [ms_ssim_and_ssim(a, b)[0] for a, b in zip(self.sources, shown, strict=True)]
+        return float(0.7 * np.mean(ms_ssim) - np.mean(lpips) - 1.5 * np.mean(half))
+
+
+JUDGES: dict[Objective, type[GroupJudge]] = {"structure": StructureJudge, "look": LookJudge}
+
+
+def _from_minus_one(picture: Pixels) -> Tensor:
+    return 2 * as_batch(picture) - 1
+
+
+def _half(picture: Pixels) -> Pixels:
+    height, width = picture.shape[:2]
+    return np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
