@@ -13,6 +13,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from lgvsc.core.files import check_suffix, part_path
 from lgvsc.core.frames import Video, VideoFormat
 from lgvsc.core.picture_chain import HD_LINES, Pixels
+from lgvsc.core.reformatter import Reformatter
 from lgvsc.core.video_reader import SIZE_TAG
 from lgvsc.errors import ShapeError
 
@@ -117,10 +118,14 @@ class VideoWriter:
             described.unlink(missing_ok=True)
 
 
+_converted = Reformatter()
+
+
 def as_yuv(pixels: Pixels, pixel_format: str, matrix: Colorspace) -> av.VideoFrame:
     """An RGB picture for an encoder, limited range, by the matrix that its stream is tagged with."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-    return frame.reformat(
+    return _converted(
+        frame,
         format=pixel_format,
         dst_colorspace=matrix,
         src_colorspace=matrix,

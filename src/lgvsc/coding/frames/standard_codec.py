@@ -33,6 +33,7 @@ from lgvsc.coding.frames.elementary import (
 from lgvsc.coding.frames.svt_log import silence_svt_av1
 from lgvsc.coding.frames.svt_priority import kept_priority
 from lgvsc.coding.frames.vvc import vvc_stream
+from lgvsc.core.reformatter import Reformatter
 from lgvsc.core.video import Pixels
 from lgvsc.errors import MissingResourceError
 
@@ -105,6 +106,9 @@ class DecodedPicture:
     frame: av.VideoFrame
 
 
+_read, _enlarged = Reformatter(), Reformatter()
+
+
 def coded_size(height: int, width: int, eighths: int) -> tuple[int, int]:
     """Size at which pictures are coded: so many eighths of the source's, even, at least 16 each way."""
     return max(16, height * eighths // 16 * 2), max(16, width * eighths // 16 * 2)
@@ -112,7 +116,8 @@ def coded_size(height: int, width: int, eighths: int) -> tuple[int, int]:
 
 def to_yuv(pixels: Pixels) -> av.VideoFrame:
     """An RGB picture as 8-bit 4:2:0, BT.601 over the full range. Nothing signals this; it is part of the contract."""
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
+    return _read(
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
         format="yuv420p",
         dst_colorspace=Colorspace.ITU601,
         src_color_range=ColorRange.JPEG,
@@ -123,7 +128,8 @@ def to_yuv(pixels: Pixels) -> av.VideoFrame:
 
 def to_rgb(frame: av.VideoFrame, height: int, width: int) -> Pixels:
     """A decoded picture in the source's size, enlarged with a bicubic kernel."""
-    shown = frame.reformat(
+    shown = _enlarged(
+        frame,
         width=width,
         height=height,
         format="rgb24",
@@ -138,7 +144,8 @@ def to_rgb(frame: av.VideoFrame, height: int, width: int) -> Pixels:
 def scaled(frames: Sequence[av.VideoFrame], size: tuple[int, int]) -> list[av.VideoFrame]:
     """Pictures in 4:2:0, in another size ``(height, width)``."""
     height, width = size
-    return [frame.reformat(width=width, height=height, interpolation=Interpolation.BICUBIC) for frame in frames]
+    reformatted = Reformatter()
+    return [reformatted(frame, width=width, height=height, interpolation=Interpolation.BICUBIC) for frame in frames]
 
 
 def encode_gop(
