@@ -18,7 +18,7 @@ LAYERS = {
     "cli": 6, "ui": 6,
     "experiments": 5, "training": 5,
     "api": 4, "config": 4, "build": 4, "flowgraph": 4, "inspection": 4, "kinds": 4, "link": 4, "picture_link": 4,
-    "live": 4, "planning": 4, "planning_trials": 4, "record": 4, "settings": 4,
+    "live": 4, "planning": 4, "planning_passages": 4, "planning_trials": 4, "record": 4, "settings": 4,
     "schemes": 3,
     "semantics": 2, "coding": 2, "world": 2,
     "channel": 1, "metrics": 1, "models": 1, "nets": 1,

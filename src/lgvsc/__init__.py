@@ -11,6 +11,8 @@ Or the three parts of the link one by one, each perhaps on a machine of its own:
 >>> lgvsc.receive("rx", "walk.rebuilt.mp4").lines()                         # doctest: +SKIP
 
 Importing this package imports nothing else; each public name loads what it needs when it is first used.
+
+More than fifteen files, as a file here puts stages together for one use, or plans what they send.
 """
 
 from __future__ import annotations

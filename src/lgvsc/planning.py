@@ -17,10 +17,11 @@ from lgvsc.coding.pictures.roads import TRIAL_SEED, PictureRoads
 from lgvsc.coding.words.side import COLOURS, MOTION, side_bits
 from lgvsc.core.video import Frame, Pixels, VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
+from lgvsc.planning_passages import better_places
 from lgvsc.planning_trials import Code, Economy, plan_pieces
 from lgvsc.semantics.calibration import ClipCurve, Prices, calibrate_threshold, clip_curve
 from lgvsc.semantics.cuts import CutDetector
-from lgvsc.semantics.keyframes import skim_lengths
+from lgvsc.semantics.keyframes import choose_keyframes, skim_lengths
 from lgvsc.semantics.stretches import marked_keyframes
 from lgvsc.settings import Config
 
@@ -95,7 +96,8 @@ def advised(config: Config) -> Config:
 def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, list[str]]:
     """Without a budget: as many keyframes as the smallest pictures leave room for below ``coding.max_cbr``.
 
-    Those of the first minute come where pictures come or go, and evenly between those.
+    Where pictures come or go, those of the first minute come there and evenly between, or all at equal distances, if
+    that is tried and comes closer.
     """
     keyframes, message = config.keyframes, config.message
     if keyframes.method != "skem" or not (message.send_keyframes and message.send_closing):
@@ -123,7 +125,14 @@ def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, lis
         choices.append(
             f"pictures come or go: {len(marked)} keyframes there and evenly between, others where the meaning changes"
         )
-    keyframes = replace(keyframes, marked=marked, marked_until=until)
+    keyframes = replace(keyframes, marked=marked, marked_until=until if marked else 0)
+    if until:
+        score = build.divergence_of(build.psss(config), config)
+        found = choose_keyframes(beginning(source, video), video, keyframes, score, CutDetector(message.cuts))
+        starts, even = better_places(found, video, keyframes)
+        keyframes = replace(keyframes, planned=(starts,), planned_until=until)
+        if even:
+            choices.append(f"{len(starts)} segments at equal distances come closer here than those of SKEM")
     return config.model_copy(update={"keyframes": keyframes}), choices
 
 

@@ -43,7 +43,7 @@ def marked_keyframes(
     is_cut: Callable[[Frame], bool],
     affords: Callable[[int], int],
 ) -> tuple[tuple[int, ...], int]:
-    """Where keyframes are to come, and up to which frame that holds; none where no frame is bare.
+    """Where keyframes are to come, none where no frame is bare; and how far was looked, 0 where nothing comes or goes.
 
     Args:
         frames: The video or its beginning, from index 0 on; read once. None is held longer than it takes to know
@@ -56,13 +56,13 @@ def marked_keyframes(
     """
     kept: list[Sighting] = []
     latest: Sighting | None = None
-    length, bare = 0, False
+    length, bare, goes = 0, False, False
 
     def noted() -> Iterator[Sighting]:
-        nonlocal length, bare
+        nonlocal length, bare, goes
         for one in sightings(frames, video, is_cut):
             length += 1
-            bare = bare or one.bare
+            bare, goes = bare or one.bare, goes or one.role == "departure"
             yield one
 
     unjudged = replace(config, method="skem", planned=(), planned_until=0, marked=(), marked_until=0)
@@ -71,7 +71,7 @@ def marked_keyframes(
             kept.append(choice.seen)
         latest = choice.seen
     if not bare or latest is None:
-        return (), 0
+        return (), length * goes
     if len(kept) > 1 and kept[-1].bare and latest.bare and kept[-1].breaks:
         kept.pop()  # bare up to the end: the closing picture says so
     kept = longest_shown(kept, max(1, affords(length)), length)

@@ -50,7 +50,7 @@ def test_a_cut_and_a_dissolve_are_left_to_the_judge(over):
     other = cv2.resize(data.astronaut()[:288], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     share = np.clip((np.arange(75) - 30) / over, 0, 1)
     mixed = [cv2.addWeighted(picture, 1 - part, other, part, 0) for picture, part in zip(pan(75), share, strict=True)]
-    assert marks(mixed) == ((), 0)
+    assert marks(mixed) == ((), 75 if over > 1 else 0)  # where one picture goes slowly, plans are compared
 
 
 @pytest.mark.parametrize("length", [1, 3, 8])
