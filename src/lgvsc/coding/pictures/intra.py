@@ -17,6 +17,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
+from lgvsc.core.reformatter import Reformatter
 from lgvsc.core.video import MAX_PIXELS, Pixels
 from lgvsc.errors import MissingResourceError, ShapeError
 
@@ -73,6 +74,9 @@ def decode_intra(data: bytes, height: int, width: int, qp: int) -> Pixels | None
 # Transmitter
 
 
+_read, _shown = Reformatter(), Reformatter()
+
+
 def _encode_stream(picture: Pixels, qp: int) -> bytes:
     """The whole stream, as x265 writes it."""
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
@@ -82,7 +86,8 @@ def _encode_stream(picture: Pixels, qp: int) -> bytes:
         raise ShapeError(f"a picture of {width}x{height} is too large to be coded")
     coded_height, coded_width = _coded_size(height, width)
     padded = np.pad(picture, ((0, coded_height - height), (0, coded_width - width), (0, 0)), mode="edge")
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24").reformat(
+    frame = _read(
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24"),
         format="yuv420p",
         dst_colorspace=Colorspace.ITU601,
         src_color_range=ColorRange.JPEG,
@@ -148,7 +153,8 @@ def _decode_stream(stream: bytes, height: int, width: int) -> Pixels | None:
         frames = [*decoder.decode(av.Packet(stream)), *decoder.decode(None)]
         if len(frames) != 1 or (frames[0].height, frames[0].width) != _coded_size(height, width):
             return None
-        decoded = frames[0].reformat(
+        decoded = _shown(
+            frames[0],
             format="rgb24",
             src_colorspace=Colorspace.ITU601,
             src_color_range=ColorRange.JPEG,
