@@ -231,7 +231,15 @@ def _layered(config: Config, observers: Observers) -> Scheme:
 
 def _divider(config: Config) -> Divider:
     settings, world = with_budget(config.structure, config), build.layered_world(config)
-    return Divider(build.picture_roads(config), config.coding, config.belief, settings, config.objective, world)
+    return Divider(
+        build.picture_roads(config),
+        config.coding,
+        config.belief,
+        settings,
+        config.objective,
+        world,
+        partial(planning.keyframe_places, config=config),
+    )
 
 
 def _layered_words(source: VideoReader, config: Config) -> Fitted:

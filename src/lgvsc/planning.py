@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from math import ceil
@@ -170,6 +170,20 @@ def plan_keyframes(
         return config, choices
     prices = Prices(keyframe_cbr=cbr, segment_symbols=segment_symbols(config))
     return raise_threshold(source, config, per_frame * float(video.fps), choices, prices)
+
+
+def keyframe_places(frames: Sequence[Pixels], video: VideoFormat, symbols: int, config: Config) -> list[int]:
+    """Where keyframes stand best that show some frames by themselves in so many symbols, tried out; the first at 0."""
+    economy = Economy(
+        symbols_per_frame=symbols / len(frames),
+        segment_symbols=segment_symbols(config, min(TYPICAL_CAPTION_BYTES, config.message.caption_max_bytes)),
+        code=coding_of(config),
+        objective=config.objective,
+    )
+    numbered = (Frame(index, pixels) for index, pixels in enumerate(frames))
+    coarser = replace(config.keyframes, sample_fps=config.keyframes.sample_fps / 2)  # in a third of the time
+    plans = plan_pieces(numbered, replace(video, frames=len(frames)), coarser, economy, None)
+    return [start for plan in plans for start in plan.starts] or [0]
 
 
 def coding_of(config: Config) -> Code:

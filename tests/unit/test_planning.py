@@ -135,3 +135,14 @@ def test_a_plan_is_sent_as_it_was_made_and_within_the_budget(tmp_path, objective
 def test_an_unknown_objective_is_refused():
     with pytest.raises(ConfigError, match="objective"):
         load_config(settings={"objective": "speed"})
+
+
+def test_keyframes_that_show_frames_by_themselves_are_as_many_as_the_frames_need():
+    """In a few frames of a longer video, by the code and the world model that will be used."""
+    rng = np.random.default_rng(2)
+    scenes = [cv2.resize(rng.integers(0, 256, (9, 12, 3), np.uint8), (256, 192)) for _ in range(2)]
+    config = load_config(scheme="layered-dsa", settings={"coding.budget": "2e-3cbr", "objective": "look"})
+    video = VideoFormat(192, 256, Fraction(24), 500)
+    assert planning.keyframe_places([scenes[0]] * 60, video, 8_000, config) == [0]
+    to_and_fro = planning.keyframe_places([scenes[index // 15 % 2] for index in range(60)], video, 8_000, config)
+    assert len(to_and_fro) > 1 and to_and_fro == sorted(set(to_and_fro)) and to_and_fro[0] == 0 < 60 - to_and_fro[-1]

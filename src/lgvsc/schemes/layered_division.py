@@ -7,7 +7,7 @@ best is what goes on the air, in the very symbols that were tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,10 +29,10 @@ from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.ahead import at_once
 from lgvsc.core.air import Burst
 from lgvsc.core.message import LOOKS, Segment
-from lgvsc.core.video import Pixels
+from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
-from lgvsc.schemes.layered_groups import FrameGroup, thinned
+from lgvsc.schemes.layered_groups import FrameGroup, begun_at, thinned
 from lgvsc.world.backends.compact.interpolation import views
 from lgvsc.world.layered import LayeredWorld, roughly_between
 from lgvsc.world.spans import spans
@@ -128,6 +128,7 @@ class Divider:
         config: How structure layers are made.
         objective: What the budget is spent for: ``structure`` (SSIM and MS-SSIM) or ``look`` (LPIPS, DISTS, MS-SSIM).
         world: The receiver's half that shows structure layers.
+        places: Where keyframes stand best that show frames of a video by themselves in so many symbols.
     """
 
     def __init__(
@@ -138,22 +139,23 @@ class Divider:
         config: StructureConfig,
         objective: Objective,
         world: LayeredWorld,
+        places: Callable[[Sequence[Pixels], VideoFormat, int], Sequence[int]],
     ) -> None:
         self.config, self.objective, self.belief = config, objective, belief
-        self._roads, self._coding, self._world = roads, coding, world
+        self._roads, self._coding, self._world, self._places = roads, coding, world, places
         self._coding_alone = Lock()
         effort = QUICK if config.effort == "live" else USUAL
         self._search = FormatSearch(config.codec, between=roughly_between, effort=effort)
 
     def divide(self, group: FrameGroup, symbols: int) -> list[tuple[Segment, Burst]]:
         """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
-        words, alone = self._words(group, symbols), self._keyframes_alone(group, symbols)
+        words, few = self._words(group, symbols), self._few(group, symbols)
         if self.config.effort == "live":
             draft = self._draft(group, symbols, 0.0, words)
             trial = draft and self._finished(draft, group, symbols)
-            return (trial if trial and len(trial) <= symbols else self._tried(alone, group, symbols)).sent
+            return (trial if trial and len(trial) <= symbols else self._tried(few, group, symbols)).sent
         layered, keyframes = at_once(
-            partial(self._layered, group, symbols, words), partial(self._tried, alone, group, symbols)
+            partial(self._layered, group, symbols, words), partial(self._keyframes_alone, few, group, symbols)
         )
         trials: list[DivisionTrial] = [*layered, keyframes]
         fitting = [trial for trial in trials if len(trial) <= symbols]
@@ -173,7 +175,14 @@ class Divider:
             calls.append(partial(self._sharper, best, group.again(), symbols))
         return [trial for trial in at_once(*calls) if trial is not None]
 
-    def _keyframes_alone(self, group: FrameGroup, symbols: int) -> list[Segment]:
+    def _keyframes_alone(self, few: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
+        """For structure SKEM's; for look, where this may be the best, in number and places that were tried."""
+        if self.objective == "look":
+            starts = self._places(group.frames, group.segments[0].video, symbols)
+            few = begun_at(group.segments, starts, group.frames)
+        return self._tried(few, group, symbols)
+
+    def _few(self, group: FrameGroup, symbols: int) -> list[Segment]:
         """SKEM's segments, no more of them than can have a fair picture each."""
         video = group.segments[0].video
         with_words = group.whole().changed(caption=group.segments[0].caption, motion=group.segments[0].motion)

@@ -142,6 +142,26 @@ def thinned(segments: Sequence[Segment], most: int) -> list[Segment]:
     return made
 
 
+def begun_at(segments: Sequence[Segment], starts: Sequence[int], frames: Sequence[Pixels]) -> list[Segment]:
+    """The same stretch in segments that begin elsewhere, each with the words of its longest part.
+
+    Args:
+        segments: In a row.
+        starts: First frames, counted from the first segment's, which is one of them.
+        frames: What they show.
+    """
+    first = segments[0].start
+    parts = list(segments)
+    for start in starts:
+        at = next(n for n, part in enumerate(parts) if part.start <= first + start < part.stop)
+        if parts[at].start < first + start:
+            parts[at : at + 1] = divided(parts[at], first + start, frames[start])
+    made: list[Segment] = []
+    for part in parts:
+        made.append(part) if part.start - first in starts else made.append(joined(made.pop(), part))
+    return made
+
+
 def joined(one: Segment, other: Segment) -> Segment:
     """One segment of two that follow each other, with the words of the longer one."""
     said = max(one, other, key=len)

@@ -22,7 +22,7 @@ from lgvsc.errors import ConfigError
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig
 from lgvsc.schemes import layered_division
 from lgvsc.schemes.layered_division import Divider, StructureConfig
-from lgvsc.schemes.layered_groups import FrameGroup, Kept, divided, groups_of, thinned
+from lgvsc.schemes.layered_groups import FrameGroup, Kept, begun_at, divided, groups_of, thinned
 from lgvsc.world.layered import CompactEnhancer, LayeredWorld
 
 VIDEO = VideoFormat(96, 128, Fraction(24), 48)
@@ -107,6 +107,18 @@ def test_where_the_meaning_changes_least_no_segment_begins() -> None:
     assert (whole.start, whole.stop, whole.caption, whole.last) == (0, 48, "20", True)
 
 
+def test_segments_that_begin_elsewhere_have_pictures_from_there_and_the_words_of_their_longest_part() -> None:
+    frames = pan(48)
+    moved = begun_at(parts(10, 20, 48), [0, 14, 40], frames)
+    assert [(segment.start, segment.stop, segment.caption) for segment in moved] == [
+        (0, 14, "0"),
+        (14, 40, "20"),
+        (40, 48, "20"),
+    ]
+    assert all(segment.keyframe is not None for segment in moved)
+    assert np.array_equal(moved[1].keyframe, frames[14]) and moved[-1].last and not moved[0].last  # type: ignore[arg-type]
+
+
 # Division
 
 
@@ -115,7 +127,8 @@ def divider(objective: str, **config: object) -> Divider:
     weights = Enhancer(sizes).state_dict()
     world = LayeredWorld(lambda: CompactEnhancer(sizes, weights, weights), structure_frames, coded_size)
     roads = PictureRoads([DigitalPictureCodec()])
-    return Divider(roads, CodingConfig(), Belief(10.0), StructureConfig(**config), objective, world)  # type: ignore[arg-type]
+    settings = StructureConfig(**config)  # type: ignore[arg-type]
+    return Divider(roads, CodingConfig(), Belief(10.0), settings, objective, world, lambda *_: (0, 20))  # type: ignore[arg-type]
 
 
 def group(frames: list[np.ndarray]) -> FrameGroup:
