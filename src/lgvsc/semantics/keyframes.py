@@ -25,6 +25,7 @@ MAX_LENGTH = 1023  # frames of a segment that the control stream can announce
 MAX_SPECULATION = 64
 OPENING_S = 3.0  # of a video, whose keyframes may all come early
 BY_MEANING = 1.1  # times the mean spacing
+EARLY = 0.5  # of a spacing, by which one by meaning may come before it is due
 HELD_S = 0.3  # so long a picture may be held before it goes
 
 
@@ -51,7 +52,7 @@ class KeyframeConfig:
         rescore_band: A divergence this close to the threshold is measured again alone, since a batch may round
             differently (SKEM with speculation).
         turn: Only samples at which the look of the picture turns are compared, where the captioner can tell: unlikeness
-            of the samples before and behind, 0 to 2; 0 compares every sample. Choices wait for 1.1 s then. See
+            of the samples before and behind, 0 to 2; 0 compares every sample. Choices wait for 1.5 s then. See
             :mod:`~lgvsc.semantics.turns` (SKEM).
         skip_still: Leave out frames whose pixels and flow say that nothing has changed (SKEM).
         planned: First frames of segments that were settled beforehand, in pieces that share a budget; a budget's
@@ -167,7 +168,7 @@ def choose_keyframes(
     """One choice for each frame, in order, each made when the next frame is there, unless SKEM speculates.
 
     Where something passes, a flash or a fade, choices wait until it is known what comes of it, at most for 2 s; with
-    ``config.turn`` always for the next five samples, where ``score`` is one of :class:`~.turns.ScoresTurns`.
+    ``config.turn`` always for the next seven samples, where ``score`` is one of :class:`~.turns.ScoresTurns`.
 
     The last frame of a video is its (N+1)-th keyframe. Only the end of ``frames`` tells which one that is, so
     it is left to whoever reads the choices.
@@ -283,10 +284,10 @@ class Seen:
 class Spacing:
     """Whether there may be another keyframe yet, by ``mean_spacing_frames``.
 
-    Keyframes by meaning come due one by one, wherever in the video, a little farther apart, since words come with each,
-    and leave room for one more. Pictures that come or go may use up early what the first seconds are allowed; one that
-    goes leaves one for each that comes: before a flash for the flash and for the scene behind it, and it is the one
-    that gives way where there is no room for all. A bare picture costs next to nothing, but its segment costs words and
+    Keyframes by meaning come due one by one, wherever in the video, a little farther apart, since words come with each.
+    Pictures that come or go may use up early what the first seconds are allowed; one that goes leaves one for each that
+    comes: before a flash for the flash and for the scene behind it, and it is the one that gives way where there is no
+    room for all. A bare picture costs next to nothing, but its segment costs words and
     numbers: there may be as many of them as of others, counted by themselves. Marked ones have their room, and the
     judge what they leave of it.
     """
@@ -321,7 +322,7 @@ class Spacing:
         if marks and self._marked[-marks] - index < each and not seen.cut:
             return False
         ends = self._until if index < self._until else index + 1
-        return self._taken * each <= index and (self._taken + marks + 3) * each <= max(ends, self._opening)
+        return (self._taken - EARLY) * each <= index and (self._taken + marks + 2) * each <= max(ends, self._opening)
 
 
 class Lookahead:

@@ -2,8 +2,9 @@
 
 Two frames tell little: somebody steps before the camera and away, a hand shakes. So the mean look of the last few
 samples before a frame is compared with that of the first few from it on, and the frame is a turn where that unlikeness
-is large and larger than at its neighbours. Elsewhere nobody has to be asked whether the meaning has changed. This is
-ours; the paper (Ma et al. 2026, arXiv:2606.12899, section II-C2) compares every sampled frame.
+is larger than anywhere in the two seconds before and the one behind. How large it is in itself says little: an arm that
+throws changes less of a picture than a camera that goes by. Elsewhere nobody has to be asked whether the meaning has
+changed. This is ours; the paper (Ma et al. 2026, arXiv:2606.12899, section II-C2) compares every sampled frame.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lgvsc.semantics.passages import Sighting
 Look: TypeAlias = NDArray[np.float32]
 
 SIDE = 3  # samples before, and from a frame on, whose looks are averaged
-REACH = 2  # samples on either side that must not be more of a turn
+BEFORE, BEHIND = 9, 5  # samples that must not be more of a turn: those of two seconds before, and of one behind it
 
 
 @runtime_checkable
@@ -56,9 +57,9 @@ def mark_turns(
 ) -> Iterator[Sighting]:
     """The same frames, in order, of which the sampled ones know whether they are turns.
 
-    Frames are held until the fifth sample after them is there. Where a new shot begins between two samples, its first
-    frame stands for the second of them, and need not be more of a turn than the neighbours. The first frame in a new
-    light always is a turn.
+    Frames are held until the seventh sample after them is there. Where a new shot begins between two samples, its first
+    frame stands for the second of them, and need not be more of a turn than the neighbours, nor have as many of them.
+    The first frame in a new light need not look unlike.
 
     Args:
         is_sampled: Whether anybody looks at a frame, were it not the first of a shot.
@@ -80,10 +81,11 @@ def mark_turns(
         return turned[number]
 
     def decide(number: int, known: int) -> None:
-        near = range(max(1, number - REACH), min(known, number + REACH + 1))
-        here = unlikeness(number)
         one, _, shots = samples[number - start]
-        one.turn = one.role == "settled" or (not shots and here > least and here >= max(map(unlikeness, near)))
+        near = range(max(SIDE, number - BEFORE), min(known - SIDE, number + BEHIND) + 1)
+        here = unlikeness(number)
+        most = here >= max(map(unlikeness, near), default=0.0)
+        one.turn = most and (one.role == "settled" or (not shots and number in near and here > least))
         for shot in shots:
             shot.turn = shot is shots[-1] and here > least
 
@@ -96,12 +98,12 @@ def mark_turns(
             count += 1
         elif is_shot(sighting):
             cuts.append(sighting)
-        while count - waiting > REACH + SIDE - 1:
+        while count - waiting > BEHIND + SIDE - 1:
             decide(waiting, count)
             waiting += 1
-            for old in [number for number in turned if number < waiting - REACH]:
+            for old in [number for number in turned if number < waiting - BEFORE]:
                 del turned[old]
-            while start < waiting - REACH - SIDE:
+            while start < waiting - BEFORE - SIDE:
                 samples.popleft()
                 start += 1
         known_to = samples[waiting - 1 - start][0].frame.index if waiting else -1

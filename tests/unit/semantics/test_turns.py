@@ -10,7 +10,7 @@ from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.errors import ConfigError
 from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.passages import Sighting
-from lgvsc.semantics.turns import REACH, SIDE, mark_turns
+from lgvsc.semantics.turns import BEFORE, BEHIND, SIDE, mark_turns
 
 A, B = np.eye(2, dtype=np.float32)
 
@@ -47,6 +47,27 @@ def test_a_slow_change_turns_where_it_is_halfway():
     assert 9 <= at <= 11
 
 
+def towards(share):
+    return np.float32(np.sqrt(1 - share**2)) * A + np.float32(share) * B
+
+
+def test_of_turns_close_together_the_greatest_counts():
+    small, large = towards(0.6), towards(0.99)
+    for apart in (BEHIND - 1, BEHIND):  # the greater one behind
+        assert turns([A] * 8 + [small] * apart + [large] * 8, least=0.1) == [8 + apart]
+    for apart, counted in ((BEFORE, [8]), (BEFORE + SIDE, [8, 8 + BEFORE + SIDE])):  # and before
+        assert turns([A] * 8 + [towards(0.8)] * apart + [large] * 8, least=0.1) == counted
+    assert turns([A] * 8 + [towards(0.4)] * 30, least=0.1) == []
+    assert turns([A] * 8 + [towards(0.6)] * 30, least=0.1) == [8]
+
+
+def test_near_an_end_too_little_is_known_of_a_side():
+    for at in (SIDE - 1, SIDE):
+        assert turns([A] * at + [B] * (20 - at)) == [SIDE]
+        assert turns([A] * (20 - at) + [B] * at) == [20 - SIDE]
+    assert turns([A] + [B] * 19) == turns([A] * (2 * SIDE - 1)) == []
+
+
 def test_a_new_shot_stands_for_the_sample_behind_it_if_it_shows_something_else():
     looks = [A] * 32 + [B] * 32
 
@@ -64,7 +85,7 @@ def test_a_new_shot_stands_for_the_sample_behind_it_if_it_shows_something_else()
     assert marked((29, 31)) == [31]
 
 
-def test_frames_wait_for_five_samples_at_most():
+def test_frames_wait_for_seven_samples_at_most():
     taken, looks = [], [A] * 8 + [B] * 22
 
     def sightings():
@@ -73,7 +94,7 @@ def test_frames_wait_for_five_samples_at_most():
             yield Sighting(frame)
 
     for one in mark_turns(sightings(), lambda one: True, is_cut, lambda frame: looks[frame.index], 0.2):
-        assert len(taken) <= one.frame.index + REACH + SIDE
+        assert len(taken) <= one.frame.index + BEHIND + SIDE
     assert len(taken) == 30
 
 
@@ -92,7 +113,7 @@ def test_looks_are_forgotten_once_they_decide_nothing_more():
         return look
 
     for _ in mark_turns(map(Sighting, frames(60)), lambda one: True, is_cut, look_of, 0.2):
-        assert sum(look() is not None for look in looks) <= 2 * (REACH + SIDE) + 1
+        assert sum(look() is not None for look in looks) <= BEFORE + BEHIND + 2 * SIDE + 1
     assert len(looks) == 60
 
 

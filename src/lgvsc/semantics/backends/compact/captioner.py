@@ -30,6 +30,7 @@ from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
 from lgvsc.semantics.backends.compact.regions import Look, Mask, name_colour, name_light
 from lgvsc.semantics.backends.compact.things import MAX_REGIONS, MAX_THINGS, Facts, common_things, things_anywhere
 from lgvsc.semantics.backends.compact.tracks import groups
+from lgvsc.semantics.backends.compact.turned import described_anew
 from lgvsc.semantics.backends.compact.words import NOTHING_SEEN, Backdrop, Description, Thing
 
 DESCRIBES_AS_OF = 4  # raise it when the same frame gets other words, or kept descriptions will be stale
@@ -38,7 +39,6 @@ _LIGHT_KEPT = (0.6, 1.65)  # ratios of brightness within which the light keeps i
 _OTHER_COLOUR = 25.0  # distance in L*a*b* from which two bare surfaces are not the same
 # Likeness of scenes from which two pictures show one; chosen with both parts of benchmarks/events.toml in sight.
 SAME_SCENE = 0.55
-AT_TURN, AT_TURN_SLOPE = 0.35, 1.5  # divergence of a turn that is just another scene, and its growth with unlikeness
 SAME_AT_TURN = 0.85  # ... of looks, where the second is known to be a turn, see semantics/turns.py; chosen likewise
 _SETTING_ONLY = frozenset({"in", "out"})  # tags that say too little for a caption of their own
 _PEOPLE = frozenset({"person", "people", "woman", "man", "child"})  # nobody is there whom the detector sees nothing of
@@ -104,14 +104,11 @@ class CompactCaptioner:
         return self._together(a, b)
 
     def tell_apart(self, first: Frame, second: Frame) -> Answer | None:
-        """No, for a picture in which nothing can be seen beside one that shows something, or beside another colour.
-
-        At a turn also for another scene.
-        """
+        """No, for a picture in which nothing can be seen beside one that shows something, or beside another colour."""
         with self.cost.timed():
             a, b = self._of(first).look, self._of(second).look
             if a.clear and b.clear:
-                return self._another_scene(first, second)
+                return None
             same = a.clear == b.clear and float(np.linalg.norm(a.colour - b.colour)) < _OTHER_COLOUR
             return None if same else _SURELY_NOT
 
@@ -128,15 +125,6 @@ class CompactCaptioner:
         other = copy(self)
         other.same_scene, other._at_turn = SAME_AT_TURN, True
         return other
-
-    def _another_scene(self, first: Frame, second: Frame) -> Answer | None:
-        """At a turn: no, the surer the less alike the pictures are as scenes; nothing where they are alike enough."""
-        a, b = self._of(first).sight, self._of(second).sight
-        alike = self._alike(a, b) if self._at_turn else None
-        if alike is None or alike >= self.same_scene:
-            return None
-        divergence = min(0.99, AT_TURN + AT_TURN_SLOPE * (self.same_scene - alike))
-        return Answer(p_yes=(1 - divergence) / 2, p_no=(1 + divergence) / 2)
 
     def _alike(self, a: Sight | None, b: Sight | None) -> float | None:
         """How alike two pictures are as scenes, -1..1; at a turn as looks. ``None`` where nobody knows."""
@@ -204,7 +192,7 @@ class CompactCaptioner:
         aligned = _same_view(compared)
         alike = self._alike(a.sight, b.sight)
         if alike < self.same_scene if alike is not None else not aligned:
-            return a.alone, b.alone
+            return self._turned(a, b) if self._at_turn else (a.alone, b.alone)
         if not aligned:  # the same scene from elsewhere: nothing can be said of single spots
             regions_a = regions_b = tuple(region for _, region in a.regions)
             pairs = things_anywhere(a, b)
@@ -218,6 +206,12 @@ class CompactCaptioner:
                 backdrop=_backdrop(backdrop, a.look, b.look), regions=regions_b, things=tuple(y for _, y in pairs if y)
             ),
         )
+
+    def _turned(self, a: Facts, b: Facts) -> tuple[Description, Description]:
+        """Two pictures of which the second is known to be a turn, and which look unlike."""
+        if self._recogniser is None or a.sight is None or b.sight is None:
+            return a.alone, b.alone
+        return described_anew(a, b, self._recogniser.least_alike(a.sight, b.sight))
 
     def _of(self, frame: Frame) -> Facts:
         facts = self._facts.get(id(frame))

@@ -15,7 +15,7 @@ from lgvsc.models.catalog import find, load
 from lgvsc.models.weights import asset_there
 from lgvsc.semantics.backends.compact.classifier import CompactClassifier
 from lgvsc.semantics.backends.compact.classifier_kinds import shown
-from lgvsc.semantics.backends.compact.detector import CompactDetector
+from lgvsc.semantics.backends.compact.detector import Box, CompactDetector
 from lgvsc.semantics.backends.compact.scene_tags import SceneTags
 
 FAINT = 0.15  # least score of what may be the same thing as one that was seen clearly in another picture
@@ -143,6 +143,15 @@ class Recogniser:
             return None
         both = np.concatenate((self.tags.look(sight.summary), self.tags.look_in_parts(sight.parts)))
         return np.asarray(both * 0.5**0.5, np.float32)
+
+    def least_alike(self, first: Sight, second: Sight) -> Box:
+        """The cell of the grid in which two pictures look least alike; the whole picture without tags."""
+        if self.tags is None:
+            return 0.0, 0.0, 1.0, 1.0
+        count, rows, columns = first.parts.shape
+        cells = (self.tags.look_in_parts(sight.parts).reshape(count, -1) for sight in (first, second))
+        row, column = divmod(int(np.argmin(np.prod(list(cells), axis=0).sum(axis=0))), columns)
+        return row / rows, column / columns, (row + 1) / rows, (column + 1) / columns
 
     def whole(self, pixels: Pixels) -> Whole | None:
         """What an RGB picture shows as a whole; ``None`` without a classifier."""

@@ -13,6 +13,7 @@ from lgvsc.semantics.backends.compact import captioner as captioner_module
 from lgvsc.semantics.backends.compact import recognition
 from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.backends.compact.recognition import Recogniser, Sight
+from lgvsc.semantics.backends.compact.scene_tags import SceneTags
 
 cv2.setNumThreads(1)
 
@@ -197,6 +198,9 @@ class Names:
     def alike(self, first, second, by_look=False):
         return self.likeness
 
+    def least_alike(self, first, second):
+        return 0.0, 0.75, 0.25, 1.0
+
     def see(self, pixels):
         found = self.things(pixels) if callable(self.things) else self.things
         nothing = np.zeros(0, np.float32)
@@ -223,17 +227,35 @@ def test_the_whole_picture_gives_things_their_names(coffee):
     assert text.startswith("A fox outdoors in a valley. ") and "fox at bottom right" in text and "dog" not in text
 
 
-def test_at_a_turn_less_likeness_makes_another_scene(coffee):
+def test_at_a_turn_less_likeness_has_both_described_anew(coffee):
     captioner = CompactCaptioner(Names([CAR], likeness=0.65))
     pair = Frame(0, coffee), Frame(1, coffee[:, ::-1].copy())
     steady, turned = captioner.describe_pair(*pair), captioner.at_turns().describe_pair(*pair)
     assert steady[0].split(";")[0] == steady[1].split(";")[0]
-    assert turned == tuple(captioner.describe(pair))
-    assert captioner.tell_apart(*pair) is None
-    answer = captioner.at_turns().tell_apart(*pair)
-    assert answer.p_no - answer.p_yes == pytest.approx(0.35 + 1.5 * 0.2)
-    assert CompactCaptioner(Names([CAR], likeness=0.9)).at_turns().tell_apart(*pair) is None
+    alone = captioner.describe(pair)
+    assert turned == (alone[0], alone[1].replace(", still", ", in another pose")) and "car at left" in alone[0]
+    assert captioner.at_turns().tell_apart(*pair) is None  # which is for the judge to say
+    alike = CompactCaptioner(Names([CAR], likeness=0.9))
+    assert alike.at_turns().describe_pair(*pair) == alike.describe_pair(*pair)
     assert captioner.describe_pair(*pair) == steady
+
+
+def test_at_a_turn_what_has_no_name_acts_where_the_pictures_look_least_alike():
+    slope = np.repeat(np.tile(np.linspace(40, 200, 384), (256, 1))[..., None], 3, axis=2)
+    pair = Frame(0, as_bytes(slope)), Frame(1, as_bytes(slope + 9))
+    first, second = CompactCaptioner(Names([], likeness=0.65)).at_turns().describe_pair(*pair)
+    assert first.count("object at top right, still") == second.count("object at top right, in another pose") == 1
+
+
+def test_the_part_that_looks_least_alike_is_found():
+    tags = SceneTags(["out"], np.ones((2, 1)), np.zeros(1), np.zeros(2), np.ones(2), {}, "told")
+    sights = []
+    for turned in (False, True):
+        parts = np.ones((2, 4, 4), np.float32)
+        parts[1, 2, 3] = -1.0 if turned else 1.0
+        sights.append(Sight((), np.zeros(1), frozenset(), np.zeros(2), parts))
+    assert Recogniser(None, tags).least_alike(*sights) == (0.5, 0.75, 0.75, 1.0)
+    assert Recogniser(None).least_alike(*sights) == (0.0, 0.0, 1.0, 1.0)
 
 
 def test_nobody_is_named_whom_the_detector_sees_nothing_of(coffee):
