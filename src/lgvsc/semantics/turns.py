@@ -2,9 +2,10 @@
 
 Two frames tell little: somebody steps before the camera and away, a hand shakes. So the mean look of the last few
 samples before a frame is compared with that of the first few from it on, and the frame is a turn where that unlikeness
-is larger than anywhere in the two seconds before and the one behind. How large it is in itself says little: an arm that
-throws changes less of a picture than a camera that goes by. Elsewhere nobody has to be asked whether the meaning has
-changed. This is ours; the paper (Ma et al. 2026, arXiv:2606.12899, section II-C2) compares every sampled frame.
+is larger than anywhere else of the same shot in the two seconds before and the one behind. How large it is in itself
+says little: an arm that throws changes less of a picture than a camera that goes by. Elsewhere nobody has to be asked
+whether the meaning has changed. This is ours; the paper (Ma et al. 2026, arXiv:2606.12899, section II-C2) compares
+every sampled frame.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def mark_turns(
     samples: deque[tuple[Sighting, Look, list[Sighting]]] = deque()  # those that still count, from number `start` on
     start = waiting = count = 0  # numbers of samples: the oldest that is kept, the next to be decided, all so far
     turned: dict[int, float] = {}
+    opened: list[int] = []  # numbers of the samples for which a new shot stands
 
     def unlikeness(number: int) -> float:
         if number not in turned:
@@ -82,7 +84,9 @@ def mark_turns(
 
     def decide(number: int, known: int) -> None:
         one, _, shots = samples[number - start]
-        near = range(max(SIDE, number - BEFORE), min(known - SIDE, number + BEHIND) + 1)
+        begun = max((shot for shot in opened if shot <= number), default=0)
+        ends = min((shot for shot in opened if shot > number), default=known)
+        near = range(max(begun + SIDE, number - BEFORE), min(ends - SIDE, number + BEHIND) + 1)
         here = unlikeness(number)
         most = here >= max(map(unlikeness, near), default=0.0)
         one.turn = most and (one.role == "settled" or (not shots and number in near and here > least))
@@ -93,16 +97,19 @@ def mark_turns(
         held.append(sighting)
         look = look_of(sighting.frame) if is_sampled(sighting) else None
         if look is not None:
-            samples.append((sighting, look, cuts))
+            shots = [*cuts, sighting] if sighting.cut else cuts
+            samples.append((sighting, look, shots))
+            opened += [count] if shots else []
             cuts = []
             count += 1
         elif is_shot(sighting):
             cuts.append(sighting)
-        while count - waiting > BEHIND + SIDE - 1:
+        while count - waiting >= BEHIND + SIDE:
             decide(waiting, count)
             waiting += 1
             for old in [number for number in turned if number < waiting - BEFORE]:
                 del turned[old]
+            del opened[: max(0, sum(shot < waiting for shot in opened) - 1)]
             while start < waiting - BEFORE - SIDE:
                 samples.popleft()
                 start += 1

@@ -61,6 +61,19 @@ def test_of_turns_close_together_the_greatest_counts():
     assert turns([A] * 8 + [towards(0.6)] * 30, least=0.1) == [8]
 
 
+@pytest.mark.parametrize("cut", [10, 11])
+def test_a_shot_takes_nothing_from_the_turns_within_it(cut):
+    small, other = towards(0.6), np.array([-1, 0], np.float32)
+    looks = [A] * 6 + [small] * (cut - 6) + [other] * 8 + [B] * 6
+    assert turns(looks, least=0.1) == [cut]
+    assert turns(looks, least=0.1, cuts=[cut]) == [6, cut, cut + 8]
+    sightings = [Sighting(frame, cut=frame.index == 2 * cut - 1) for frame in frames(2 * len(looks))]
+    found = mark_turns(
+        sightings, lambda one: one.frame.index % 2 == 0, is_cut, lambda frame: looks[frame.index // 2], 0.1
+    )
+    assert [one.frame.index for one in found if one.turn] == [12, 2 * cut - 1, 2 * (cut + 8)]
+
+
 def test_near_an_end_too_little_is_known_of_a_side():
     for at in (SIDE - 1, SIDE):
         assert turns([A] * at + [B] * (20 - at)) == [SIDE]
