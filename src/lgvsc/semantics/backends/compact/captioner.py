@@ -183,7 +183,7 @@ class CompactCaptioner:
             light="" if light == "even" else light,
             later_light=later if later != light else "",
             camera=motion.camera if motion else "",
-            pace=_pace(motion.score) if motion else "",
+            pace=_pace(motion.score, acts=any(group.does for group in found)) if motion else "",
             regions=tuple(patch.region() for patch in free[:3]),
         )
 
@@ -300,11 +300,10 @@ def _missing(these: tuple[Thing, ...], those: tuple[Thing, ...]) -> list[Thing]:
     return [thing for thing in these if thing not in those]
 
 
-def _pace(score: float) -> str:
-    """A motion score (see :class:`~lgvsc.core.message.Motion`) in words."""
-    return next(
-        (word for limit, word in ((1.0, "nothing moves"), (4.0, "slow"), (12.0, "lively")) if score < limit), "fast"
-    )
+def _pace(score: float, acts: bool = False) -> str:
+    """A motion score (see :class:`~lgvsc.core.message.Motion`) in words; where something acts, something moves."""
+    paces = ((0.0 if acts else 1.0, "nothing moves"), (4.0, "slow"), (12.0, "lively"))
+    return next((word for limit, word in paces if score < limit), "fast")
 
 
 def _sentence(text: str) -> str:

@@ -221,6 +221,15 @@ def test_captions_name_what_is_recognised(coffee):
     assert "car at left." in text and "Camera static, slow." in text
 
 
+def test_where_something_acts_something_moves(coffee):
+    frames = [Frame(i, coffee.copy()) for i in range(8)]
+    still = CompactCaptioner(Names([CAR], ("out",))).caption(frames, Motion(score=0.2), 400)
+    assert "Camera static, nothing moves." in still
+    gone = Names(lambda pixels: [CAR] if any(pixels is one.pixels for one in frames[:6]) else [], ("out",))
+    left = CompactCaptioner(gone).caption(frames, Motion(score=0.2), 400)
+    assert "car at left, leaves." in left and "Camera static, slow." in left
+
+
 def test_the_whole_picture_gives_things_their_names(coffee):
     frames = [Frame(i, coffee) for i in range(4)]
     text = CompactCaptioner(Names([DOG], ("out",), shown=("fox", "valley"))).caption(frames, None, 400)
