@@ -43,7 +43,9 @@ class Datatype:
 
 DATATYPES = {  # symbols are always cf32_le; a waveform may come from any of the usual radios
     "cf32_le": Datatype("<f4"),
+    "cf32_be": Datatype(">f4"),
     "ci16_le": Datatype("<i2", 0.0, 32768.0),
+    "ci16_be": Datatype(">i2", 0.0, 32768.0),
     "ci8": Datatype("i1", 0.0, 128.0),
     "cu8": Datatype("u1", 127.5, 127.5),
 }
@@ -271,8 +273,10 @@ class SigmfReader:
         self.samples_per_symbol = self._rate(samples_per_symbol)
         self._datatype = self._known_datatype()
         size = 2 * np.dtype(self._datatype.kind).itemsize
-        self._headers = _headers(captures, self.paths.meta)
+        offset = _whole(self.meta.get("core:offset", 0), "core:offset", self.paths.meta)
+        headers = _headers(captures, offset, self.paths.meta)
         trailing = _whole(self.meta.get("core:trailing_bytes", 0), "core:trailing_bytes", self.paths.meta)
+        self._headers = _within(headers, self.paths.data, size, trailing)
         passed_over = sum(length for _, length in self._headers) + trailing
         self.symbols, rest = _count(self.paths.data, size, passed_over)
         if rest:
@@ -404,21 +408,39 @@ def _count(path: Path, size: int, passed_over: int = 0) -> tuple[int, int]:
 
 def _whole(value: Any, name: str, path: Path) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InputError(f"{path}: {name} is {str(value)[:20]}, but it is a number of bytes")
+        raise InputError(f"{path}: {name} is {str(value)[:20]}, but it is a whole number from 0 on")
     return value
 
 
-def _headers(captures: Any, path: Path) -> list[tuple[int, int]]:
-    """Where headers lie inside the data: samples before each, and its bytes.
+def _headers(captures: Any, offset: int, path: Path) -> list[tuple[int, int]]:
+    """Where headers lie inside the data: samples before each, and its bytes. The file's first sample is ``offset``.
 
     Source: SigMF 1.2, non-conforming datasets (``core:header_bytes`` of a capture).
     """
     found = []
     for capture in captures if isinstance(captures, list) else []:
         if isinstance(capture, dict) and capture.get("core:header_bytes"):
-            start = _whole(capture.get("core:sample_start", 0), "core:sample_start", path)
-            found.append((start, _whole(capture["core:header_bytes"], "core:header_bytes", path)))
+            start = _whole(capture.get("core:sample_start", offset), "core:sample_start", path)
+            if start < offset:
+                raise InputError(
+                    f"{path}: core:sample_start is {start}, before the first sample, core:offset = {offset}"
+                )
+            found.append((start - offset, _whole(capture["core:header_bytes"], "core:header_bytes", path)))
     return sorted(found)
+
+
+def _within(headers: list[tuple[int, int]], data: Path, size: int, trailing: int) -> list[tuple[int, int]]:
+    """The headers that the data reach: of a recording that broke off the last ones are missing."""
+    require_file(data, "a recording")
+    left = max(0, data.stat().st_size - trailing)
+    reached, before = [], 0
+    for start, length in headers:
+        left -= (start - before) * size
+        if left < 0:
+            break
+        left, before = left - length, start
+        reached.append((start, length))
+    return reached
 
 
 def _read_meta(path: Path) -> tuple[dict[str, Any], Any]:

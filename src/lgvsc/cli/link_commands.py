@@ -140,12 +140,17 @@ def recording_files(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(name + ".sigmf-data"), stem.with_name(name + ".sigmf-meta")
 
 
-def refuse_message(stem: Path) -> None:
-    """Say of a message that it is no recording.
+def refuse_others(stem: Path) -> None:
+    """Say of a message, an archive or whatever else was named what it is, where it is no recording.
 
     Raises:
-        InputError: It is one, or is to be one and is not there.
+        InputError: It is none.
     """
+    if stem.suffix == ".sigmf" and stem.is_file():
+        raise InputError(f"{stem} is a SigMF archive; unpack it, tar xf {stem}, and give the recording that was in it")
+    parts = (".lgvsc", ".sigmf-data", ".sigmf-meta")
+    if stem.is_file() and stem.suffix not in parts and not any(path.is_file() for path in recording_files(stem)):
+        raise InputError(f"{stem} is no SigMF recording; give X where X.sigmf-meta lies beside X.sigmf-data")
     if stem.suffix == ".lgvsc":
         require_file(stem, "a recording")
         beside = stem.with_suffix("")
@@ -283,7 +288,7 @@ def channel(
 
     Example: lgvsc channel tx -o rx --snr-db 6
     """
-    refuse_message(transmission)
+    refuse_others(transmission)
     sources = (*recording_files(transmission), noise_of(transmission))
     check_outputs(*recording_files(output), noise_of(output), force=force, inputs=sources)
     config = resolve("compact", "skem-dsa", settings, snr_db=snr_db, channel=kind, seed=seed)
@@ -346,7 +351,7 @@ def receive(
         raise ConfigError("--samples-per-symbol is about a waveform, and packets over UDP are none; give one of both")
     secret = packet_key(key)
     if recording is not None:
-        refuse_message(recording)
+        refuse_others(recording)
     sources = () if recording is None else (recording, *recording_files(recording), noise_of(recording))
     check_outputs(output, sidecar_of(output), force=force, inputs=(*sources, Path(preset)))
     check_suffix(output)

@@ -29,6 +29,7 @@ OnNotes = Callable[[list[str]], None]  # called with what was changed on reading
 
 
 PLAYLISTS = ("concat", "hls", "dash", "imf", "sdp", "rtsp", "vapoursynth")  # which name other files, or run them
+MOVING_WEBP = "FFmpeg reads no animated WebP here; make it a GIF, an animated PNG or an MP4"
 STILLS = ("mjpeg", "png", "webp", "tiff")  # codecs whose files may be pictures with EXIF data
 
 
@@ -173,7 +174,8 @@ class VideoReader:
                     self.damaged += frame.is_corrupt and frame.pts not in self._joined
                     yield frame
         if not seen and words:
-            raise InputError(f"{self.path} cannot be decoded: {words}")
+            moves = is_animated_webp(self.path)
+            raise InputError(f"{self.path} cannot be decoded: " + (MOVING_WEBP if moves else words))
 
     def _too_large(self, width: int, height: int, limit: int) -> InputError:
         smaller = "" if self.max_side else f", or up to {MAX_PIXELS_TO_SHRINK // 10**6} with --max-side"
@@ -229,6 +231,13 @@ def read_video(path: str | os.PathLike[str]) -> Video:
         return Video(frames, reader.format.fps)
 
 
+def is_animated_webp(path: Path) -> bool:
+    """Whether a file is a WebP with more than one picture."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) == 21 and bool(head[20] & 2)
+
+
 def no_index(path: Path) -> bool:
     """Whether a file is an MP4 that ends before its index, without which nothing in it can be found."""
     length = path.stat().st_size
@@ -262,6 +271,8 @@ def dropped(container: av.container.InputContainer, chosen: av.VideoStream) -> l
     kinds = {stream.type for stream in container.streams}
     names = [word for kind, word in (("audio", "sound"), ("subtitle", "subtitles")) if kind in kinds]
     notes = [f"its {' and '.join(names)} {'is' if names == ['sound'] else 'are'} not sent"] if names else []
+    if chosen.metadata.get("alpha_mode") == "1":
+        notes.append("what it says of transparency is left out, as FFmpeg does: its colours are shown as they are")
     others = [s for s in container.streams.video if s.index != chosen.index and not s.disposition & COVERS]
     if others:
         notes.append(f"of its {len(others) + 1} video streams, number {chosen.index} is taken, as FFmpeg does")

@@ -179,14 +179,21 @@ def test_bursts_come_back_from_a_waveform_with_the_noise_that_the_receiver_estim
 
 @pytest.mark.parametrize(
     ("name", "kind", "unit", "middle"),
-    [("ci16_le", "<i2", 8000, 0), ("ci8", "i1", 50, 0), ("cu8", "u1", 50, 127.5), ("cf32_le", "<f4", 1, 0)],
+    [
+        ("ci16_le", "<i2", 8000, 0),
+        ("ci16_be", ">i2", 8000, 0),
+        ("ci8", "i1", 50, 0),
+        ("cu8", "u1", 50, 127.5),
+        ("cf32_le", "<f4", 1, 0),
+        ("cf32_be", ">f4", 1, 0),
+    ],
 )
 def test_a_waveform_may_come_in_any_of_the_usual_datatypes(tmp_path, name, kind, unit, middle):
     """A radio's recording knows nothing of lgvsc: its rate is given by hand."""
     sent = bursts()
     path = waveform_recording(tmp_path, *sent)
     values = np.fromfile(tmp_path / "tx.sigmf-data", dtype="<f4") * unit + middle
-    (values if kind == "<f4" else np.rint(values)).astype(kind).tofile(tmp_path / "tx.sigmf-data")
+    (values if kind.endswith("f4") else np.rint(values)).astype(kind).tofile(tmp_path / "tx.sigmf-data")
     path.write_text(json.dumps({"global": {"core:datatype": name, "core:version": "1.2.0"}}))
     got = list(SigmfReader(path, samples_per_symbol=4.0))
     for reception, burst in zip(got, sent, strict=True):
@@ -257,4 +264,31 @@ def test_an_empty_recording_holds_no_samples(tmp_path):
     path = recording(tmp_path, Reception(torch.ones(1, dtype=torch.complex64), torch.zeros(1)))
     (tmp_path / "rx.sigmf-data").write_bytes(b"1234567")
     with pytest.raises(InputError, match="holds no samples"):
+        SigmfReader(path)
+
+
+@pytest.mark.parametrize(("offset", "reached"), [(0, 2), (500, 2), (0, 1)])
+def test_headers_are_counted_from_the_first_sample_of_the_file_as_far_as_it_reaches(tmp_path, offset, reached):
+    """SigMF: indices are absolute, ``core:offset`` is that of the file's first sample."""
+    samples = np.arange(40, dtype="<f4").view("<c8")
+    path = recording(tmp_path, Reception(torch.from_numpy(samples.astype(np.complex64)), torch.zeros(20)))
+    raw, header = samples.tobytes(), b"H" * 24
+    (tmp_path / "rx.sigmf-data").write_bytes(header + raw[:64] + (header if reached == 2 else b"") + raw[64:])
+    meta = json.loads(path.read_text())
+    meta["global"]["core:offset"] = offset
+    starts = (offset, offset + (8 if reached == 2 else 10**9))
+    meta["captures"] = [{"core:sample_start": start, "core:header_bytes": 24} for start in starts]
+    path.write_text(json.dumps(meta))
+    symbols, _ = joined(SigmfReader(path))
+    assert np.array_equal(symbols.numpy(), samples)
+
+
+@pytest.mark.parametrize(("start", "words"), [(-5, "whole number"), (3, "before the first sample")])
+def test_a_capture_that_begins_nowhere_is_refused(tmp_path, start, words):
+    path = recording(tmp_path, noisy(20))
+    meta = json.loads(path.read_text())
+    meta["global"]["core:offset"] = 10
+    meta["captures"] = [{"core:sample_start": start, "core:header_bytes": 24}]
+    path.write_text(json.dumps(meta))
+    with pytest.raises(InputError, match=words):
         SigmfReader(path)

@@ -158,6 +158,19 @@ def test_mistakes_end_in_one_sentence_with_their_status(arguments, status, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["receive", "channel"])
+@pytest.mark.parametrize(
+    ("name", "words"), [("walk.mp4", "is no SigMF recording"), ("raw.cfile", "is no SigMF"), ("rx.sigmf", "tar xf")]
+)
+def test_what_is_no_recording_is_called_what_it_is(command, name, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(b"something")
+    monkeypatch.setattr(sys, "argv", ["lgvsc", command, name, "-o", "out.mp4"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3 and words in capsys.readouterr().err
+
+
 def test_config_show_prints_what_resolved():
     shown = runner.invoke(app, ["config", "show", "--json", "--set", "keyframes.threshold=0.2"])
     assert json.loads(shown.output)["keyframes"]["threshold"] == 0.2

@@ -1,4 +1,4 @@
-"""Files whose times say little: recordings that were joined, and GIFs without delays. Sound files, all of them."""
+"""Sound files that look damaged: joined recordings, GIFs without delays, what FFmpeg reads in part."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 from lgvsc.core.gif import as_shown
 from lgvsc.core.video import VideoReader
+from lgvsc.errors import InputError
 
 
 def greys(count, first=20):
@@ -105,3 +106,30 @@ def test_only_gifs_are_changed_and_broken_ones_never(tmp_path):
         as_shown(path)
     path.write_bytes(b"RIFF" + data)
     assert as_shown(path) is None
+
+
+def test_transparency_that_is_not_read_is_told(tmp_path):
+    path = tmp_path / "a.webm"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuva420p"
+        for pixels in greys(3):
+            clear = np.dstack([pixels, np.zeros((64, 96), np.uint8)])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(clear, format="rgba")))
+        container.mux(stream.encode(None))
+    with VideoReader(path) as reader:
+        assert lights(reader) == [0, 1, 2]
+        assert "transparency is left out" in reader.notes[0] and len(reader.notes) == 1
+
+
+def test_an_animated_webp_is_called_that(tmp_path):
+    pictures = [Image.fromarray(pixels) for pixels in greys(3)]
+    pictures[0].save(tmp_path / "a.webp", save_all=True, append_images=pictures[1:], duration=40)
+    try:
+        with VideoReader(tmp_path / "a.webp") as reader:  # of an FFmpeg that reads it
+            assert lights(reader) == [0, 1, 2]
+    except InputError as error:
+        assert "animated WebP" in str(error)
+    pictures[1].save(tmp_path / "b.webp", lossless=True)
+    with VideoReader(tmp_path / "b.webp") as reader:
+        assert lights(reader) == [1]
