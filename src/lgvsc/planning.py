@@ -26,6 +26,7 @@ from lgvsc.semantics.stretches import marked_keyframes
 from lgvsc.settings import Config
 
 TRIAL_S = 60.0  # of the video, looked at beforehand
+MARKED = "pictures come or go"  # what a first look at the file has found
 TOLD = "the budget "  # so begins what has to be said first: that it cannot be kept, or was passed
 CAPTION_SHARE = 0.15  # of a segment's budget
 MIN_CAPTION_BYTES = 24
@@ -122,9 +123,7 @@ def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, lis
         choices.insert(0, f"a CBR of {config.coding.max_cbr:g} cannot be kept: so small is the video, or so short")
     marked, until = marked_keyframes(beginning(source, video), video, keyframes, CutDetector(message.cuts), affords)
     if marked:
-        choices.append(
-            f"pictures come or go: {len(marked)} keyframes there and evenly between, others where the meaning changes"
-        )
+        choices.append(f"{MARKED}: {len(marked)} keyframes there and evenly between, others where the meaning changes")
     keyframes = replace(keyframes, marked=marked, marked_until=until if marked else 0)
     if until:
         score = build.divergence_of(build.psss(config), config)
@@ -132,7 +131,8 @@ def stay_below_ceiling(source: VideoReader, config: Config) -> tuple[Config, lis
         starts, even = better_places(found, video, keyframes)
         keyframes = replace(keyframes, planned=(starts,), planned_until=until)
         if even:
-            choices.append(f"{len(starts)} segments at equal distances come closer here than those of SKEM")
+            choices = [words for words in choices if not words.startswith(MARKED)]
+            choices.append(f"{MARKED}; {len(starts)} segments at equal distances come closer than those of SKEM")
     return config.model_copy(update={"keyframes": keyframes}), choices
 
 
