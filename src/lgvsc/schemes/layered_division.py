@@ -42,6 +42,7 @@ PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
+NEAR = 0.15  # keyframes at SKEM's places that are worth so much less by look may be the best at others
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
 AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
@@ -155,9 +156,11 @@ class Divider:
             trial = draft and self._finished(draft, group, symbols)
             return (trial if trial and len(trial) <= symbols else self._tried(few, group, symbols)).sent
         layered, keyframes = at_once(
-            partial(self._layered, group, symbols, words), partial(self._keyframes_alone, few, group, symbols)
+            partial(self._layered, group, symbols, words), partial(self._tried, few, group, symbols)
         )
         trials: list[DivisionTrial] = [*layered, keyframes]
+        if self.objective == "look" and keyframes.worth > max(trial.worth for trial in trials) - NEAR:
+            trials.append(self._well_placed(group, symbols))
         fitting = [trial for trial in trials if len(trial) <= symbols]
         return (max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)).sent
 
@@ -175,13 +178,6 @@ class Divider:
             calls.append(partial(self._sharper, best, group.again(), symbols))
         return [trial for trial in at_once(*calls) if trial is not None]
 
-    def _keyframes_alone(self, few: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
-        """For structure SKEM's; for look, where this may be the best, in number and places that were tried."""
-        if self.objective == "look":
-            starts = self._places(group.frames, group.segments[0].video, symbols)
-            few = begun_at(group.segments, starts, group.frames)
-        return self._tried(few, group, symbols)
-
     def _few(self, group: FrameGroup, symbols: int) -> list[Segment]:
         """SKEM's segments, no more of them than can have a fair picture each."""
         video = group.segments[0].video
@@ -189,6 +185,11 @@ class Divider:
         ((_, words),) = self._codec(symbols, group).encode([with_words])
         each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
+
+    def _well_placed(self, group: FrameGroup, symbols: int) -> DivisionTrial:
+        """Keyframes and words alone in number and places that were tried, which takes long."""
+        starts = self._places(group.frames, group.segments[0].video, symbols)
+        return self._tried(begun_at(group.segments, starts, group.frames), group, symbols)
 
     def _words(self, group: FrameGroup, symbols: int) -> Words | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""

@@ -190,6 +190,18 @@ def test_a_budget_too_small_for_a_codec_sends_what_is_cheapest() -> None:
     assert segment.structure is None
 
 
+@pytest.mark.parametrize(("near", "asked"), [(1000.0, 1), (-1000.0, 0)])
+def test_other_places_for_keyframes_are_looked_for_where_keyframes_come_near(
+    monkeypatch: pytest.MonkeyPatch, near: float, asked: int
+) -> None:
+    calls: list[int] = []
+    divides = divider("look")
+    monkeypatch.setattr(layered_division, "NEAR", near)
+    monkeypatch.setattr(divides, "_places", lambda frames, video, symbols: calls.append(symbols) or (0, 20))
+    divides.divide(group(pan()), 3000)
+    assert calls == [3000] * asked
+
+
 def test_words_come_along_where_they_are_cheap_and_looks_are_asked_for() -> None:
     assert divider("look")._words(group(pan()), 100_000) is not None
     assert divider("look")._words(group(pan()), 1000) is None
