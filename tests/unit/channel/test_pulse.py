@@ -67,5 +67,5 @@ def test_beyond_the_ends_there_is_nothing_and_nothing_fails():
 
 def test_rates_out_of_range_are_refused():
     for rate in (1, 33):
-        with pytest.raises(ConfigError, match="samples_per_symbol"):
+        with pytest.raises(ConfigError, match=f"{rate} samples for each symbol"):
             PulseShaper(rate)
