@@ -8,8 +8,8 @@ Each row is one transmission; rows that are in the file are not made again, so a
 with the paired difference from the best codec of each clip and its 95 % interval.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
-``structure-alone`` and ``look-alone`` (the same, without keyframes), and ``wrong`` (``structure``, the channel 6 dB
-worse than believed).
+``structure-alone`` and ``look-alone`` (the same, without keyframes), ``live`` (``structure``, as fast as the video) and
+``wrong`` (``structure``, the channel 6 dB worse than believed).
 """
 
 import argparse
@@ -70,7 +70,7 @@ def main():
 
 def sent(clip, cbr, snr_db, way, output, chosen):
     objective = "look" if way.startswith("look") else "structure"
-    layered = way.split("-")[0] in ("structure", "look", "wrong")
+    layered = way.split("-")[0] in ("structure", "look", "live", "wrong")
     settings = {
         "channel.snr_db": snr_db - 6 * (way == "wrong"),
         "coding.believed_snr_db": snr_db,
@@ -80,7 +80,7 @@ def sent(clip, cbr, snr_db, way, output, chosen):
         "link.look_every": chosen.look_every,
     }
     if layered:
-        settings["objective"] = objective
+        settings |= {"objective": objective, "structure.effort": "live" if way == "live" else "best"}
     shares = layered_division.PICTURE_SHARES
     layered_division.PICTURE_SHARES = {**shares, objective: ()} if way.endswith("-alone") else shares
     row = {"cbr": cbr, "snr_db": f"{snr_db:g}", "way": way}

@@ -7,7 +7,7 @@ plans, at a small size and of pictures as they are, and takes the plan that come
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lgvsc.core.bare import shrink
-from lgvsc.core.interfaces import Conditions
 from lgvsc.core.video import Pixels, VideoFormat
 from lgvsc.metrics.quality import psnr_db
-from lgvsc.planning_trials import PLACE_SIDE, dissimilarity, size_of
+from lgvsc.planning_trials import PLACE_SIDE, dissimilarity, made_between, size_of
+from lgvsc.semantics.cuts import LatestCut
 from lgvsc.semantics.keyframes import Choice, KeyframeConfig, skim_lengths
 from lgvsc.semantics.passages import SHORT
 from lgvsc.world.backends.compact.between import resized
-from lgvsc.world.backends.compact.interpolation import views
 
 LOOKS_PER_S = 12.0  # frames that are measured
 AS_SENT_DB = 30.0  # about as good as a keyframe is: more of PSNR will not arrive
@@ -100,8 +99,13 @@ def measured(starts: tuple[int, ...], seen: list[Glimpse], video: VideoFormat) -
     worth, wrong = list[float](), 0
     for start, stop in pairwise((*starts, len(seen) - 1)):
         looked = [index for index in range(start, stop) if index % step == 0]
-        for index, shown in frames_between(start, stop, seen, video, looked):
+        first, last = seen[start].picture, seen[stop].picture
+        height, width = first.shape[:2]
+        small = replace(video, height=height, width=width, frames=len(seen))
+        cut = latest_cut(seen, start, stop)
+        for index, made in made_between(small, start, stop, first, last, cut, looked):
             true = seen[index].picture
+            shown = first if index == start else made
             wrong += light_apart(true, shown) > WRONG
             psnr = psnr_db(true, shown)
             psnr = AS_SENT_DB if psnr is None else min(psnr, AS_SENT_DB)
@@ -109,47 +113,13 @@ def measured(starts: tuple[int, ...], seen: list[Glimpse], video: VideoFormat) -
     return PlanWorth(float(np.mean(worth)) if worth else 0.0, wrong * step)
 
 
-def frames_between(
-    start: int, stop: int, seen: list[Glimpse], video: VideoFormat, wanted: list[int]
-) -> Iterator[tuple[int, Pixels]]:
-    """Frames of a segment as a receiver would make them, at the small size."""
-    if not wanted:
-        return
-    first, last = seen[start].picture, seen[stop].picture
-    height, width = first.shape[:2]
-    shown = views(
-        Conditions(
-            video=replace(video, height=height, width=width, frames=len(seen)),
-            start=start,
-            stop=stop,
-            first=first,
-            last=last,
-            last_index=stop,
-            caption=None,
-            motion=None,
-            cut=latest_cut(seen, start, stop),
-            latent_frames=stop - start,
-            seed=0,
-        )
-    )
-    for index in wanted:
-        yield index, first if index == start else shown(index).mixed
-
-
 def latest_cut(seen: list[Glimpse], start: int, stop: int) -> int | None:
-    """What a segment says of the cuts in it, see :class:`~lgvsc.semantics.encoder.OpenSegment`."""
-    cut = went_bare = None
-    for index in range(start + 1, stop + 1):
-        one = seen[index]
-        if one.passing or not one.breaks:
-            continue
-        if one.bare:
-            went_bare = index
-        elif not one.cut and went_bare is not None:
-            cut = went_bare = None
-            continue
-        cut = index
-    return cut
+    """What a segment says of the cuts in it."""
+    latest = LatestCut()
+    for index, one in enumerate(seen[start + 1 : stop + 1], start + 1):
+        if not one.passing:
+            latest.reach(index, is_cut=one.cut, breaks=one.breaks, bare=one.bare)
+    return latest.index
 
 
 def light_apart(one: Pixels, other: Pixels) -> float:

@@ -311,26 +311,33 @@ class Trial:
         self, start: int, stop: int, first: Pixels, last: Pixels, size: int, wanted: Sequence[int]
     ) -> Iterator[tuple[int, Pixels]]:
         """Frames between two pictures, as a receiver would make them."""
-        if not wanted:
-            return
         cut = max((cut for cut in self._piece.cuts if start < cut <= stop), default=None)
-        shown = views(
-            Conditions(
-                video=self._formats[size],
-                start=start,
-                stop=stop,
-                first=first,
-                last=last,
-                last_index=stop,
-                caption=None,
-                motion=None,
-                cut=cut,
-                latent_frames=stop - start,
-                seed=0,
-            )
+        return made_between(self._formats[size], start, stop, first, last, cut, wanted)
+
+
+def made_between(
+    video: VideoFormat, start: int, stop: int, first: Pixels, last: Pixels, cut: int | None, wanted: Sequence[int]
+) -> Iterator[tuple[int, Pixels]]:
+    """Frames of a segment between two pictures, as a receiver would make them; ``cut`` is its latest new shot."""
+    if not wanted:
+        return
+    shown = views(
+        Conditions(
+            video=video,
+            start=start,
+            stop=stop,
+            first=first,
+            last=last,
+            last_index=stop,
+            caption=None,
+            motion=None,
+            cut=cut,
+            latent_frames=stop - start,
+            seed=0,
         )
-        for index in wanted:
-            yield index, shown(index).mixed
+    )
+    for index in wanted:
+        yield index, shown(index).mixed
 
 
 def by_divergence(

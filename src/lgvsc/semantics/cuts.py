@@ -137,3 +137,33 @@ def difference(before: Glance, after: Glance, colour_weight: float) -> float:
     structure = 1 - found / contrasts if contrasts else 0.0
     gone = 1 - float(np.minimum(before.colours, after.colours).sum())
     return structure + colour_weight * min(gone, 2 * structure)
+
+
+class LatestCut:
+    """The first frame of the last new shot in a segment, while its frames pass.
+
+    There is room for one: what lies before it was found to be like the keyframe, or it would have opened a segment of
+    its own. A bare stretch that comes and goes within the segment leaves no cut.
+    """
+
+    def __init__(self) -> None:
+        self.index: int | None = None
+        self._went_bare = False
+
+    def reach(self, index: int, *, is_cut: bool, breaks: bool, bare: bool) -> None:
+        """The next frame that is no flash or fade, be it of this segment or the next keyframe.
+
+        Args:
+            index: Of the frame.
+            is_cut: It begins a new shot.
+            breaks: That, or the picture becomes bare, or is none any more.
+            bare: There is next to nothing in it.
+        """
+        if not breaks:
+            return
+        if bare:
+            self._went_bare = True
+        elif not is_cut and self._went_bare:
+            self.index, self._went_bare = None, False  # what was before it is back
+            return
+        self.index = index

@@ -16,7 +16,7 @@ from lgvsc.core.message import COLOUR_CELLS, MAX_CAPTION_BYTES, Motion, Segment
 from lgvsc.core.video import Frame, Pixels, VideoFormat, with_frames
 from lgvsc.errors import ConfigError, InputError
 from lgvsc.semantics.caption_text import clean_caption
-from lgvsc.semantics.cuts import CutConfig, CutDetector
+from lgvsc.semantics.cuts import CutConfig, CutDetector, LatestCut
 from lgvsc.semantics.keyframes import Choice, KeyframeConfig, Scorer, choose_keyframes
 from lgvsc.semantics.motion import MotionConfig, MotionMeter
 
@@ -187,16 +187,13 @@ class SemanticEncoder:
 class OpenSegment:
     """A segment while its frames arrive: its keyframe, its latest frame, and a few in between.
 
-    ``cut`` is the first frame of the last new shot in it. There is room for one: what lies before it was found
-    to be like the keyframe, or it would have opened a segment of its own. Flashes and fades are neither measured nor
-    described, and a bare stretch that comes and goes within the segment leaves no cut.
+    Flashes and fades are neither measured nor described.
     """
 
     def __init__(self, opening: Choice, meter: MotionMeter, caption_frames: int, sketches: int = 0) -> None:
         self.keyframe = self.latest = opening.frame
         self.divergence = opening.divergence
-        self.cut: int | None = None
-        self._went_bare: int | None = None  # first frame of a bare stretch in it
+        self._latest_cut = LatestCut()
         self._bare = opening.seen is not None and opening.seen.bare
         self._last_seen = opening.frame  # the latest frame in which there is something to describe
         self.meter = meter
@@ -214,13 +211,12 @@ class OpenSegment:
             return
         breaks = choice.cut or (seen is not None and seen.breaks)
         self.meter.add(choice.frame, cut=breaks or (seen is not None and seen.role in ("arrival", "bend")))
-        if seen is not None and seen.bare and breaks:
-            self._went_bare = index
-        elif breaks and not choice.cut and self._went_bare is not None:
-            self.cut = self._went_bare = None  # what was before it is back
-            return
-        if breaks:
-            self.cut = index
+        self._latest_cut.reach(index, is_cut=choice.cut, breaks=breaks, bare=seen is not None and seen.bare)
+
+    @property
+    def cut(self) -> int | None:
+        """The first frame of the last new shot in it."""
+        return self._latest_cut.index
 
     def take(self, choice: Choice) -> None:
         """The next frame, which is part of the segment."""

@@ -71,7 +71,7 @@ def marked_keyframes(
             kept.append(choice.seen)
         latest = choice.seen
     if not bare or latest is None:
-        return (), length * goes
+        return (), length if goes else 0
     if len(kept) > 1 and kept[-1].bare and latest.bare and kept[-1].breaks:
         kept.pop()  # bare up to the end: the closing picture says so
     kept = longest_shown(kept, max(1, affords(length)), length)
