@@ -38,9 +38,9 @@ def test_threads_do_not_disturb_each_other() -> None:
             if not np.array_equal(reformatted(frame, width=width, height=24).to_ndarray(), same):
                 wrong.append((width, seed))
 
-    threads = [threading.Thread(target=work, args=(width,)) for width in (32, 48, 80)]
+    threads = [threading.Thread(target=work, args=(width,), daemon=True) for width in (32, 48, 80)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    assert not wrong
+        thread.join(60)
+    assert not wrong and not any(thread.is_alive() for thread in threads)

@@ -7,7 +7,7 @@ from skimage import data
 
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
-from lgvsc.semantics.cuts import CutConfig, CutDetector
+from lgvsc.semantics.cuts import CutConfig, CutDetector, LatestCut
 
 SHOTS = {
     name: cv2.resize(getattr(data, name)(), (400, 300), interpolation=cv2.INTER_AREA)
@@ -103,3 +103,18 @@ def test_impossible_settings_are_refused():
         CutConfig(threshold=0)
     with pytest.raises(ConfigError, match="look_back"):
         CutConfig(look_back=0)
+
+
+def test_a_segment_tells_of_its_latest_cut_but_not_of_a_bare_stretch_that_came_and_went():
+    latest = LatestCut()
+    latest.reach(3, is_cut=False, breaks=False, bare=False)
+    assert latest.index is None
+    latest.reach(5, is_cut=True, breaks=True, bare=False)
+    assert latest.index == 5
+    latest.reach(9, is_cut=False, breaks=True, bare=True)
+    assert latest.index == 9
+    latest.reach(12, is_cut=False, breaks=True, bare=False)
+    assert latest.index is None
+    latest.reach(20, is_cut=False, breaks=True, bare=True)
+    latest.reach(23, is_cut=True, breaks=True, bare=False)
+    assert latest.index == 23
