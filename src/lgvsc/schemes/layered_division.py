@@ -42,7 +42,7 @@ PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
-NEAR = 0.15  # keyframes at SKEM's places that are worth so much less by look may be the best at others
+NEAR = 0.15  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
 AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
@@ -155,20 +155,24 @@ class Divider:
             draft = self._draft(group, symbols, 0.0, words)
             trial = draft and self._finished(draft, group, symbols)
             return (trial if trial and len(trial) <= symbols else self._tried(few, group, symbols)).sent
-        layered, keyframes = at_once(
-            partial(self._layered, group, symbols, words), partial(self._tried, few, group, symbols)
+        first, keyframes = at_once(
+            partial(self._draft, group, symbols, 0.0, words), partial(self._tried, few, group, symbols)
         )
-        trials: list[DivisionTrial] = [*layered, keyframes]
-        if self.objective == "look" and keyframes.worth > max(trial.worth for trial in trials) - NEAR:
-            trials.append(self._well_placed(group, symbols))
+        layered, placed = at_once(
+            partial(self._layered, group, symbols, words, first),
+            partial(self._well_placed, group, symbols, keyframes.worth - (first.worth if first else -np.inf)),
+        )
+        trials: list[DivisionTrial] = [*layered, keyframes, *placed]
         fitting = [trial for trial in trials if len(trial) <= symbols]
         return (max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)).sent
 
     # Candidates
 
-    def _layered(self, group: FrameGroup, symbols: int, words: Words | None) -> list[DivisionTrial]:
-        """Small frames alone or with a keyframe: all drafted, the best one carried out, and its sharper kin."""
-        first, shares = self._draft(group, symbols, 0.0, words), PICTURE_SHARES[self.objective]
+    def _layered(
+        self, group: FrameGroup, symbols: int, words: Words | None, first: DivisionDraft | None
+    ) -> list[DivisionTrial]:
+        """Small frames alone, drafted already, or with a keyframe: the best one carried out, and its sharper kin."""
+        shares = PICTURE_SHARES[self.objective]
         others = at_once(*(partial(self._draft, group.again(), symbols, share, words) for share in shares))
         best = max(filter(None, (first, *others)), key=lambda draft: draft.worth, default=None)
         if best is None:
@@ -186,10 +190,16 @@ class Divider:
         each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
-    def _well_placed(self, group: FrameGroup, symbols: int) -> DivisionTrial:
-        """Keyframes and words alone in number and places that were tried, which takes long."""
+    def _well_placed(self, group: FrameGroup, symbols: int, ahead: float) -> list[DivisionTrial]:
+        """Keyframes and words alone in number and places that were tried, which takes long.
+
+        Args:
+            ahead: Of small frames alone, by worth, keyframes at SKEM's places; none is made where they are far behind.
+        """
+        if self.objective == "structure" or ahead <= -NEAR:
+            return []
         starts = self._places(group.frames, group.segments[0].video, symbols)
-        return self._tried(begun_at(group.segments, starts, group.frames), group, symbols)
+        return [self._tried(begun_at(group.segments, starts, group.frames), group, symbols)]
 
     def _words(self, group: FrameGroup, symbols: int) -> Words | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
