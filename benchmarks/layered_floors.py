@@ -18,7 +18,8 @@ import torch
 
 from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import VideoControl
-from lgvsc.coding.frames.format_search import FormatSearch, Gop, middle_of_step, picture_at
+from lgvsc.coding.frames.format_search import FormatSearch
+from lgvsc.coding.frames.formats import Gop, middle_of_step, picture_at
 from lgvsc.coding.frames.standard_codec import decode_gop, to_rgb
 from lgvsc.core.video import VideoReader
 from lgvsc.metrics.dists import dists_distance

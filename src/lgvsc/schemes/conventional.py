@@ -21,16 +21,8 @@ from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import VideoControl, described
 from lgvsc.coding.burst.framing import ControlRead
 from lgvsc.coding.frames.elementary import CODECS, CodecName
-from lgvsc.coding.frames.format_search import (
-    STEPS,
-    Format,
-    FormatChoice,
-    FormatSearch,
-    Gop,
-    Objective,
-    picture_at,
-    picture_count,
-)
+from lgvsc.coding.frames.format_search import FormatChoice, FormatSearch, Objective
+from lgvsc.coding.frames.formats import STEPS, Format, Gop, picture_at, picture_count
 from lgvsc.coding.frames.standard_codec import COARSEST, CodedGop, Quantiser, coded_size, decode_gop, encode_gop, to_rgb
 from lgvsc.coding.modem.digital import LADDER, TABLE_1_LADDER, Mcs, encode_bits, max_payload_bits, mcs_at, symbol_count
 from lgvsc.coding.modem.link_adaptation import required_snr_db

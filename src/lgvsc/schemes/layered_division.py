@@ -21,7 +21,8 @@ from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.budget import Budget, Objective, PicturePlan
 from lgvsc.coding.frames.elementary import CODECS, CodecName
-from lgvsc.coding.frames.format_search import USUAL, Draft, Effort, FormatChoice, FormatSearch, sharper
+from lgvsc.coding.frames.format_search import USUAL, Draft, Effort, FormatChoice, FormatSearch
+from lgvsc.coding.frames.formats import sharper
 from lgvsc.coding.frames.structure import structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPictureControl, StructureControl

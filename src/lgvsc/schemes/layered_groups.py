@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from lgvsc.coding.budget import Objective
-from lgvsc.coding.frames.format_search import Gop
+from lgvsc.coding.frames.formats import Gop
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, Pixels
 from lgvsc.schemes.layered_worth import JUDGES, GroupJudge

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lgvsc.coding.budget import Objective
-from lgvsc.coding.frames.format_search import JUDGED_EVERY
+from lgvsc.coding.frames.formats import JUDGED_EVERY
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels

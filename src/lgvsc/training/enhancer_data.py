@@ -22,7 +22,8 @@ from torch import Tensor
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.frames.format_search import EIGHTHS, STEPS, USUAL_SLOPE, Format, Gop, likely_format, middle_of_step
+from lgvsc.coding.frames.format_search import USUAL_SLOPE
+from lgvsc.coding.frames.formats import EIGHTHS, STEPS, Format, Gop, likely_format, middle_of_step
 from lgvsc.coding.frames.standard_codec import (
     ANALYSIS_PRESETS,
     COARSEST,

@@ -16,7 +16,6 @@ from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.burst.control_block import decode_control
 from lgvsc.coding.burst.framing import PREAMBLE_SYMBOLS
-from lgvsc.coding.frames.format_search import STEPS, middle_of_step, picture_at, picture_count
 from lgvsc.coding.modem.interleaver import deinterleave, interleave
 from lgvsc.core.air import Reception
 from lgvsc.core.ledger import Ledger
@@ -142,16 +141,6 @@ def test_control_alone_still_gives_size_and_length():
     control = len(bursts[0][1].parts[0])
     frames, provenance = received(adaptive(), [reception[:control]])
     assert frames.shape == (12, HEIGHT, WIDTH, 3) and set(provenance) == {"missing"}
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_one_frame_stands_for_every_step_and_all_for_the_whole_group(step):
-    for length in (1, 2, 7, 25, 240, 1023):
-        pictures = picture_count(length, step)
-        assert pictures >= 1 and middle_of_step(step, length) < length
-        shown = [picture_at(frame, step, pictures) for frame in range(length)]
-        assert shown == sorted(shown) and set(shown) == set(range(pictures))
-        assert step < length or pictures == 1
 
 
 def test_the_smallest_budgets_get_a_single_still_picture():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lgvsc.coding.frames.elementary import CODECS, CodecName
-from lgvsc.coding.frames.format_search import FormatChoice, middle_of_step, picture_count
+from lgvsc.coding.frames.format_search import FormatChoice
+from lgvsc.coding.frames.formats import middle_of_step, picture_count
 from lgvsc.coding.frames.standard_codec import CodedGop, coded_size, decode_gop, to_rgb
 from lgvsc.core.message import StructureLayer
 from lgvsc.core.video import Pixels

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from lgvsc.coding.frames.elementary import CODECS
-from lgvsc.coding.frames.format_search import STEPS
+from lgvsc.coding.frames.formats import STEPS
 from lgvsc.coding.packets.erasure_code import MAX_FRAGMENTS, Bytes, all_fragments, extra_fragments
 from lgvsc.coding.packets.packet_header import CRC_BYTES, PacketHeader, PacketPart, pack_packet, read_packet
 from lgvsc.coding.pictures.digital_picture import MEAN_COLOUR_BYTES, decode_picture, encode_picture

@@ -9,7 +9,7 @@ import numpy as np
 
 from lgvsc.coding.burst.control import MessageControl
 from lgvsc.coding.frames.elementary import CODECS
-from lgvsc.coding.frames.format_search import STEPS
+from lgvsc.coding.frames.formats import STEPS
 from lgvsc.coding.modem.digital import MCS_BITS, mcs_at
 from lgvsc.coding.modem.prefix import intact_prefix
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, became, digital, digital_length

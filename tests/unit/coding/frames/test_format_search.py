@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lgvsc.coding.frames.format_search import Effort, Format, FormatSearch, Gop
+from lgvsc.coding.frames.format_search import Effort, FormatSearch
+from lgvsc.coding.frames.formats import Format, Gop
 
 QUICK = Effort(first_trials=3, later_trials=1, fits=2, trial_preset="10", preset="10")
 

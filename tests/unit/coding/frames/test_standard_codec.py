@@ -15,7 +15,8 @@ from lgvsc.channel.common import seeded
 from lgvsc.coding.burst.control import MessageControl, VideoControl
 from lgvsc.coding.burst.fields import pack_fields
 from lgvsc.coding.frames.elementary import CODECS, pictures_of
-from lgvsc.coding.frames.format_search import Format, FormatSearch, Gop, middle_of_step, picture_at, picture_count
+from lgvsc.coding.frames.format_search import FormatSearch
+from lgvsc.coding.frames.formats import Format, Gop
 from lgvsc.coding.frames.standard_codec import (
     Quantiser,
     coded_size,
@@ -162,17 +163,6 @@ def test_coded_sizes_are_even_and_not_too_small():
     assert coded_size(256, 456, 3) == (96, 170)
     assert coded_size(37, 21, 8) == (36, 20)
     assert coded_size(20, 20, 2) == (16, 16)
-
-
-@pytest.mark.parametrize("length", [1, 2, 5, 6, 7, 24])
-@pytest.mark.parametrize("step", [1, 2, 3, 6])
-def test_each_coded_picture_stands_for_the_frames_around_it(length, step):
-    coded_frames = list(range(middle_of_step(step, length), length, step))
-    assert picture_count(length, step) == len(coded_frames)
-    for frame in range(length):
-        shown = coded_frames[picture_at(frame, step, len(coded_frames))]
-        whole_group = frame - frame % step + step <= length
-        assert abs(shown - frame) <= (max(step // 2, step - 1 - step // 2) if whole_group else step - 1)
 
 
 # Control

@@ -13,7 +13,8 @@ from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
 from lgvsc.coding.burst.control import MessageControl, VideoControl
-from lgvsc.coding.frames.format_search import Format, FormatChoice, Gop
+from lgvsc.coding.frames.format_search import FormatChoice
+from lgvsc.coding.frames.formats import Format, Gop
 from lgvsc.coding.frames.standard_codec import Quantiser, encode_gop
 from lgvsc.coding.frames.structure import structure_frames, structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
