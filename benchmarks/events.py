@@ -3,8 +3,8 @@
 SKEM as preset ``compact`` has it without a budget, on clips whose events are annotated (``events.toml``), against
 keyframes at equal distances in the same number. A keyframe hits an event where it lies within so many frames of it,
 each event once. The interval is the middle 95 % of 2000 resamplings of the clips. With ``--still``, keyframes on clips
-in which nothing happens, too: as they are, handheld and flickering. The clips of part ``fresh`` lie in a folder of
-their own, see ``events.toml``.
+in which nothing happens, too: as they are, handheld and flickering. The clips of parts ``fresh`` and ``others`` lie in
+folders of their own, see ``events.toml``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lgvsc.semantics.backends.compact.captioner import CompactCaptioner
 from lgvsc.semantics.keyframes import KeyframeConfig, choose_keyframes
 from lgvsc.semantics.psss import Psss
 
-PARTS = ("tune", "bar", "later", "shots", "last", "fresh")
+PARTS = ("tune", "bar", "later", "shots", "last", "fresh", "others")
 SHORT_SIDE, MOST_FPS, MOST_S = 256, 30, 8  # as the training media are, so that others are alike
 TOLERANCES = (15, 8)
 STILL = (
@@ -45,7 +45,7 @@ STILL = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("media", type=Path, nargs="+", help="folders of the clips")
-    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS[:-1], help="none: no annotated clips")
+    parser.add_argument("--part", choices=PARTS, nargs="*", default=PARTS[:5], help="none: no annotated clips")
     parser.add_argument("--focus", choices=FOCUSES, nargs="*", default=["general"])
     parser.add_argument("--threshold", type=float, default=KeyframeConfig().threshold)
     parser.add_argument(
@@ -97,14 +97,19 @@ def show(label: str, rows: np.ndarray, rates: np.ndarray) -> None:
 
 
 def read(folders: Sequence[Path], name: str) -> tuple[list[Frame], VideoFormat]:
-    """All frames of a clip, made as small and short as those of the training media where it is not."""
-    path = next((folder / f"{name}.mp4" for folder in folders if (folder / f"{name}.mp4").exists()), None)
+    """All frames of a clip, made as small and short as those of the training media where it is not.
+
+    ``name`` is that of an mp4 file without its ending, or a file and where the clip begins in it: ``file.avi@20``.
+    """
+    file, _, start_s = name.partition("@") if "@" in name else (f"{name}.mp4", "", "0")
+    path = next((folder / file for folder in folders if (folder / file).exists()), None)
     if path is None:
-        raise SystemExit(f"no clip {name}.mp4 in {', '.join(map(str, folders))}")
+        raise SystemExit(f"no clip {file} in {', '.join(map(str, folders))}")
     with VideoReader(path) as reader:
         video = reader.format
         every = 2 if video.fps > MOST_FPS else 1
-        pixels = (shrunk(frame.pixels) for frame in islice(reader, 0, round(MOST_S * video.fps), every))
+        first = round(int(start_s) * video.fps)
+        pixels = (shrunk(frame.pixels) for frame in islice(reader, first, first + round(MOST_S * video.fps), every))
         frames = [Frame(index, picture) for index, picture in enumerate(pixels)]
     height, width = frames[0].pixels.shape[:2]
     return frames, replace(video, fps=video.fps / every, frames=len(frames), height=height, width=width)
