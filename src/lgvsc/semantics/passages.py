@@ -15,12 +15,14 @@ one picture dissolves into another   *departure* at the last frame before, *arri
 any of these, but not evenly         besides, *bend* where an even fade would be farthest off
 a sudden other light for good        *arrival* at its first frame
 a gradual one                        what lies between passes, the frame where it has settled is looked at
+light that flickers all the time     nothing
 anything else                        nothing
 ===================================  ===========================================================================
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -40,6 +42,7 @@ SHORT = 2  # frames that may be wrong without a word
 JUMP = 30.0  # levels of light between two frames that are a flash, or its end
 SHARP = 0.6  # of the way from a bare picture in one step: no fade
 STANDS_OUT = 3.0  # times the steps before: a jump, not the steepest part of a fade
+FLICKERS, TURNING = 0.25, 0.3  # of a jump, reached by half of the steps of light; share that turns back: it flickers
 LEFT = 0.05  # of the way: a fade or dissolve has begun
 STANDING = 0.1  # of the time that a dissolve took; so long it must be over to be known as one
 FLASH_S = 0.3  # so long a jump may last and be over
@@ -150,6 +153,7 @@ class Passages:
         self._most = max(2 * SHORT + 2, min(round(LONGEST_S * video.fps), room))
         self._held: list[Sighting] = []
         self._lights: list[Light] = []
+        self._latest: deque[Light] = deque(maxlen=2 * self._flash + 1)
 
     def watch(self, frames: Iterable[Frame]) -> Iterator[Sighting]:
         """See :func:`sightings`."""
@@ -158,6 +162,7 @@ class Passages:
             cut = self._is_cut(frame)
             self._held.append(Sighting(frame, cut, light.bare, breaks=cut))
             self._lights.append(light)
+            self._latest.append(light)
             if len(self._held) > 1:
                 yield from self._release(self._known())
         if len(self._held) > 1:
@@ -199,6 +204,14 @@ class Passages:
         return self._lights[1].apart(self._lights[0]) > JUMP or self._cut_at(1)
 
     @property
+    def _flickers(self) -> bool:
+        """Whether the light goes up and down all the time, so that the jump with which this began says nothing."""
+        jump = max(JUMP, self._lights[1].apart(self._lights[0]))
+        steps = [after.apart(before) for before, after in pairwise(self._latest)]
+        ups = np.diff([light.mean.sum() for light in self._latest])
+        return float(np.median(steps)) > FLICKERS * jump and float(np.mean(ups[1:] * ups[:-1] < 0)) > TURNING
+
+    @property
     def _light_is_back(self) -> bool:
         """Whether a flash is over, though the picture has moved meanwhile: no other scene, no other light.
 
@@ -228,7 +241,7 @@ class Passages:
     def _broken_off(self) -> int:
         """Say what has become of the slow thing, and begin anew with the frame before the jump."""
         before = len(self._held) - 2
-        if self._lights[before].apart(self._lights[0]) > CHANGED:
+        if self._lights[before].apart(self._lights[0]) > CHANGED and not self._flickers:
             self._stretch(before)
         return before
 
@@ -240,7 +253,7 @@ class Passages:
             if len(away) <= SHORT or 0 < len(far) <= SHORT:
                 for one in away:
                     one.role, one.cut, one.breaks = "passing", False, False
-            else:
+            elif not self._flickers:
                 self._stretch(1)
                 behind = int(not self._held[-1].bare)  # what is back wants a keyframe, too
                 self._held[0].announces += behind
@@ -310,7 +323,8 @@ class Passages:
         if passing <= SHORT or (jumped and passing < self._flash):
             return 0
         if jumped:
-            self._held[1].role, self._held[1].breaks = "arrival", True
+            if not self._flickers:
+                self._held[1].role, self._held[1].breaks = "arrival", True
             return passing
         share = mixture(lights)
         arrived = int(np.argmax(share >= ARRIVED)) if share is not None else 0
@@ -396,7 +410,7 @@ class Passages:
                 self._returned()
         elif (
             last.bare != anchor.bare
-            or last.apart(anchor) > CHANGED
+            or (last.apart(anchor) > CHANGED and not self._flickers)
             or self._held[1].cut
             or (mixture(self._lights) is not None and difference(anchor.look, last.look, 0.7) > OTHER)
         ):

@@ -214,6 +214,20 @@ def test_a_camera_that_moves_is_no_passage(pictures):
     assert roles(pictures) == {}
 
 
+@pytest.mark.parametrize("pictures", [COFFEE, CAT])
+@pytest.mark.parametrize("seed", range(4))
+def test_light_that_flickers_all_the_time_neither_comes_nor_goes(pictures, seed):
+    gains = np.random.default_rng(seed).uniform(0.8, 1.2, COUNT)
+    lit = [np.clip(np.rint(p * gain), 0, 255).astype(np.uint8) for p, gain in zip(pictures, gains, strict=True)]
+    assert keyframes(lit) == [0]
+
+
+def test_a_fast_fade_that_another_scene_breaks_off_is_no_flicker():
+    dark = [mixed(COFFEE[20 + i], bare("black"), i / 10) for i in range(9)]
+    clip = [*COFFEE[:20], *dark, *CAT[29:]]
+    assert keyframes(clip) == [0, 20, 28, 29]
+
+
 def test_a_frame_leaves_when_the_next_one_is_there():
     read = []
 
