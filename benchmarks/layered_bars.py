@@ -1,11 +1,12 @@
 """The layered link against codecs, skem-dsa and its own floors at equal symbols, on clips that no training saw.
 
     python benchmarks/layered_bars.py FOLDER --out OUT.csv [--clips 8] [--seconds 3] [--cbr 3e-4,6e-4] [--snr-db 0,10]
-        [--ways av1-ldpc,structure,look] [--first 0]
+        [--ways av1-ldpc,structure,look] [--first 0] [--compared TABLE.csv]
 
 Each row is one transmission; rows that are in the file are not made again, so a stopped run goes on. Without
 ``--clips`` nothing is sent and the table of what is in the file is printed: means over the clips that have every way,
-with the paired difference from the best codec of each clip and its 95 % interval.
+with the paired difference from the best codec of each clip and its 95 % interval. ``--compared TABLE.csv`` writes what
+is there of ``--ways`` as `lgvsc compare` does, for `lgvsc train auto`.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
 ``structure-alone`` and ``look-alone`` (the same, without keyframes), ``live`` (``structure``, as fast as the video) and
@@ -27,7 +28,7 @@ from lgvsc import link
 from lgvsc.config import load_config
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.clips.excerpts import excerpt
-from lgvsc.experiments.compare_table import half_width_95
+from lgvsc.experiments.compare_table import Row, half_width_95, write_csv
 from lgvsc.schemes import layered_division
 from lgvsc.training.enhancer_data import is_held_out
 
@@ -51,6 +52,7 @@ def main():
     parser.add_argument("--ways", default="av1-ldpc,structure,look")
     parser.add_argument("--every", type=int, default=2, help="measure one frame in so many")
     parser.add_argument("--look-every", type=int, default=15, help="the same for LPIPS and DISTS")
+    parser.add_argument("--compared", type=Path, metavar="TABLE.csv")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -66,6 +68,8 @@ def main():
                     row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4", chosen)
                     write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
     table(read(chosen.out))
+    if chosen.compared:
+        write_csv(chosen.compared, as_compared(read(chosen.out), chosen.ways.split(",")))
 
 
 def sent(clip, cbr, snr_db, way, output, chosen):
@@ -136,6 +140,23 @@ def table(rows):
             clips = [clip for clip, named in mine if named == way and (clip, "av1-ldpc") in mine]
             for measure in MEASURES:
                 compared(mine, clips, way, measure)
+
+
+def as_compared(rows, ways):
+    for (clip, cbr, snr_db, way), row in rows.items():
+        if way in ways and row["used_cbr"]:
+            yield Row(
+                key="",
+                clip=clip,
+                scheme={"structure": "layered-dsa", "look": "layered-dsa"}.get(way, way),
+                mode="adaptive",
+                channel="awgn",
+                snr_db=float(snr_db),
+                snr_def="esn0",
+                cbr_target=float(cbr),
+                cbr=float(row["used_cbr"]),
+                **{name: number(row, name) for name in MEASURES},
+            )
 
 
 def compared(mine, clips, way, measure):

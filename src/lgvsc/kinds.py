@@ -23,7 +23,7 @@ from lgvsc.core.video import VideoFormat, VideoReader
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
 from lgvsc.models.hub import revision_here
-from lgvsc.schemes.auto import AutoReceiver, Family, Goal, choose_scheme
+from lgvsc.schemes.auto import DISTANCES, AutoReceiver, Family, Goal, choose_scheme
 from lgvsc.schemes.conventional import ConventionalConfig, ConventionalScheme
 from lgvsc.schemes.djscc_rgb import DjsccRgbScheme
 from lgvsc.schemes.dvst import DvstScheme, DvstSchemeConfig
@@ -289,7 +289,8 @@ def _choose(video: VideoFormat, config: Config) -> tuple[Config, str]:
         raise ConfigError("scheme auto weighs schemes at a budget; give one, for example --budget 6e-4cbr")
     goal: Goal = config.auto.objective or ("lpips" if config.objective == "look" else "ms_ssim")
     verdict = choose_scheme(config.belief.esn0_db, cbr, goal)
-    return with_chosen_scheme(config, verdict.scheme), verdict.reason
+    measured_for = {"objective": "look" if goal in DISTANCES else "structure"}
+    return with_chosen_scheme(config, verdict.scheme).model_copy(update=measured_for), verdict.reason
 
 
 def _whoever_sends(config: Config, observers: Observers) -> Scheme:

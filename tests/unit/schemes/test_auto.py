@@ -140,7 +140,7 @@ def test_auto_runs_and_says_why(tmp_path, monkeypatch, known):
     assert report["choices"][0].startswith("auto chose h265-ldpc") and report["cbr"] <= 0.03
 
 
-@pytest.mark.parametrize("sender", ["h264-ldpc", "skem-dsa"])
+@pytest.mark.parametrize("sender", ["h264-ldpc", "skem-dsa", "layered-dsa"])
 def test_a_receiver_that_was_told_nothing_finds_out(sender, tmp_path):
     pictures = np.full((6, 64, 64, 3), 120, np.uint8)
     pictures[:, 20:40, 20:40] = 220
