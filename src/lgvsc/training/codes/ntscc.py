@@ -37,7 +37,7 @@ from lgvsc.training.codes.ntscc_batch import (
     draw_conditions,
     through_channel,
 )
-from lgvsc.training.codes.ntscc_look import begin_vivid, train_receiver_only, vivid_loss, write_look
+from lgvsc.training.codes.ntscc_look import begin_vivid, between, train_receiver_only, vivid_loss, write_look
 from lgvsc.training.loop import TrainingRun
 from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
 
@@ -83,12 +83,14 @@ def train(
     start = {name: value.detach().clone() for name, value in net.state_dict().items()}
     if config.look == "vivid":
         begin_vivid(net, config.seed, from_look)
+    begun = {name: value.detach().clone() for name, value in net.state_dict().items()}
     run = Run(config, net, pictures, validation, out, resume)
     run.run(pictures=len(pictures))
     if config.look == "vivid":
         told = run.progress()
         spent = {"steps": str(told.step), "cpu_s": f"{told.cpu_s:.0f}", "seed": str(told.seed)}
-        return write_look(out / "compact-ntscc-vivid.safetensors", start, run.average.tensors, **spent)
+        vivid = between(begun, run.average.tensors, config.of_the_way)
+        return write_look(out / "compact-ntscc-vivid.safetensors", start, vivid, **spent)
     return run.write_weights(out / "compact-ntscc.safetensors", config=net.config.to_json())
 
 

@@ -75,6 +75,11 @@ def vivid_loss(
     }
 
 
+def between(begun: Mapping[str, Tensor], ended: Mapping[str, Tensor], of_the_way: float) -> dict[str, Tensor]:
+    """Weights between those that a training began from and those that it ended with."""
+    return {name: torch.lerp(begun[name].float(), value.float(), of_the_way) for name, value in ended.items()}
+
+
 def write_look(path: Path, faithful: Mapping[str, Tensor], vivid: Mapping[str, Tensor], **metadata: str) -> Path:
     """What the vivid end differs by from the faithful one that it began from."""
     with atomic_write(path) as file:

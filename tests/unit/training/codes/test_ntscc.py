@@ -101,6 +101,18 @@ def test_a_vivid_end_can_be_gone_on_from():
         assert torch.allclose(value, other.state_dict()[name] + 0.1 * moved, atol=1e-5)
 
 
+def test_a_vivid_end_can_be_written_on_the_way_to_where_training_ended(tmp_path):
+    recipe = {**as_dict(TINY), "steps": 2, "look": "vivid", "dists_crops": 1, "learning_rate": 1e-2}
+    whole = run(NtsccTraining(**recipe), tmp_path / "whole")
+    half = run(NtsccTraining(**{**recipe, "of_the_way": 0.5}), tmp_path / "half")
+    steps = [
+        name for name in whole if name.endswith(".scale") and not name.startswith(FINISH) and whole[name].max() > 1e-9
+    ]
+    assert steps
+    for name in steps:
+        assert torch.allclose(half[name], 0.5 * whole[name], rtol=1e-3, atol=1e-9)
+
+
 def test_the_vivid_end_begins_from_weights(tmp_path):
     config = NtsccTraining(**{**as_dict(TINY), "look": "vivid"})
     with pytest.raises(ConfigError, match="from-weights"):
@@ -214,6 +226,8 @@ def test_settings_that_cannot_work_are_refused():
         NtsccTraining(minutes=0)
     with pytest.raises(ConfigError, match="both paths"):
         NtsccTraining(digital=8)
+    with pytest.raises(ConfigError, match="of_the_way is 0"):
+        NtsccTraining(of_the_way=0)
 
 
 def test_a_foreign_checkpoint_is_refused(tmp_path):
