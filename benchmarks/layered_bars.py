@@ -6,7 +6,7 @@
 Each row is one transmission; rows that are in the file are not made again, so a stopped run goes on. Without
 ``--clips`` nothing is sent and the table of what is in the file is printed: means over the clips that have every way,
 with the paired difference from the best codec of each clip and its 95 % interval. ``--compared TABLE.csv`` writes what
-is there of ``--ways`` as `lgvsc compare` does, for `lgvsc train auto`.
+is there of these cells and ways as `lgvsc compare` does, for `lgvsc train auto`.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
 ``structure-alone`` and ``look-alone`` (the same, without keyframes), ``live`` (``structure``, as fast as the video) and
@@ -69,7 +69,7 @@ def main():
                     write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
     table(read(chosen.out))
     if chosen.compared:
-        write_csv(chosen.compared, as_compared(read(chosen.out), chosen.ways.split(",")))
+        write_csv(chosen.compared, as_compared(read(chosen.out), cells, chosen.ways.split(",")))
 
 
 def sent(clip, cbr, snr_db, way, output, chosen):
@@ -142,9 +142,9 @@ def table(rows):
                 compared(mine, clips, way, measure)
 
 
-def as_compared(rows, ways):
+def as_compared(rows, cells, ways):
     for (clip, cbr, snr_db, way), row in rows.items():
-        if way in ways and row["used_cbr"]:
+        if (cbr, float(snr_db)) in cells and way in ways and row["used_cbr"]:
             yield Row(
                 key="",
                 clip=clip,
