@@ -1,12 +1,13 @@
 """The layered link against codecs, skem-dsa and its own floors at equal symbols, on clips that no training saw.
 
     python benchmarks/layered_bars.py FOLDER --out OUT.csv [--clips 8] [--seconds 3] [--cbr 3e-4,6e-4] [--snr-db 0,10]
-        [--ways av1-ldpc,structure,look] [--first 0] [--compared TABLE.csv]
+        [--ways av1-ldpc,structure,look] [--first 0] [--against av1-ldpc] [--compared TABLE.csv]
 
 Each row is one transmission; rows that are in the file are not made again, so a stopped run goes on. Without
 ``--clips`` nothing is sent and the table of what is in the file is printed: means over the clips that have every way,
-with the paired difference from the best codec of each clip and its 95 % interval. ``--compared TABLE.csv`` writes what
-is there of these cells and ways as `lgvsc compare` does, for `lgvsc train auto`.
+with the paired difference from the best of ``--against`` (all codecs) for each clip and its 95 % interval, for each
+cell and in the mean of cells. ``--compared TABLE.csv`` writes what is there of these cells and ways as `lgvsc compare`
+does, for `lgvsc train auto`.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
 ``structure-alone`` and ``look-alone`` (the same, without keyframes), ``live`` (``structure``, as fast as the video) and
@@ -52,6 +53,7 @@ def main():
     parser.add_argument("--ways", default="av1-ldpc,structure,look")
     parser.add_argument("--every", type=int, default=2, help="measure one frame in so many")
     parser.add_argument("--look-every", type=int, default=15, help="the same for LPIPS and DISTS")
+    parser.add_argument("--against", default=",".join(CODECS))
     parser.add_argument("--compared", type=Path, metavar="TABLE.csv")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -67,7 +69,7 @@ def main():
                 if (clip.stem, cbr, f"{snr_db:g}", way) not in done:
                     row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4", chosen)
                     write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
-    table(read(chosen.out))
+    table(read(chosen.out), chosen.against.split(","))
     if chosen.compared:
         write_csv(chosen.compared, as_compared(read(chosen.out), cells, chosen.ways.split(",")))
 
@@ -131,15 +133,24 @@ def write(path, row):
     print(row, flush=True)
 
 
-def table(rows):
-    ways = sorted({key[3] for key in rows} - set(CODECS))
-    for cell in sorted({key[1:3] for key in rows}):
-        print(f"\nCBR {cell[0]}, {cell[1]} dB")
+def table(rows, rivals):
+    ways = sorted({key[3] for key in rows} - {*CODECS, *rivals})
+    cells = {}  # means of each, by way and measure
+    for cell in sorted({key[1:3] for key in rows}, key=lambda cell: tuple(map(float, cell))):
+        print(f"\nCBR {cell[0]}, {cell[1]} dB, against {' or '.join(rivals)}")
         mine = {(key[0], key[3]): row for key, row in rows.items() if key[1:3] == cell}
-        for way in ways:
-            clips = [clip for clip, named in mine if named == way and (clip, "av1-ldpc") in mine]
-            for measure in MEASURES:
-                compared(mine, clips, way, measure)
+        for way, measure in product(ways, MEASURES):
+            clips = [clip for clip, named in mine if named == way and any((clip, rival) in mine for rival in rivals)]
+            if means := compared(mine, clips, way, measure, rivals):
+                cells.setdefault((way, measure), []).append(means)
+    print("\nmean of the cells")
+    for (way, measure), means in cells.items():
+        value, anchor = (mean(column) for column in zip(*means, strict=True))
+        gaps = [value - anchor for value, anchor in means]
+        print(
+            f"{way:16} {measure:8} difference {mean(gaps):+.3f} (from {min(gaps):+.3f} to {max(gaps):+.3f}) "
+            f"{100 * (value / anchor - 1):+6.1f} % ({len(means)} cells)"
+        )
 
 
 def as_compared(rows, cells, ways):
@@ -159,27 +170,30 @@ def as_compared(rows, cells, ways):
             )
 
 
-def compared(mine, clips, way, measure):
+def compared(mine, clips, way, measure, rivals):
+    """Print a line of the table; the means of the way and of its rivals, where there is anything."""
     pick = max if measure in UP else min
     values, anchors = [], []
     for clip in clips:
-        codecs = [number(mine[clip, codec], measure) for codec in CODECS if (clip, codec) in mine]
+        others = [number(mine[clip, rival], measure) for rival in rivals if (clip, rival) in mine]
         if measure == "flicker":
-            codecs = [number(mine[clip, way], "source_flicker")]
-        value, codecs = number(mine[clip, way], measure), [each for each in codecs if each is not None]
-        if value is not None and codecs:
+            others = [number(mine[clip, way], "source_flicker")]
+        value, others = number(mine[clip, way], measure), [each for each in others if each is not None]
+        if value is not None and others:
             values.append(value)
-            anchors.append(pick(codecs))
+            anchors.append(pick(others))
     if values:
         gaps = [value - anchor for value, anchor in zip(values, anchors, strict=True)]
         half = half_width_95(gaps)
         interval = "" if half is None else f" +- {half:.3f}"
         share = f"{100 * (mean(values) / mean(anchors) - 1):+6.1f} %"
-        against = "source" if measure == "flicker" else "best codec"
+        against = "source" if measure == "flicker" else "best rival"
         print(
             f"{way:16} {measure:8} {mean(values):8.3f} {against} {mean(anchors):8.3f} "
             f"difference {mean(gaps):+.3f}{interval} {share} (n = {len(values)})"
         )
+        return mean(values), mean(anchors)
+    return None
 
 
 def number(row, name):
