@@ -10,8 +10,8 @@ cell and in the mean of cells. ``--compared TABLE.csv`` writes what is there of 
 does, for `lgvsc train auto`.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
-``structure-alone`` and ``look-alone`` (the same, without keyframes), ``live`` (``structure``, as fast as the video) and
-``wrong`` (``structure``, the channel 6 dB worse than believed).
+``structure-alone`` and ``look-alone`` (the same, without keyframes), and ``live`` (``structure``, in the video's time).
+Any of them with ``-wrong`` behind it: the channel is 6 dB worse than believed.
 """
 
 import argparse
@@ -30,7 +30,6 @@ from lgvsc.config import load_config
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.clips.excerpts import excerpt
 from lgvsc.experiments.compare_table import Row, half_width_95, write_csv
-from lgvsc.schemes import layered_division
 from lgvsc.training.enhancer_data import is_held_out
 
 CODECS = ("av1-ldpc", "h265-ldpc", "h264-ldpc")
@@ -75,10 +74,12 @@ def main():
 
 
 def sent(clip, cbr, snr_db, way, output, chosen):
+    row = {"cbr": cbr, "snr_db": f"{snr_db:g}", "way": way}
+    wrong, way = way.endswith("-wrong"), way.removesuffix("-wrong")
     objective = "look" if way.startswith("look") else "structure"
-    layered = way.split("-")[0] in ("structure", "look", "live", "wrong")
+    layered = way.split("-")[0] in ("structure", "look", "live")
     settings = {
-        "channel.snr_db": snr_db - 6 * (way == "wrong"),
+        "channel.snr_db": snr_db - 6 * wrong,
         "coding.believed_snr_db": snr_db,
         "coding.budget": f"{cbr}cbr",
         "link.metrics": METRICS.split(","),
@@ -87,17 +88,13 @@ def sent(clip, cbr, snr_db, way, output, chosen):
     }
     if layered:
         settings |= {"objective": objective, "structure.effort": "live" if way == "live" else "best"}
-    shares = layered_division.PICTURE_SHARES
-    layered_division.PICTURE_SHARES = {**shares, objective: ()} if way.endswith("-alone") else shares
-    row = {"cbr": cbr, "snr_db": f"{snr_db:g}", "way": way}
+        settings["message.send_keyframes"] = not way.endswith("-alone")
     begun = time.monotonic()
     try:
         config = load_config(scheme="layered-dsa" if layered else way, settings=settings)
         report = link.run(clip, config, output=output).report()
     except LgvscError as error:
         return row | {"layers": f"{type(error).__name__}: {error}"[:80]}
-    finally:
-        layered_division.PICTURE_SHARES = shares
     timing = report["timing_s"]
     measured = {name: report["metrics"].get(name) for name in MEASURES}
     layers = [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lgvsc.coding.budget import Budget
 from lgvsc.coding.burst.control import Control
+from lgvsc.coding.burst.control_block import MAX_CONTROL_SYMBOLS, control_insured
 from lgvsc.coding.modem.digital import Mcs, symbol_count
 from lgvsc.coding.modem.link_adaptation import McsRule, choose_mcs
 from lgvsc.core.air import Purpose
@@ -24,12 +25,14 @@ class Belief:
         rule: How the modulation and code of words, numbers and structure are chosen; pictures adapt always.
         data_share: Of all symbols on the air, how many belong to bursts; pilots are the others.
         frame_symbols: What the air adds to each burst besides pilots: a radio frame, or nothing.
+        insured_db: How much lower the SNR may be and control and a picture still arrive.
     """
 
     esn0_db: float
     rule: McsRule = "adaptive"
     data_share: float = 1.0
     frame_symbols: int = 0
+    insured_db: float = 0.0
 
     def mcs(self, payload_bits: int, purpose: Purpose) -> Mcs:
         """The modulation and coding scheme of a payload."""
@@ -46,7 +49,12 @@ class Belief:
 
     def head_symbols(self, layout: type[Control]) -> int:
         """Symbols that a burst takes before anything is in it: preamble, control block, and the frame around it."""
-        return layout.head_symbols(self.esn0_db) + self.frame_symbols
+        return layout.head_symbols(self.esn0_db, self.insured_db) + self.frame_symbols
+
+    def insured(self, worse_db: float, layout: type[Control]) -> Belief | None:
+        """The same for a channel that may be so much worse; ``None`` where no control would arrive through that."""
+        reaches = control_insured(MAX_CONTROL_SYMBOLS, layout.block_bits(), self.esn0_db, worse_db)
+        return replace(self, insured_db=worse_db) if reaches else None
 
     def symbols_per_frame(
         self,

@@ -29,6 +29,8 @@ from lgvsc.core.message import LOOKS, PartStatus, Segment
 from lgvsc.core.video import VideoFormat
 from lgvsc.errors import ConfigError
 
+INSURES_BELOW = 0.2  # of the small frames' symbols: a keyframe of fewer is for their loss, and put away where they are
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodingConfig:
@@ -172,7 +174,7 @@ class MessageCodec:
         if layout is AdvisedControl:
             values["look"] = LOOKS.index(self._config.look)
         control = layout.saying(**values, **_announced(sent))
-        head = control.part(self._belief.esn0_db)
+        head = control.part(self._belief.esn0_db, self._belief.insured_db)
         return Burst(index, (head, *(piece for part in sent for piece in part.pieces))), control
 
     def _allowance(self, video: VideoFormat) -> KeyframeAllowance:
@@ -195,15 +197,18 @@ class MessageCodec:
         body, erased = erase_bad(body)
         found: dict[str, object] = {}
         status: dict[str, PartStatus] = {"control": "ok"}
+        symbols: dict[str, int] = {}
         at = 0
         for part in self._parts:
             heard = Heard(status=dict.fromkeys(part.names, "absent"))
             if isinstance(control, part.control):
-                length = part.length(control) or 0
+                length = symbols[part.names[0]] = part.length(control) or 0
                 heard = part.decode(body[at : at + length], control)
                 at += length
             found |= heard.found
             status |= heard.status
+        if found.get("structure") and symbols["keyframe"] < INSURES_BELOW * symbols["structure"]:
+            found["keyframe"] = None
         return control.segment().changed(**found, erased_symbols=erased, status=status)
 
 

@@ -19,13 +19,14 @@ import numpy as np
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.belief import Belief
-from lgvsc.coding.budget import Budget, Objective, PicturePlan
+from lgvsc.coding.budget import MIN_KEYFRAME_CBR, Budget, Objective, PicturePlan
+from lgvsc.coding.burst.control import AdvisedControl, Control
 from lgvsc.coding.frames.elementary import CODECS, CodecName
 from lgvsc.coding.frames.format_search import USUAL, Draft, Effort, FormatChoice, FormatSearch
 from lgvsc.coding.frames.formats import sharper
 from lgvsc.coding.frames.structure import structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
-from lgvsc.coding.parts.structure import StructureAloneControl, StructureAndPictureControl, StructureControl
+from lgvsc.coding.parts.structure import LookAloneControl, LookAndPictureControl, LookControl
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.core.ahead import at_once
 from lgvsc.core.air import Burst
@@ -41,12 +42,14 @@ from lgvsc.world.spans import spans
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
 PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.3, 0.6)}  # beside small frames
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
+INSURANCE_SHARE = 0.07  # of a group's budget, at most, what arrives through a worse channel may cost
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
 NEAR = 0.15  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
 AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
+MOST_INSURED_DB = 20.0
 TRIAL_SEED = 0  # of the noise in which candidates are tried
 
 
@@ -59,6 +62,8 @@ class StructureConfig:
         budget: Limit on all symbols, where ``coding.budget`` is empty.
         group_frames: Longest stretch of video that shares a structure layer, and so the delay; 0 lets the objective
             say, 240 for structure and 96 for look.
+        insured_db: How much worse than believed the channel may be and control and a picture of each group still
+            arrive, where that costs at most 7 % of the group's symbols; 0: no such picture, and control as for codecs.
         effort: ``best`` tries every candidate as the receiver would show it; ``live`` looks for the format of the small
             frames alone, with a fast encoder.
     """
@@ -66,6 +71,7 @@ class StructureConfig:
     codec: CodecName = "av1"
     budget: str = "6e-4cbr"
     group_frames: int = 0
+    insured_db: float = 6.0
     effort: Literal["best", "live"] = "best"
 
     def __post_init__(self) -> None:
@@ -74,6 +80,8 @@ class StructureConfig:
         Budget.parse(self.budget)
         if not 0 <= self.group_frames <= MAX_GOP_FRAMES:
             raise ConfigError(f"structure.group_frames is {self.group_frames}; control carries 1 to {MAX_GOP_FRAMES}")
+        if not 0 <= self.insured_db <= MOST_INSURED_DB:
+            raise ConfigError(f"structure.insured_db is {self.insured_db}; it lies between 0 and {MOST_INSURED_DB:g}")
         if self.effort not in ("best", "live"):
             raise ConfigError(f"structure.effort is {self.effort!r}; there are best and live")
 
@@ -95,6 +103,8 @@ class DivisionDraft:
         search: What found the small frames.
         small: Their format and quantiser, about.
         worth: Minus infinity where they cannot be so few bytes.
+        belief: For which control is made.
+        besides: Symbols of all but the small frames where the keyframe is an insurance; 0 where it may take the rest.
     """
 
     segment: Segment
@@ -102,6 +112,8 @@ class DivisionDraft:
     search: FormatSearch
     small: Draft
     worth: float
+    belief: Belief
+    besides: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,35 +165,27 @@ class Divider:
         """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
         words, few = self._words(group, symbols), self._few(group, symbols)
         if self.config.effort == "live":
-            draft = self._draft(group, symbols, 0.0, words)
-            trial = draft and self._finished(draft, group, symbols)
+            draft = self._draft(group, symbols, 0.0, words, self._search)
+            trial = self._finished(draft, group, symbols)
             return (trial if trial and len(trial) <= symbols else self._tried(few, group, symbols)).sent
         first, keyframes = at_once(
-            partial(self._draft, group, symbols, 0.0, words), partial(self._tried, few, group, symbols)
+            partial(self._draft, group, symbols, 0.0, words, self._search), partial(self._tried, few, group, symbols)
         )
-        layered, placed = at_once(
-            partial(self._layered, group, symbols, words, first),
-            partial(self._well_placed, group, symbols, keyframes.worth - (first.worth if first else -np.inf)),
+        far = keyframes.worth - (first.worth if first else -np.inf)
+        textured, alone, placed = at_once(
+            partial(self._textured, group.again(), symbols, words, first, copy(self._search)),
+            partial(self._finished, first, group, symbols),
+            partial(self._well_placed, group, symbols, far),
         )
-        trials: list[DivisionTrial] = [*layered, keyframes, *placed]
+        best = textured or first
+        others = at_once(
+            partial(self._sharper, best, group, symbols), partial(self._finished, textured, group, symbols)
+        )
+        trials: list[DivisionTrial] = [trial for trial in (keyframes, alone, placed, *others) if trial is not None]
         fitting = [trial for trial in trials if len(trial) <= symbols]
         return (max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)).sent
 
     # Candidates
-
-    def _layered(
-        self, group: FrameGroup, symbols: int, words: Words | None, first: DivisionDraft | None
-    ) -> list[DivisionTrial]:
-        """Small frames alone, drafted already, or with a keyframe: the best one carried out, and its sharper kin."""
-        shares = PICTURE_SHARES[self.objective]
-        others = at_once(*(partial(self._draft, group.again(), symbols, share, words) for share in shares))
-        best = max(filter(None, (first, *others)), key=lambda draft: draft.worth, default=None)
-        if best is None:
-            return []
-        calls = [partial(self._finished, best, group, symbols)]
-        if self.objective == "look":
-            calls.append(partial(self._sharper, best, group.again(), symbols))
-        return [trial for trial in at_once(*calls) if trial is not None]
 
     def _few(self, group: FrameGroup, symbols: int) -> list[Segment]:
         """SKEM's segments, no more of them than can have a fair picture each."""
@@ -191,16 +195,16 @@ class Divider:
         each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
-    def _well_placed(self, group: FrameGroup, symbols: int, ahead: float) -> list[DivisionTrial]:
+    def _well_placed(self, group: FrameGroup, symbols: int, ahead: float) -> DivisionTrial | None:
         """Keyframes and words alone in number and places that were tried, which takes long.
 
         Args:
             ahead: Of small frames alone, by worth, keyframes at SKEM's places; none is made where they are far behind.
         """
-        if self.objective == "structure" or ahead <= -NEAR:
-            return []
+        if self.objective == "structure" or ahead <= -NEAR or not group.pictured:
+            return None
         starts = self._places(group.frames, group.segments[0].video, symbols)
-        return [self._tried(begun_at(group.segments, starts, group.frames), group, symbols)]
+        return self._tried(begun_at(group.segments, starts, group.frames), group, symbols)
 
     def _words(self, group: FrameGroup, symbols: int) -> Words | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
@@ -209,32 +213,65 @@ class Divider:
             return None
         ((_, burst),) = self._codec(symbols, group).encode([group.whole().changed(caption=longest.caption)])
         caption = sum(map(len, burst.parts[1:]))
-        longer = StructureControl.head_symbols(snr_db) - StructureAndPictureControl.head_symbols(snr_db)
+        longer = LookControl.head_symbols(snr_db) - LookAndPictureControl.head_symbols(snr_db)
         return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
 
     # Drafts
 
-    def _draft(self, group: FrameGroup, symbols: int, share: float, words: Words | None) -> DivisionDraft | None:
+    def _draft(
+        self, group: FrameGroup, symbols: int, share: float, words: Words | None, search: FormatSearch
+    ) -> DivisionDraft | None:
         """Small frames and, where it has a share, a keyframe beside them; ``None`` where there is no room for them."""
-        segment, snr_db = group.whole(), self.belief.esn0_db
-        head = self.belief.head_symbols(StructureAndPictureControl if share else StructureAloneControl)
+        belief, words, spare = self._insured_draft(group, symbols, share, words)
+        layout = LookAndPictureControl if share or spare else LookAloneControl
+        segment, head = group.whole(), belief.head_symbols(layout)
         if words:
-            segment, head = segment.changed(caption=words[0]), self.belief.head_symbols(StructureControl) + words[1]
-        room, _ = most_bytes(int((symbols - head) * (1 - share)), snr_db)
+            segment, head = segment.changed(caption=words[0]), belief.head_symbols(LookControl) + words[1]
+        room, _ = most_bytes(int((symbols - head - spare) * (1 - share)), belief.esn0_db)
         if not room:
             return None
-        arrived, search = segment, self._search
-        if share:
+        arrived = segment
+        if share or spare:
             segment = segment.changed(keyframe=group.frames[0])
-            ((_, _, arrived),) = self._crossed([segment], head + int((symbols - head) * share))
-            search = copy(search)  # the next group goes on from what it settles on without a keyframe
+        if share:
+            ((_, _, arrived),) = self._crossed([segment], head + int((symbols - head) * share), belief)
         small = search.draft(group.pictures, room)
-        return DivisionDraft(segment, arrived, search, small, self._promise(arrived, small, group))
+        worth = self._promise(arrived, small, group)
+        return DivisionDraft(segment, arrived, search, small, worth, belief, besides=spare and head + spare)
 
-    def _sharper(self, draft: DivisionDraft, group: FrameGroup, symbols: int) -> DivisionTrial | None:
+    def _insured_draft(
+        self, group: FrameGroup, symbols: int, share: float, words: Words | None
+    ) -> tuple[Belief, Words | None, int]:
+        """The belief that a draft is made with, the words that then have room, and what a keyframe may take for loss.
+
+        That is 0 where the draft has a keyframe anyway, and where none would arrive. It says more than words do.
+        """
+        if group.pictured and self._roads.analogue:
+            video = group.segments[0].video
+            spare = 0 if share else round(MIN_KEYFRAME_CBR * 3 * video.height * video.width)
+            for said in dict.fromkeys((words, None)):
+                belief = self._insured(symbols, LookControl if said else LookAndPictureControl, picture=spare)
+                if belief.insured_db:
+                    return belief, said, spare
+        return self.belief, words, 0
+
+    def _textured(
+        self, group: FrameGroup, symbols: int, words: Words | None, first: DivisionDraft | None, search: FormatSearch
+    ) -> DivisionDraft | None:
+        """Small frames with a keyframe, as large a one as pays; ``None`` where the first draft, without, is better."""
+        best = None
+        for share in PICTURE_SHARES[self.objective] if group.pictured else ():
+            draft = self._draft(group, symbols, share, words, copy(search))
+            beaten = best or first
+            if draft is None or (beaten and draft.worth <= beaten.worth):
+                break
+            best = draft
+        return best
+
+    def _sharper(self, draft: DivisionDraft | None, group: FrameGroup, symbols: int) -> DivisionTrial | None:
         """The same with larger small frames, fewer of them, where that looks better; SSIM chose the others."""
-        format = sharper(draft.small.format)
-        if format is None:
+        format = sharper(draft.small.format) if draft and self.objective == "look" else None
+        if draft is None or format is None:
             return None
         small = draft.search.draft_in(format, group.pictures, draft.small)
         finer = replace(draft, search=copy(draft.search), small=small)
@@ -249,10 +286,15 @@ class Divider:
             return -np.inf
         return self._worth([self._with(arrived, small.coded)], group) - WORTH_PER_OCTAVE * small.octaves
 
-    def _finished(self, draft: DivisionDraft, group: FrameGroup, symbols: int) -> DivisionTrial | None:
+    def _finished(self, draft: DivisionDraft | None, group: FrameGroup, symbols: int) -> DivisionTrial | None:
         """A draft coded as it is to be sent, and carried out; ``None`` where it cannot be."""
-        choice = draft.search.filled(draft.small)
-        return self._tried([self._with(draft.segment, choice)], group, symbols) if choice else None
+        choice = draft.search.filled(draft.small) if draft else None
+        if draft is None or choice is None:
+            return None
+        if draft.besides:
+            small = draft.belief.symbols(8 * len(choice.coded.payload), "structure")
+            symbols = min(symbols, draft.besides + small)
+        return self._tried([self._with(draft.segment, choice)], group, symbols, draft.belief)
 
     def _with(self, segment: Segment, choice: FormatChoice) -> Segment:
         layer = structure_of(self.config.codec, choice)
@@ -260,38 +302,58 @@ class Divider:
 
     # Trials
 
-    def _codec(self, symbols: int, group: FrameGroup | list[Segment]) -> MessageCodec:
+    def _insured(self, symbols: int, layout: type[Control], bursts: int = 1, picture: int = 0) -> Belief:
+        """The belief with which control arrives through a worse channel, where that costs little of so many symbols.
+
+        Args:
+            layout: Of the control blocks.
+            bursts: How many there are.
+            picture: Symbols of a keyframe that is sent only therefore.
+        """
+        insured = self.belief.insured(self.config.insured_db, layout)
+        if insured is None:
+            return self.belief
+        longer = insured.head_symbols(layout) - self.belief.head_symbols(layout)
+        return insured if bursts * longer + picture <= INSURANCE_SHARE * symbols else self.belief
+
+    def _codec(self, symbols: int, group: FrameGroup | list[Segment], belief: Belief | None = None) -> MessageCodec:
         """A codec with so many symbols for the frames of a group."""
         segments = group.segments if isinstance(group, FrameGroup) else group
         video, frames = segments[0].video, sum(map(len, segments))
         cbr = max(1, symbols) / (3 * video.height * video.width * frames)
         starts = tuple(segment.start - segments[0].start for segment in segments)
         plan = PicturePlan((starts,), frames, closing=segments[-1].closing_keyframe is not None)
-        belief = replace(self.belief, data_share=1.0)  # pilots are paid
+        belief = replace(belief or self.belief, data_share=1.0)  # pilots are paid
         return MessageCodec(self._roads, belief, replace(self._coding, budget=f"{cbr:.9e}cbr"), plan=plan)
 
-    def _encoded(self, segments: list[Segment], symbols: int) -> list[tuple[Segment, Burst]]:
+    def _encoded(self, segments: list[Segment], symbols: int, belief: Belief) -> list[tuple[Segment, Burst]]:
         with self._coding_alone:
-            return list(self._codec(symbols, segments).encode(segments))
+            return list(self._codec(symbols, segments, belief).encode(segments))
 
-    def _crossed(self, segments: list[Segment], symbols: int) -> list[tuple[Segment, Burst, Segment]]:
+    def _crossed(self, segments: list[Segment], symbols: int, belief: Belief) -> list[tuple[Segment, Burst, Segment]]:
         """What is sent of segments in so many symbols, and what arrives; by one thread at a time."""
         with self._coding_alone:
             channel = AwgnChannel(self.belief.esn0_db, seeded(TRIAL_SEED))
-            return list(self._codec(symbols, segments).try_out(segments, channel))
+            return list(self._codec(symbols, segments, belief).try_out(segments, channel))
 
-    def _tried(self, segments: list[Segment], group: FrameGroup, symbols: int) -> DivisionTrial:
+    def _tried(
+        self, segments: list[Segment], group: FrameGroup, symbols: int, belief: Belief | None = None
+    ) -> DivisionTrial:
         """A candidate carried out and, unless time is short, judged: in either look, where there are small frames."""
+        belief = belief or self._insured(symbols, AdvisedControl, len(segments))
         if self.config.effort == "live":
-            return DivisionTrial(self._encoded(segments, symbols), 0.0, self.belief.frame_symbols)
-        crossed = self._crossed(segments, symbols)
+            return DivisionTrial(self._encoded(segments, symbols, belief), 0.0, self.belief.frame_symbols)
+        crossed = self._crossed(segments, symbols, belief)
         arrived, sent = [segment for _, _, segment in crossed], [(segment, burst) for segment, burst, _ in crossed]
         if not any(segment.structure for segment in arrived):
             return DivisionTrial(sent, self._worth(arrived, group), self.belief.frame_symbols)
         plain = [_shown_as(segment, AS_DECODED) for segment in arrived]
         worth, as_decoded = at_once(partial(self._worth, arrived, group), partial(self._worth, plain, group))
         if as_decoded > worth:
-            sent, worth = self._encoded([_shown_as(segment, AS_DECODED) for segment in segments], symbols), as_decoded
+            sent, worth = (
+                self._encoded([_shown_as(segment, AS_DECODED) for segment in segments], symbols, belief),
+                as_decoded,
+            )
         return DivisionTrial(sent, worth, self.belief.frame_symbols)
 
     def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:

@@ -41,6 +41,11 @@ class FrameGroup:
         """Index of the first frame in the video."""
         return self.segments[0].start
 
+    @property
+    def pictured(self) -> bool:
+        """Whether keyframes are to be sent at all."""
+        return self.segments[0].keyframe is not None
+
     def __len__(self) -> int:
         return len(self.frames)
 

@@ -62,9 +62,9 @@ class Control:
         return 2 ** dict(cls.layout())[name] - 1
 
     @classmethod
-    def head_symbols(cls, snr_db: float) -> int:
-        """Symbols of preamble and control block at an Es/N0 that the transmitter believes."""
-        return len(PREAMBLE) + control_symbols(cls.block_bits(), snr_db)
+    def head_symbols(cls, snr_db: float, insured_db: float = 0.0) -> int:
+        """Symbols of preamble and control block at an Es/N0 that the transmitter believes, or that may be lower."""
+        return len(PREAMBLE) + control_symbols(cls.block_bits(), snr_db, insured_db)
 
     @property
     def video(self) -> VideoFormat:
@@ -107,13 +107,13 @@ class Control:
         control = cls.unpack(read[0]) if read else None
         return (control, read[1]) if read and control else None
 
-    def part(self, snr_db: float) -> Part:
+    def part(self, snr_db: float, insured_db: float = 0.0) -> Part:
         """Preamble and control block as the first part of a burst."""
-        return Part("control", torch.cat([PREAMBLE, self.encode(snr_db)]), self.block_bits())
+        return Part("control", torch.cat([PREAMBLE, self.encode(snr_db, insured_db)]), self.block_bits())
 
-    def encode(self, snr_db: float) -> Tensor:
-        """The block as complex64 symbols, for an Es/N0 that the transmitter believes."""
-        return encode_control(self.pack(), snr_db)
+    def encode(self, snr_db: float, insured_db: float = 0.0) -> Tensor:
+        """The block as complex64 symbols, for an Es/N0 that the transmitter believes, or that may be so much lower."""
+        return encode_control(self.pack(), snr_db, insured_db)
 
 
 @cache

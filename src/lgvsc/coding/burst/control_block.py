@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lgvsc.coding.modem.digital import demodulate, modulate
 from lgvsc.coding.modem.fec import POLAR_CRC_BITS, Bits, PolarCode, polar_code
-from lgvsc.coding.modem.link_adaptation import control_required_snr_db
+from lgvsc.coding.modem.link_adaptation import INSURED, control_required_snr_db
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError
 
@@ -16,7 +16,7 @@ MAX_CONTROL_RATE = 0.85
 HOPELESS_DB = 8.0  # a format that needs so much more than the channel grants is not tried
 
 
-def encode_control(bits: Bits, snr_db: float) -> Tensor:
+def encode_control(bits: Bits, snr_db: float, insured_db: float = 0.0) -> Tensor:
     """Code a control block in the shortest format that should survive.
 
     Like the aggregation levels of a 5G control channel, the format is not announced: see :func:`decode_control`.
@@ -24,18 +24,29 @@ def encode_control(bits: Bits, snr_db: float) -> Tensor:
     Args:
         bits: uint8 of 0 and 1, ``(payload_bits,)``; both ends know how many. At most 843.
         snr_db: Es/N0 that the transmitter believes.
+        insured_db: How much lower it may be and the block still arrive, 99 times in 100.
 
     Returns:
         complex64, as many symbols as one of ``CONTROL_FORMATS``.
     """
-    symbols = control_symbols(len(bits), snr_db)
+    symbols = control_symbols(len(bits), snr_db, insured_db)
     return modulate(control_code(symbols, len(bits)).encode(bits[None])[0], 2)
 
 
-def control_symbols(payload_bits: int, snr_db: float) -> int:
-    """Length of the format that :func:`encode_control` takes."""
+def control_symbols(payload_bits: int, snr_db: float, insured_db: float = 0.0) -> int:
+    """Length of the format that :func:`encode_control` takes: the longest, where none is safe enough."""
     formats = control_formats(payload_bits)
-    return next((n for n in formats if control_required_snr_db(n, payload_bits) <= snr_db), formats[-1])
+    safe = (
+        n
+        for n in formats
+        if control_required_snr_db(n, payload_bits) <= snr_db and control_insured(n, payload_bits, snr_db, insured_db)
+    )
+    return next(safe, formats[-1])
+
+
+def control_insured(symbols: int, payload_bits: int, snr_db: float, insured_db: float) -> bool:
+    """Whether a block of a format arrives through a channel worse than ``snr_db`` by so much, too."""
+    return not insured_db or control_required_snr_db(symbols, payload_bits, INSURED) <= snr_db - insured_db
 
 
 def decode_control(received: Reception, payload_bits: int) -> tuple[Bits, int] | None:

@@ -55,6 +55,8 @@ PROTECTION: Mapping[Purpose, Protection] = MappingProxyType(
     }
 )
 
+INSURED = Protection(1e-2, 0.0)  # of control, through a channel that is worse than believed by as much as is insured
+
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
@@ -112,9 +114,8 @@ def waterfall(block_bits: int, mcs: Mcs) -> Waterfall:
     return _between(_table().data[mcs.index, mcs.code], block_bits)
 
 
-def control_required_snr_db(symbols: int, payload_bits: int) -> float:
+def control_required_snr_db(symbols: int, payload_bits: int, protection: Protection = PROTECTION["control"]) -> float:
     """Es/N0 in dB from which a control block in the format of so many symbols is safe, margin included."""
-    protection = PROTECTION["control"]
     return control_waterfall(symbols, payload_bits).required_snr_db(protection.bler) + protection.margin_db
 
 

@@ -25,7 +25,10 @@ class _Picture(MessagePart):
         picture = getattr(segment, self.name)
         if picture is None:
             return None
-        coded = self.tools.roads.encode(picture, max_symbols=terms.picture_symbols, snr_db=terms.belief.esn0_db)
+        belief = terms.belief
+        coded = self.tools.roads.encode(
+            picture, max_symbols=terms.picture_symbols, snr_db=belief.esn0_db, worse_db=belief.insured_db
+        )
         announced = {f"{self.prefix}_{name}": value for name, value in coded.header._asdict().items()}
         return Coded((Part("keyframes", coded.symbols, coded.payload_bits, self.label),), announced)
 

@@ -6,7 +6,14 @@ import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.burst.control_block import CONTROL_FORMATS, control_formats, decode_control, encode_control
+from lgvsc.coding.burst.control_block import (
+    CONTROL_FORMATS,
+    control_formats,
+    control_insured,
+    control_symbols,
+    decode_control,
+    encode_control,
+)
 from lgvsc.core.air import Reception
 from lgvsc.errors import ConfigError
 
@@ -46,6 +53,19 @@ def test_the_longest_format_works_at_minus_seven_db():
     symbols = encode_control(sent, -7.0)
     decoded = [decode_control(channel(-7.0, trial)(symbols), BITS) for trial in range(10)]
     assert sum(one is not None for one in decoded) >= 9
+
+
+@pytest.mark.parametrize("believed_db", [10.0, 5.0, 0.0])
+def test_a_block_that_is_insured_arrives_through_a_channel_six_db_worse(believed_db):
+    assert control_insured(CONTROL_FORMATS[-1], BITS, believed_db, 6.0)
+    read = {}
+    for insured_db in (6.0, 0.0):
+        made = encode_control(block(), believed_db, insured_db)
+        assert len(made) == control_symbols(BITS, believed_db, insured_db)
+        arrived = [decode_control(channel(believed_db - 6, "worse", str(n))(made), BITS) for n in range(20)]
+        read[insured_db] = sum(found is not None for found in arrived)
+    assert read[6.0] >= 19 and read[0.0] <= 10
+    assert not control_insured(CONTROL_FORMATS[-1], BITS, -2.0, 6.0)
 
 
 def test_the_receiver_does_not_rely_on_what_the_transmitter_believed():
