@@ -27,7 +27,7 @@ class _Picture(MessagePart):
             return None
         belief = terms.belief
         coded = self.tools.roads.encode(
-            picture, max_symbols=terms.picture_symbols, snr_db=belief.esn0_db, worse_db=belief.insured_db
+            picture, max_symbols=terms.picture_symbols, snr_db=belief.esn0_db, lasting=belief.insured_db > 0
         )
         announced = {f"{self.prefix}_{name}": value for name, value in coded.header._asdict().items()}
         return Coded((Part("keyframes", coded.symbols, coded.payload_bits, self.label),), announced)

@@ -50,30 +50,34 @@ class PictureRoads:
         """Whether some road has a worse picture come through a worse channel, where a digital one has none."""
         return any(number != DigitalPictureCodec.codec for number in self._codecs)
 
-    def encode(self, picture: Pixels, *, max_symbols: int, snr_db: float, worse_db: float = 0.0) -> CodedPicture:
+    def encode(self, picture: Pixels, *, max_symbols: int, snr_db: float, lasting: bool = False) -> CodedPicture:
         """The best of all roads. One that cannot carry the picture is passed over.
 
         Args:
             picture: uint8 RGB.
             max_symbols: That it may take.
             snr_db: For which it is coded.
-            worse_db: Below that, where the roads are compared: a digital one ends there.
+            lasting: By analogue roads alone, where one can: the channel may be much worse.
 
         Raises:
             ConfigError: No road can.
         """
         tried: list[CodedPicture] = []
         refused: ConfigError | None = None
-        for codec in self._codecs.values():
+        for number, codec in self._codecs.items():
+            if lasting and number == DigitalPictureCodec.codec:
+                continue
             try:
                 tried.append(codec.encode(picture, max_symbols=max_symbols, snr_db=snr_db))
             except ConfigError as error:
                 refused = error
+        if lasting and not tried:
+            return self.encode(picture, max_symbols=max_symbols, snr_db=snr_db)
         if refused and not tried:
             raise refused
         if len(tried) == 1:
             return tried[0]
-        return max(tried, key=lambda coded: self._likeness(coded, picture, snr_db, worse_db))
+        return max(tried, key=lambda coded: self._likeness(coded, picture, snr_db))
 
     def symbol_count(self, header: PictureHeader, height: int, width: int) -> int:
         """Symbols of a picture announced by a header; 0 where none was sent, or by a road unknown here."""
@@ -99,12 +103,12 @@ class PictureRoads:
         """What reads pictures of a kind."""
         return self._codecs.get(number) or self._others(number)
 
-    def _likeness(self, coded: CodedPicture, picture: Pixels, snr_db: float, worse_db: float) -> float:
+    def _likeness(self, coded: CodedPicture, picture: Pixels, snr_db: float) -> float:
         """How alike the picture and what will be seen of it are, at most 1; -1 where nothing will."""
         height, width = picture.shape[:2]
-        seen = None if worse_db else coded.expected
+        seen = coded.expected
         if seen is None and coded.length:
-            behind_noise = AwgnChannel(snr_db - worse_db, seeded(TRIAL_SEED))(coded.symbols)
+            behind_noise = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
             seen = self._codecs[coded.codec].decode(behind_noise, coded.length, coded.mode, height, width)
         if seen is None:
             return -1.0

@@ -59,7 +59,9 @@ def test_the_better_road_at_the_believed_snr_is_taken():
 
 def test_for_a_channel_that_may_be_worse_the_road_is_taken_that_ends_in_no_cliff():
     roads = PictureRoads([Digital(), Analogue()])
-    assert roads.encode(ramp(), max_symbols=100, snr_db=0.0, worse_db=6.0).codec == 1
+    assert roads.encode(ramp(), max_symbols=100, snr_db=0.0, lasting=True).codec == 1
+    assert roads.encode(ramp(), max_symbols=10, snr_db=0.0, lasting=True).codec == 0
+    assert PictureRoads([Digital()]).encode(ramp(), max_symbols=100, snr_db=0.0, lasting=True).codec == 0
     assert roads.analogue and not PictureRoads([Digital()]).analogue
 
 
