@@ -42,7 +42,7 @@ from lgvsc.world.spans import spans
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
 PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (0.3, 0.6)}  # beside small frames
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
-INSURANCE_SHARE = 0.07  # of a group's budget, at most, what arrives through a worse channel may cost
+INSURANCE_SHARE = 1 / 12  # of a group's budget, at most, what arrives through a worse channel may cost
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
 NEAR = 0.15  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
@@ -63,7 +63,8 @@ class StructureConfig:
         group_frames: Longest stretch of video that shares a structure layer, and so the delay; 0 lets the objective
             say, 240 for structure and 96 for look.
         insured_db: How much worse than believed the channel may be and control and a picture of each group still
-            arrive, where that costs at most 7 % of the group's symbols; 0: no such picture, and control as for codecs.
+            arrive, where that costs at most a twelfth of the group's symbols; 0: no such picture, and control as for
+            codecs.
         effort: ``best`` tries every candidate as the receiver would show it; ``live`` looks for the format of the small
             frames alone, with a fast encoder.
     """
