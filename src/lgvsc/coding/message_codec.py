@@ -207,7 +207,7 @@ class MessageCodec:
                 at += length
             found |= heard.found
             status |= heard.status
-        if found.get("structure") and symbols["keyframe"] < INSURES_BELOW * symbols["structure"]:
+        if found.get("structure") and symbols.get("keyframe", 0) < INSURES_BELOW * symbols["structure"]:
             found["keyframe"] = None
         return control.segment().changed(**found, erased_symbols=erased, status=status)
 

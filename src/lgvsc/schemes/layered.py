@@ -30,11 +30,19 @@ class LayeredScheme(MessageScheme):
     make_divider: Callable[[], Divider] = field(kw_only=True)
 
     def segments(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[Segment]:
-        return (segment for segment, _ in self.transmit(frames, video))
+        """The segments alone, as packets carry them: there is no channel that could be worse, so nothing is insured."""
+        divider = self.make_divider()
+        divider.config = replace(divider.config, insured_db=0.0)
+        return (segment for segment, _ in self._divided(divider, frames, video))
 
     def transmit(self, frames: Iterable[Frame], video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:
         """The bursts of each group, as soon as the group has ended. What it leaves of its budget the next may use."""
-        divider, kept = self.make_divider(), Kept(frames)
+        return self._divided(self.make_divider(), frames, video)
+
+    def _divided(
+        self, divider: Divider, frames: Iterable[Frame], video: VideoFormat
+    ) -> Iterator[tuple[Segment, Burst]]:
+        kept = Kept(frames)
         segments = self.clock.during("semantics", self.encoder.segments(kept, video))
         longest = group_length(video, divider.config.longest(divider.objective))
         return self.clock.during("coding_send", _sent(groups_of(segments, kept, longest), divider, video))

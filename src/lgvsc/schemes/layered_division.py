@@ -172,11 +172,11 @@ class Divider:
         first, keyframes = at_once(
             partial(self._draft, group, symbols, 0.0, words, self._search), partial(self._tried, few, group, symbols)
         )
-        far = keyframes.worth - (first.worth if first else -np.inf)
+        ahead = keyframes.worth - (first.worth if first else -np.inf)
         textured, alone, placed = at_once(
             partial(self._textured, group.again(), symbols, words, first, copy(self._search)),
             partial(self._finished, first, group, symbols),
-            partial(self._well_placed, group, symbols, far),
+            partial(self._well_placed, group, symbols, ahead),
         )
         best = textured or first
         others = at_once(

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lgvsc import link
+from lgvsc import kinds, link
 from lgvsc.config import load_config
-from lgvsc.core.video import Video, read_video, write_video
+from lgvsc.core.video import Video, VideoReader, read_video, write_video
 from lgvsc.errors import ConfigError
 from lgvsc.link import NothingReceivedError
 from lgvsc.schemes.layered_division import StructureConfig
@@ -64,6 +64,15 @@ def test_as_long_as_small_frames_arrive_the_picture_changes_nothing_but_their_sh
     assert abs(insured["metrics"]["psnr_db"] - plain["metrics"]["psnr_db"]) < 1.5
     first = [float(np.abs(a.astype(int) - b).mean()) for a, b in pairwise(shown[:4])]
     assert max(first) < 2 * max(float(np.abs(a.astype(int) - b).mean()) for a, b in pairwise(shown_plain[:4])) + 1
+
+
+def test_packets_carry_no_insurance(pan: Path) -> None:
+    settings = {"structure.budget": "2e-3cbr", "channel.snr_db": 10.0, "structure.effort": "live"}
+    scheme = kinds.scheme(load_config(scheme="layered-dsa", settings=settings | {"objective": "structure"}))
+    with VideoReader(pan) as reader:
+        assert [segment.keyframe for segment in scheme.segments(reader, reader.format)] == [None]
+    with VideoReader(pan) as reader:
+        assert [segment.keyframe is not None for segment, _ in scheme.transmit(reader, reader.format)] == [True]
 
 
 def test_where_it_would_be_dear_nothing_is_insured(pan: Path) -> None:
