@@ -243,11 +243,12 @@ class Divider:
     def _insured_draft(
         self, group: FrameGroup, symbols: int, share: float, words: Words | None
     ) -> tuple[Belief, Words | None, int]:
-        """The belief that a draft is made with, the words that then have room, and what a keyframe may take for loss.
+        """What a draft is made for: a belief, words, and the symbols of a keyframe that is sent for loss alone.
 
-        That is 0 where the draft has a keyframe anyway, and where none would arrive. It says more than words do.
+        Insured where that is cheap, if need be without the words, which say less than a picture does. 0 symbols where
+        the draft has a keyframe anyway or nothing is insured.
         """
-        if group.pictured and self._roads.analogue:
+        if group.pictured:
             video = group.segments[0].video
             spare = 0 if share else round(MIN_KEYFRAME_CBR * 3 * video.height * video.width)
             for said in dict.fromkeys((words, None)):
@@ -304,14 +305,15 @@ class Divider:
     # Trials
 
     def _insured(self, symbols: int, layout: type[Control], bursts: int = 1, picture: int = 0) -> Belief:
-        """The belief with which control arrives through a worse channel, where that costs little of so many symbols.
+        """The belief with which control arrives through a worse channel, where that costs little of so many symbols
+        and there is a road by which a picture arrives, too.
 
         Args:
             layout: Of the control blocks.
             bursts: How many there are.
             picture: Symbols of a keyframe that is sent only therefore.
         """
-        insured = self.belief.insured(self.config.insured_db, layout)
+        insured = self.belief.insured(self.config.insured_db, layout) if self._roads.analogue else None
         if insured is None:
             return self.belief
         longer = insured.head_symbols(layout) - self.belief.head_symbols(layout)
@@ -351,10 +353,8 @@ class Divider:
         plain = [_shown_as(segment, AS_DECODED) for segment in arrived]
         worth, as_decoded = at_once(partial(self._worth, arrived, group), partial(self._worth, plain, group))
         if as_decoded > worth:
-            sent, worth = (
-                self._encoded([_shown_as(segment, AS_DECODED) for segment in segments], symbols, belief),
-                as_decoded,
-            )
+            sent = self._encoded([_shown_as(segment, AS_DECODED) for segment in segments], symbols, belief)
+            worth = as_decoded
         return DivisionTrial(sent, worth, self.belief.frame_symbols)
 
     def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lgvsc import kinds, link
+from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.config import load_config
 from lgvsc.core.video import Video, VideoReader, read_video, write_video
 from lgvsc.errors import ConfigError
@@ -73,6 +74,19 @@ def test_packets_carry_no_insurance(pan: Path) -> None:
         assert [segment.keyframe for segment in scheme.segments(reader, reader.format)] == [None]
     with VideoReader(pan) as reader:
         assert [segment.keyframe is not None for segment, _ in scheme.transmit(reader, reader.format)] == [True]
+
+
+def test_what_insures_goes_by_roads_that_last(pan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    encode = PictureRoads.encode
+
+    def watched(self: PictureRoads, picture, **terms):
+        asked.append(terms["lasting"])
+        return encode(self, picture, **terms)
+
+    monkeypatch.setattr(PictureRoads, "encode", watched)
+    sent(pan, 10.0, 10.0)
+    assert asked and all(asked)
 
 
 def test_where_it_would_be_dear_nothing_is_insured(pan: Path) -> None:

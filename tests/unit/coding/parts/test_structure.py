@@ -133,6 +133,14 @@ def test_it_is_lost_alone(layer):
     assert got.structure == layer and got.status["keyframe"] == "lost"
 
 
+def test_a_keyframe_of_few_symbols_is_put_away_where_small_frames_arrive(layer):
+    long = replace(layer, payload=8 * layer.payload)
+    burst = sent(segment(long, keyframe=next(frames())))
+    got = received(burst)
+    assert got.structure is not None and got.keyframe is None and got.status["keyframe"] == "ok"
+    assert received(burst, lost="structure").keyframe is not None
+
+
 def test_what_arrives_before_a_lost_block_still_shows_its_frames(layer):
     short = replace(layer, payload=layer.payload[: len(layer.payload) * 2 // 3])
     shown = structure_frames(short, 64, 96, 24)
