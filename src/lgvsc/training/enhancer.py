@@ -2,6 +2,7 @@
 
 First the faithful end, by Charbonnier's loss and structural similarity; then, with ``--look vivid --from-weights
 FAITHFUL``, the vivid one, by how different two pictures look to a network, and both ends as the one file that ships.
+From that file the end that is asked for goes on.
 What is trained on is made first (``enhancer_data``); ``--only-data`` stops there.
 """
 
@@ -35,6 +36,7 @@ from lgvsc.training.world.compact_world import training_ssim
 
 logger = logging.getLogger(__name__)
 
+ENDS = ("faithful", "vivid")
 RUN = 3  # small frames in a row that the network sees its own output of
 VALIDATED = 24  # held-out runs
 WITHOUT_KEYFRAMES = 0.35  # share of the runs
@@ -68,7 +70,7 @@ class EnhancerTraining(LoopConfig):
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
-        if self.look not in ("faithful", "vivid"):
+        if self.look not in ENDS:
             raise ConfigError(f"look is {self.look!r}; an end is faithful or vivid")
 
 
@@ -208,15 +210,26 @@ def join_ends(faithful: Path, vivid: Path, out: Path) -> Path:
     """
     ends: dict[str, Tensor] = {}
     configs: list[str] = []
-    for look, path in (("faithful", faithful), ("vivid", vivid)):
-        tensors, stated = read_tensors(path.read_bytes())
-        configs.append(stated.get("config", ""))
+    for look, path in zip(ENDS, (faithful, vivid), strict=True):
+        tensors, config = read_end(path, look)
+        configs.append(config)
         ends |= {f"{look}.{name}": value.to(torch.float16) for name, value in tensors.items()}
     if configs[0] != configs[1] or not configs[0]:
         raise InputError(f"{faithful} and {vivid} are not two ends of one network")
     with atomic_write(out) as written:
         written.write(save(ends, {"config": configs[0]}))
     return out
+
+
+def read_end(path: Path, look: str) -> tuple[dict[str, Tensor], str]:
+    """Weights and configuration of one end, from a file of its own or from the one with both that ships.
+
+    Raises:
+        MissingResourceError: It is not a safetensors file.
+    """
+    tensors, stated = read_tensors(path.read_bytes())
+    mine = {name.removeprefix(f"{look}."): value for name, value in tensors.items() if name.startswith(f"{look}.")}
+    return mine or tensors, stated.get("config", "")
 
 
 def pool_of(clips: Sequence[Path], files: Sequence[Path], crop: int, seed: int) -> ScenePool:
@@ -264,7 +277,8 @@ def train_on_folder(
         return
     net = None
     if from_weights is not None:
-        net = read_network(from_weights.read_bytes(), "an enhancer", lambda _: Enhancer())
+        tensors, _ = read_end(from_weights, config.look)
+        net = read_network(save(tensors), "an enhancer", lambda _: Enhancer())
     held_out = pool_of(kept_back, held_out_files, config.crop, config.seed) if kept_back else None
     pool = pool_of(clips, files, config.crop, config.seed)
     written = train(config, pool, out, net=net, held_out=held_out, resume=resume)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lgvsc.core.video import Video, write_video
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import load as load_model
 from lgvsc.nets.enhancer import Enhancer
-from lgvsc.training.enhancer import EnhancerTraining, join_ends, moved, pool_of, train
+from lgvsc.training.enhancer import EnhancerTraining, join_ends, moved, pool_of, read_end, train
 from lgvsc.training.enhancer_data import is_held_out, load_take, make_takes, scenes_of
 from lgvsc.training.pictures import held_out
 from lgvsc.world.layered import load
@@ -37,8 +38,14 @@ def test_takes_are_kept_as_bitstreams_and_training_lowers_the_loss(tmp_path: Pat
     faithful = train(config, pool, tmp_path / "out", net=net, held_out=pool)
     log = (tmp_path / "out" / "log.jsonl").read_text()
     assert "with_keyframes_psnr_db" in log and "plain_psnr_db" in log
-    joined = join_ends(faithful, faithful, tmp_path / "joined.safetensors")
+    vivid = train(replace(config, look="vivid"), pool, tmp_path / "out", net=net)
+    joined = join_ends(faithful, vivid, tmp_path / "joined.safetensors")
     assert load(joined.read_bytes())
+    again = join_ends(joined, joined, tmp_path / "again.safetensors")
+    assert again.read_bytes() == joined.read_bytes()
+    (of_one, _), (of_both, _) = read_end(vivid, "vivid"), read_end(joined, "vivid")
+    assert all(torch.equal(of_one[name], of_both[name]) for name in of_one)
+    assert any(not torch.equal(of_one[name], other) for name, other in read_end(joined, "faithful")[0].items())
 
 
 def test_what_is_known_of_a_take_belongs_to_its_frames(tmp_path: Path) -> None:
