@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,14 +79,27 @@ def branches(generator: torch.Generator, count: int) -> list[torch.Generator]:
     return [seeded(seed) for seed in torch.randint(2**31, (count,), generator=generator).tolist()]
 
 
+_ONE_AT_A_TIME = RLock()
+
+
 @contextmanager
-def keeping_random_state() -> Iterator[None]:
-    """Undo what importing Sionna does to PyTorch's global generator, which it seeds at random."""
-    state = torch.get_rng_state()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
+def importing_sionna() -> Iterator[None]:
+    """Import Sionna and nothing else: it would seed PyTorch's global generator at random, and load a compiler for its
+    decorators, of functions that are not compiled here; that takes longer than all the rest.
+    """
+    with _ONE_AT_A_TIME:
+        state, decorators = torch.get_rng_state(), (torch.compile, torch.compiler.disable)
+        torch.compile = torch.compiler.disable = _uncompiled  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            torch.compile, torch.compiler.disable = decorators
+            torch.set_rng_state(state)
+
+
+def _uncompiled(function: Any = None, *_: object, **__: object) -> Any:
+    """A decorator, with arguments or without, that leaves a function as it is."""
+    return (lambda decorated: decorated) if function is None else function
 
 
 def checked(symbols: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from lgvsc.channel.common import NOISE_BLOCK, Stream, branches, keeping_random_state
+from lgvsc.channel.common import NOISE_BLOCK, Stream, branches, importing_sionna
 from lgvsc.channel.fading import EstimationFrame
 from lgvsc.channel.rayleigh import Waves, clarke_correlation, turned
 from lgvsc.errors import ConfigError
@@ -150,7 +150,7 @@ class TdlFading:
 @lru_cache(maxsize=16)
 def tdl_profile(model: TdlModel, delay_spread_ns: float, carrier_hz: float) -> Profile:
     """The table of a model, from Sionna (3GPP TR 38.901, Tables 7.7.2-1 to 7.7.2-5)."""
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy.channel.tr38901 import TDL
 
         table = TDL(model, delay_spread_ns * 1e-9, carrier_hz, precision="double", device="cpu")

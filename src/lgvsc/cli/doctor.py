@@ -180,7 +180,9 @@ def check_opencv() -> Check:
 
 
 def check_sionna() -> Check:
-    with warnings.catch_warnings():
+    from lgvsc.channel.common import importing_sionna
+
+    with warnings.catch_warnings(), importing_sionna():
         warnings.simplefilter("ignore")
         import_module("sionna.phy")
     return Check("sionna", "ok", f"sionna-no-rt {installed('sionna-no-rt')}: channel codes and demappers")

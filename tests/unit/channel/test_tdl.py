@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lgvsc.channel.common import keeping_random_state, seeded
+from lgvsc.channel.common import importing_sionna, seeded
 from lgvsc.channel.fading import FadingChannel
 from lgvsc.channel.rayleigh import clarke_correlation
 from lgvsc.channel.tdl import TdlFading, tdl_profile
@@ -82,7 +82,7 @@ def test_covariance_is_that_of_the_gains(model):
 @pytest.mark.parametrize("model", ["A", "D"])
 def test_statistics_agree_with_sionna_s_generator(model):
     """The same covariances from Sionna's TDL and its frequency response, over its own random draws."""
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy import config
         from sionna.phy.channel import cir_to_ofdm_channel, subcarrier_frequencies
         from sionna.phy.channel.tr38901 import TDL

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lgvsc.channel.common import erase_bad, keeping_random_state
+from lgvsc.channel.common import erase_bad, importing_sionna
 from lgvsc.coding.modem.fec import (
     LDPC_CRC_BITS,
     MAX_POLAR_CODED_BITS,
@@ -298,13 +298,13 @@ def _ceil(value: int, step: int) -> int:
 
 @lru_cache(maxsize=8)
 def _mapper(bits_per_symbol: int) -> Mapper:
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy.mapping import Mapper
     return Mapper("qam", bits_per_symbol, device="cpu")
 
 
 @lru_cache(maxsize=8)
 def _demapper(bits_per_symbol: int) -> Demapper:
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy.mapping import Demapper
     return Demapper("app", "pam", bits_per_symbol // 2, device="cpu")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lgvsc.channel.common import keeping_random_state
+from lgvsc.channel.common import importing_sionna
 from lgvsc.coding.modem.ldpc_tables import quickly_built_decoder
 from lgvsc.errors import ConfigError
 
@@ -51,7 +51,7 @@ class PolarCode:
 
     def __init__(self, payload_bits: int, coded_bits: int) -> None:
         self.payload_bits, self.coded_bits = payload_bits, coded_bits
-        with keeping_random_state():
+        with importing_sionna():
             from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
             from sionna.phy.fec.polar import Polar5GDecoder, Polar5GEncoder
         self._word_bits = coded_bits if coded_bits <= MAX_POLAR_CODED_BITS else 1024
@@ -99,7 +99,7 @@ class LdpcCode:
         longest = max(self.coded_bits + self._filler, ceil(size / code_rate))
         self._graph = _ldpc_graph(size, min(longest, MAX_LDPC_SPREAD * size))
         self._sent, self._known = self._rate_matching()
-        with keeping_random_state():
+        with importing_sionna():
             from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
         self._crc = CRCEncoder("CRC24B", k=payload_bits, device="cpu")
         self._check = CRCDecoder(self._crc, device="cpu")
@@ -148,7 +148,7 @@ class TurboCode:
         self.payload_bits = payload_bits
         self.coded_bits = turbo_coded_bits(payload_bits)
         self._inner = payload_bits + TURBO_CRC_BITS
-        with keeping_random_state():
+        with importing_sionna():
             from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
         self._crc = CRCEncoder("CRC24A", k=payload_bits, device="cpu")
         self._check = CRCDecoder(self._crc, device="cpu")
@@ -221,7 +221,7 @@ class _LdpcGraph:
     """
 
     def __init__(self, information_bits: int, coded_bits: int) -> None:
-        with keeping_random_state():
+        with importing_sionna():
             from sionna.phy.fec.ldpc import LDPC5GEncoder
         self.encoder = LDPC5GEncoder(information_bits, coded_bits, check_input=False, device="cpu")
         self.coded_bits = coded_bits
@@ -241,7 +241,7 @@ def _ldpc_graph(information_bits: int, coded_bits: int) -> _LdpcGraph:
 @lru_cache(maxsize=1)
 def _turbo() -> tuple[TurboEncoder, TurboDecoder]:
     """One of each serves all lengths."""
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy.fec.turbo import TurboDecoder, TurboEncoder
     encoder = TurboEncoder(rate=1 / 3, constraint_length=4, terminate=True, device="cpu")
     # Its default works with probabilities instead of their logarithms, and overflows where LLRs are large.

@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lgvsc.channel.common import importing_sionna
+
 if TYPE_CHECKING:
     from sionna.phy.fec.ldpc import LDPC5GDecoder
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=1)
 def quickly_built_decoder() -> type[LDPC5GDecoder]:
     """A subclass of Sionna's :class:`LDPC5GDecoder` with the same arguments and results."""
-    from sionna.phy.fec.ldpc import LDPC5GDecoder
+    with importing_sionna():
+        from sionna.phy.fec.ldpc import LDPC5GDecoder
 
     class QuicklyBuiltDecoder(LDPC5GDecoder):
         def _compute_row_splits(self, idx: NDArray[Any], num_nodes: int) -> NDArray[np.int32]:

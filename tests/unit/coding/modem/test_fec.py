@@ -1,10 +1,13 @@
 """Polar, LDPC and turbo blocks: round trips, CRC, and what silence decodes to."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from lgvsc.channel.common import keeping_random_state, seeded
+from lgvsc.channel.common import importing_sionna, seeded
 from lgvsc.coding.modem.fec import LDPC_CRC_BITS, ldpc_code, polar_code, turbo_code
 from lgvsc.errors import ConfigError
 
@@ -113,7 +116,7 @@ def test_impossible_turbo_sizes_are_refused(payload_bits):
 )
 def test_words_are_those_of_5g(payload_bits, code_rate, bits_per_symbol):
     """Shortened and punctured from a graph of the grid, bit for bit what Sionna makes for this very length."""
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy.fec.ldpc import LDPC5GEncoder
     code = ldpc_code(payload_bits, code_rate, bits_per_symbol)
     inner = payload_bits + LDPC_CRC_BITS
@@ -123,11 +126,23 @@ def test_words_are_those_of_5g(payload_bits, code_rate, bits_per_symbol):
     assert torch.equal(code.encode(bits), direct(checked))
 
 
+def test_sionna_loads_no_compiler_and_leaves_that_of_torch_in_place():
+    program = """
+import sys, torch
+before = torch.compile, torch.compiler.disable
+from lgvsc.coding.modem.fec import ldpc_code, polar_code
+polar_code(24, 70), ldpc_code(777, 0.43, 2)
+print("torch._dynamo" in sys.modules, before == (torch.compile, torch.compiler.disable))
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    assert said.split() == ["False", "True"]
+
+
 def test_the_global_generator_is_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    with keeping_random_state():
+    with importing_sionna():
         torch.default_generator.seed()
     polar_code(24, 70)
     assert torch.equal(torch.rand(3), expected)

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from lgvsc.channel.common import keeping_random_state, seeded
+from lgvsc.channel.common import importing_sionna, seeded
 from lgvsc.coding.modem.ldpc_tables import quickly_built_decoder
 
 
 @pytest.mark.parametrize(("k", "n"), [(30, 40), (250, 1250), (640, 900), (1300, 2500)])
 def test_tables_and_results_are_those_of_sionna(k, n):
-    with keeping_random_state():
+    with importing_sionna():
         from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
     encoder = LDPC5GEncoder(k, n, device="cpu")
     ours, theirs = quickly_built_decoder()(encoder, device="cpu"), LDPC5GDecoder(encoder, device="cpu")
