@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lgvsc.coding.budget import MAX_KEYFRAME_CBR, MIN_KEYFRAME_CBR, Objective, bare_symbols
+from lgvsc.core.ahead import at_once
 from lgvsc.core.interfaces import Conditions
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Frame, Pixels, VideoFormat
@@ -273,7 +275,7 @@ class Trial:
     def quality(self, places: Sequence[int]) -> float:
         """Mean over the frames measured: MS-SSIM, or one less LPIPS, of a plan with its keyframes coded."""
         symbols = self.keyframe_symbols(len(places) - 1)
-        pictures = [self._sent(self._piece.places[place], symbols) for place in places]
+        pictures = at_once(*(partial(self._sent, self._piece.places[place], symbols) for place in places), most=2)
         values: list[float] = []
         for (first, a), (last, b) in pairwise(zip(places, pictures, strict=True)):
             if a is None or b is None:

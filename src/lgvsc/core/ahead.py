@@ -31,11 +31,14 @@ def ahead(items: Iterable[T], waiting: Callable[[], AbstractContextManager[objec
             yield item  # type: ignore[misc]
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
+def at_once(*calls: Callable[[], Any], most: int | None = None) -> list[Any]:
     """What each call returns, in their order; each is made in a thread of its own, the first in the caller's.
 
     All have ended when this returns. What the first of those that fail raises is raised.
+
+    Args:
+        most: How many go on at a time, two or more; ``None``: all.
     """
-    with ThreadPoolExecutor(max(1, len(calls) - 1), "at once") as workers:
+    with ThreadPoolExecutor(max(1, min(len(calls), most or len(calls)) - 1), "at once") as workers:
         others = [workers.submit(call) for call in calls[1:]]
         return [*(call() for call in calls[:1]), *(other.result() for other in others)]

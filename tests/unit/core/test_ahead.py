@@ -1,6 +1,7 @@
 """One stage works while the next one does, and nothing else changes."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -69,6 +70,19 @@ def test_calls_at_once_return_in_order_and_do_not_wait_for_each_other():
     calls = [lambda number=number: (meet.wait(), number)[1] for number in range(3)]
     assert at_once(*calls) == [0, 1, 2]
     assert at_once(lambda: 7) == [7] and at_once() == []
+
+
+def test_no_more_calls_go_on_at_once_than_may():
+    going, seen = [], []
+
+    def call():
+        going.append(1)
+        seen.append(len(going))
+        time.sleep(0.02)
+        going.pop()
+
+    at_once(*[call] * 6, most=2)
+    assert len(seen) == 6 and max(seen) == 2
 
 
 def test_an_error_of_a_call_comes_when_all_have_ended():
