@@ -81,9 +81,10 @@ def ways(gop, frames, fps, cbr, snr_db, enhancer, video):
     positions = list(range(middle_of_step(step, len(frames)), len(frames), step))[: len(plain)]
     structure = Structure(coded=size, quantiser=choice.quantiser.value, interval_s=step / fps)
     held = [plain[picture_at(index, step, len(plain))] for index in range(len(frames))]
-    made = {"av1-ldpc": held, "interpolated": list(filled_in(plain, positions, len(frames)))}
+    made = {"av1-ldpc": held, "interpolated": list(filled_in(zip(positions, plain, strict=True), len(frames)))}
     for name, look in (("faithful, no keyframe", 0.0), ("vivid, no keyframe", 1.0)):
-        made[name] = list(filled_in(list(enhancer.enhanced(plain, structure, look=look)), positions, len(frames)))
+        enhanced = enhancer.enhanced(plain, structure, look=look)
+        made[name] = list(filled_in(zip(positions, enhanced, strict=True), len(frames)))
     return made
 
 

@@ -21,6 +21,7 @@ from lgvsc.coding.burst.framing import ControlRead, bursts
 from lgvsc.coding.modem.link_adaptation import McsRule
 from lgvsc.coding.parts import PARTS
 from lgvsc.coding.parts.part import Coded, Heard, MessagePart, Terms, Tools
+from lgvsc.coding.parts.pictures import Keyframe
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.air import Burst, Reception
@@ -124,7 +125,8 @@ class MessageCodec:
     def try_out(
         self, segments: Iterable[Segment], channel: Callable[[Tensor], Reception]
     ) -> Iterator[tuple[Segment, Burst, Segment]]:
-        """Each segment, its burst, and what arrives of it where control does; that is not read, which takes long.
+        """Each segment, its burst, and what arrives of it where control does; that is not read, which takes long, and
+        neither is a keyframe that would be put away.
 
         Args:
             segments: As for :meth:`encode`.
@@ -132,7 +134,7 @@ class MessageCodec:
         """
         for segment, burst, control in self._coded(segments):
             head = len(burst.parts[0].symbols)
-            yield segment, burst, self._decode_segment(control, channel(burst.symbols)[head:])
+            yield segment, burst, self._decode_segment(control, channel(burst.symbols)[head:], trial=True)
 
     def decode(self, receptions: Iterable[Reception]) -> Iterator[Segment]:
         """Segments whose control could be read, in the order of arrival, with whatever else was intact."""
@@ -193,7 +195,7 @@ class MessageCodec:
         self._latest = type(read[0])
         return ControlRead(*read, symbols)
 
-    def _decode_segment(self, control: MessageControl, body: Reception) -> Segment:
+    def _decode_segment(self, control: MessageControl, body: Reception, trial: bool = False) -> Segment:
         body, erased = erase_bad(body)
         found: dict[str, object] = {}
         status: dict[str, PartStatus] = {"control": "ok"}
@@ -203,12 +205,15 @@ class MessageCodec:
             heard = Heard(status=dict.fromkeys(part.names, "absent"))
             if isinstance(control, part.control):
                 length = symbols[part.names[0]] = part.length(control) or 0
-                heard = part.decode(body[at : at + length], control)
+                insures = isinstance(part, Keyframe) and length < INSURES_BELOW * symbols.get("structure", 0)
+                put_away = insures and found.get("structure") is not None
+                if not (put_away and trial):
+                    heard = part.decode(body[at : at + length], control)
+                if put_away:
+                    heard = Heard(status=heard.status)
                 at += length
             found |= heard.found
             status |= heard.status
-        if found.get("structure") and symbols.get("keyframe", 0) < INSURES_BELOW * symbols["structure"]:
-            found["keyframe"] = None
         return control.segment().changed(**found, erased_symbols=erased, status=status)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import cast
 
 import cv2
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lgvsc.core.ahead import ahead, at_once
 from lgvsc.core.message import LOOKS, StructureLayer
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.tensors import as_batch
@@ -29,12 +30,12 @@ from lgvsc.models.weights import read_network
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig, Known, blended
 from lgvsc.world.backends.compact.between import Between, resized, resized_flow
 from lgvsc.world.backends.compact.flow import SMALLEST, Flow, warp
-from lgvsc.world.enhancing import as_coarse, detail_carried, move_onto, small_size, texture_of
+from lgvsc.world.enhancing import Move, as_coarse, detail_carried, move_onto, small_size, texture_of
 from lgvsc.world.spans import Span
 
 MOST_PER_S = 8  # small frames that are enhanced in a second of video; more of them would take more than a second
 QUICK_S = 0.17  # pictures no farther apart move so little that the quick way is as good: within .06 dB, .004 of SSIM
-WARM_UP = 1  # small frames before a glimpse that the enhancer is shown
+WARM_UP = 1  # enhanced frames before the one that a glimpse is made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,36 +87,46 @@ class CompactEnhancer:
         if not 0 <= look <= 1:
             raise ConfigError(f"look is {look}; it lies between 0 (faithful) and 1 (vivid)")
         net = self._net(look)
-        keys = [(key, as_coarse(key, structure.coded)) for key in keyframes]
-        guesses: list[Flow | None] = [None for _ in keys]
         shown: Pixels | None = None
-        for number, picture in enumerate(plain):
-            size = picture.shape[:2]
-            texture, texture_trust, guesses = texture_of(picture, keys, guesses)
-            after = plain[min(number + 1, len(plain) - 1)]
-            previous, previous_trust = picture, np.zeros(size, np.float32)
-            if shown is not None:
-                move = move_onto(picture, plain[number - 1])
-                previous, previous_trust = move.apply(shown), move.trust_at(size)
-            told = (
-                structure.quantiser / 70,
-                max(1, round(8 * structure.coded[0] / size[0])) / 8,
-                min(1.0, structure.interval_s),
-                float(bool(keys)),
-            )
-            known = Known(
-                as_batch(picture),
-                as_batch(move_onto(picture, after).apply(after)),
-                as_batch(previous),
-                torch.from_numpy(previous_trust)[None, None],
-                as_batch(texture),
-                torch.from_numpy(texture_trust)[None, None],
-                torch.tensor([told]),
-            )
+        for known, move in ahead(_known(plain, structure, keyframes)):
+            if shown is not None and move is not None:
+                trust = torch.from_numpy(move.trust_at(shown.shape[:2]))[None, None]
+                known = known._replace(previous=as_batch(move.apply(shown)), previous_trust=trust)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
                 made = net(known)[0].float().clamp(0, 1)
             shown = np.ascontiguousarray((255 * made).round().to(torch.uint8).permute(1, 2, 0).numpy())
             yield shown
+
+
+def _known(
+    plain: Sequence[Pixels], structure: Structure, keyframes: Sequence[Pixels]
+) -> Iterator[tuple[Known, Move | None]]:
+    """What is known of small frames in a row but for what is made of the ones before, and how these are to be moved.
+
+    The network need not wait for any of it.
+    """
+    keys = [(key, as_coarse(key, structure.coded)) for key in keyframes]
+    guesses: list[Flow | None] = [None for _ in keys]
+    for number, picture in enumerate(plain):
+        size = picture.shape[:2]
+        texture, texture_trust, guesses = texture_of(picture, keys, guesses)
+        after = plain[min(number + 1, len(plain) - 1)]
+        told = (
+            structure.quantiser / 70,
+            max(1, round(8 * structure.coded[0] / size[0])) / 8,
+            min(1.0, structure.interval_s),
+            float(bool(keys)),
+        )
+        known = Known(
+            plain=as_batch(picture),
+            following=as_batch(move_onto(picture, after).apply(after)),
+            previous=as_batch(picture),
+            previous_trust=torch.zeros(1, 1, *size),
+            texture=as_batch(texture),
+            texture_trust=torch.from_numpy(texture_trust)[None, None],
+            situation=torch.tensor([told]),
+        )
+        yield known, move_onto(picture, plain[number - 1]) if number else None
 
 
 ReadLayer = Callable[[StructureLayer, int, int, int], list[tuple[int, Pixels]]]
@@ -149,33 +160,40 @@ class LayeredWorld:
     def frames(self, span: Span) -> Iterator[Pixels] | None:
         """All frames of a span, or ``None`` where not one small frame can be had of it."""
         small = self.small_frames(span)
-        return self._made(span, *zip(*small, strict=True)) if small else None
+        return self._made(span, small) if small else None
 
-    def glimpses(self, span: Span, places: Sequence[int]) -> dict[int, Pixels]:
+    def glimpses(self, span: Span, places: Sequence[int], warm_up: int = WARM_UP) -> dict[int, Pixels]:
         """About what :meth:`frames` shows at some places of a span, at a fraction of the work; a transmitter looks so.
 
         Args:
             places: Frames from the span's first one on.
+            warm_up: Enhanced frames before the one that a glimpse is made of, which the enhancer is shown; each costs
+                as much as a glimpse.
 
         Returns:
             Those that can be had.
         """
         small = self.small_frames(span)
-        shown: dict[int, Pixels] = {}
         if not small or span.structure is None:
-            return shown
+            return {}
+        glimpse = partial(self._glimpse, span, span.structure, small, warm_up)
+        return dict(zip(places, at_once(*(partial(glimpse, place) for place in places), most=2), strict=True))
+
+    def _glimpse(
+        self, span: Span, layer: StructureLayer, small: Sequence[tuple[int, Pixels]], warm_up: int, place: int
+    ) -> Pixels:
         at, pictures = [place for place, _ in small], [picture for _, picture in small]
-        every = _enhanced_every(span, span.structure)
-        for place in places:
-            after = min(bisect_left(at, place), len(at) - 1)
-            before = max(0, after - 1) if at[after] > place else after
-            first = max(0, before // every - WARM_UP) * every
-            run = pictures[first : every * -(-after // every) + 1]
-            ends = list(self._enhanced(span, span.structure, run, [n - first for n in sorted({before, after})]))
-            shown[place] = ends[-1]
-            if before < after:
-                shown[place] = roughly_between(ends[0], ends[1], (place - at[before]) / (at[after] - at[before]))
-        return shown
+        enhanced = self._places_enhanced(span, layer, len(pictures))
+        number = min(range(len(enhanced)), key=lambda n: abs(at[enhanced[n]] - place))
+        first = max(0, number - warm_up)
+        run = [pictures[n] for n in enhanced[first : number + 2]]  # the one after is looked at, and not made
+        made = next(itertools.islice(self._enhanced(span, layer, run), number - first, None))
+        after = min(bisect_left(at, place), len(at) - 1)
+        before = max(0, after - 1) if at[after] > place else after
+        ends = [detail_carried(pictures, [enhanced[number]], [made], n) for n in sorted({before, after})]
+        if before == after:
+            return ends[0]
+        return roughly_between(ends[0], ends[1], (place - at[before]) / (at[after] - at[before]))
 
     def small_frames(self, span: Span) -> list[tuple[int, Pixels]]:
         """The layer's own frames, enlarged, with their places in the span."""
@@ -185,35 +203,51 @@ class LayeredWorld:
         small = self._read(layer, video.height, video.width, span.segment_frames)
         return [(place, picture) for place, picture in small if place < span.stop - span.start]
 
-    def _enhanced(
-        self, span: Span, layer: StructureLayer, pictures: Sequence[Pixels], wanted: Sequence[int] | None = None
-    ) -> Iterator[Pixels]:
-        """Small frames in a row as they are shown: all, or those wanted."""
-        wanted = range(len(pictures)) if wanted is None else wanted
-        look = LOOKS[layer.look] if self.look is None else self.look
+    def _enhanced(self, span: Span, layer: StructureLayer, pictures: Sequence[Pixels]) -> Iterator[Pixels]:
+        """Those small frames in a row that time is taken for, as they are shown."""
+        look = self._look(layer)
         if look is None:
-            yield from (pictures[number] for number in wanted)
+            yield from pictures
             return
-        every = _enhanced_every(span, layer)
-        at = sorted({*range(0, len(pictures), every), len(pictures) - 1})
         told = Structure(
             coded=self._coded_size(span.video.height, span.video.width, layer.eighths),
             quantiser=layer.quantiser,
-            interval_s=every * layer.step / float(span.video.fps),
+            interval_s=_enhanced_every(span, layer) * layer.step / float(span.video.fps),
         )
         keyframes = [picture for picture in (span.first, _beyond(span)) if picture is not None]
-        made = list(self.enhancer.enhanced([pictures[number] for number in at], told, keyframes, look))
-        yield from (detail_carried(pictures, at, made, number) for number in wanted)
+        yield from self.enhancer.enhanced(pictures, told, keyframes, look)
 
-    def _made(self, span: Span, at: Sequence[int], small: Sequence[Pixels]) -> Iterator[Pixels]:
+    def _look(self, layer: StructureLayer) -> float | None:
+        """0 faithful to 1 vivid; ``None``: as decoded."""
+        return LOOKS[layer.look] if self.look is None else self.look
+
+    def _places_enhanced(self, span: Span, layer: StructureLayer, count: int) -> list[int]:
+        """Which of so many small frames time is taken for."""
+        every = 1 if self._look(layer) is None else _enhanced_every(span, layer)
+        return sorted({*range(0, count, every), count - 1})
+
+    def _made(self, span: Span, small: Sequence[tuple[int, Pixels]]) -> Iterator[Pixels]:
         layer, length, beyond = span.structure, span.stop - span.start, _beyond(span)
         assert layer is not None
-        pictures, places = list(self._enhanced(span, layer, small)), list(at)
-        if beyond is not None and span.last_index - span.start > places[-1] + layer.step:
-            pictures.append(beyond)  # the end of the small frames was lost, or more than their segment is missing
-            places.append(span.last_index - span.start)
+        places, end = [place for place, _ in small], small[-1][0]
+        shown = self._shown(span, layer, [picture for _, picture in small])
+        pictures: Iterator[tuple[int, Pixels]] = zip(places, shown, strict=True)
+        if beyond is not None and span.last_index - span.start > end + layer.step:
+            # The end of the small frames was lost, or more than their segment is missing.
+            end = span.last_index - span.start
+            pictures = itertools.chain(pictures, [(end, beyond)])
         quick = int(QUICK_S * span.video.fps)
-        return itertools.islice(filled_in(pictures, places, max(length, places[-1] + 1), quick), length)
+        return itertools.islice(filled_in(ahead(pictures), max(length, end + 1), quick), length)
+
+    def _shown(self, span: Span, layer: StructureLayer, small: Sequence[Pixels]) -> Iterator[Pixels]:
+        """Small frames as they are shown: those that there was time for, and the others with the detail of these."""
+        enhanced = self._places_enhanced(span, layer, len(small))
+        made: list[Pixels] = []
+        done = 0
+        for place, picture in zip(enhanced, self._enhanced(span, layer, [small[n] for n in enhanced]), strict=True):
+            made.append(picture)
+            yield from (detail_carried(small, enhanced[: len(made)], made, number) for number in range(done, place + 1))
+            done = place + 1
 
 
 def _enhanced_every(span: Span, layer: StructureLayer) -> int:
@@ -226,35 +260,43 @@ def _beyond(span: Span) -> Pixels | None:
     return span.last if span.cut is None else None
 
 
-def filled_in(
-    pictures: Sequence[Pixels], positions: Sequence[int], length: int, quick_gap: int = 1
-) -> Iterator[Pixels]:
-    """All ``length`` frames from those at ``positions``, which rise; before the first and after the last, these hold.
+def filled_in(pictures: Iterable[tuple[int, Pixels]], length: int, quick_gap: int = 1) -> Iterator[Pixels]:
+    """All ``length`` frames from some of them; before the first and after the last, these hold.
+
+    Motion between two is found while frames between the two before are made.
 
     Args:
-        pictures: uint8 RGB, of one size.
-        positions: Of each, among the frames.
+        pictures: Places, which rise, and what stands there, uint8 RGB, of one size.
         length: How many frames to make.
         quick_gap: Pictures no farther apart than this have frames between them made the quick way.
 
     Raises:
-        ConfigError: There are no pictures, or not one for each position.
+        ConfigError: There are no pictures.
     """
-    if not pictures or len(pictures) != len(positions):
-        raise ConfigError(f"{len(pictures)} pictures are given for {len(positions)} positions; give one for each")
-    for _ in range(positions[0]):
-        yield pictures[0]
-    for number in range(len(pictures) - 1):
-        first, last, gap = pictures[number], pictures[number + 1], positions[number + 1] - positions[number]
-        yield first
-        if 1 < gap <= quick_gap:
-            yield from (roughly_between(first, last, place / gap) for place in range(1, gap))
-        elif gap > 1:
-            between = Between(first, last)
-            for place in range(1, gap):
-                yield between.at(place / gap)
-    for _ in range(length - positions[-1]):
-        yield pictures[-1]
+    shown, latest = 0, None
+    for place, picture, between in ahead(_with_what_leads_there(pictures, quick_gap)):
+        gap = place - shown + 1
+        yield from (between((number + 1) / gap) for number in range(place - shown))
+        yield picture
+        shown, latest = place + 1, picture
+    if latest is None:
+        raise ConfigError("there are no pictures to fill frames in between")
+    yield from itertools.repeat(latest, length - shown)
+
+
+def _with_what_leads_there(
+    pictures: Iterable[tuple[int, Pixels]], quick_gap: int
+) -> Iterator[tuple[int, Pixels, Callable[[float], Pixels]]]:
+    """Pictures with their places, and what makes frames at times, 0 to 1, on the way there from the one before."""
+    before: tuple[int, Pixels] | None = None
+    for place, picture in pictures:
+        if before is None:
+            yield place, picture, lambda _, held=picture: held  # type: ignore[misc]
+        elif place - before[0] <= max(1, quick_gap):
+            yield place, picture, partial(roughly_between, before[1], picture)
+        else:
+            yield place, picture, Between(before[1], picture).at
+        before = place, picture
 
 
 def roughly_between(first: Pixels, last: Pixels, time: float) -> Pixels:

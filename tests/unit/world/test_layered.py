@@ -65,15 +65,15 @@ def test_a_look_beyond_its_ends_is_refused() -> None:
 
 
 def test_frames_between_small_frames_move() -> None:
-    made = list(filled_in([scene(0), scene(8)], [2, 6], 10))
+    made = list(filled_in([(2, scene(0)), (6, scene(8))], 10))
     assert len(made) == 10 and np.array_equal(made[0], scene(0)) and np.array_equal(made[9], scene(8))
     assert np.array_equal(made[2], scene(0)) and np.array_equal(made[6], scene(8))
     assert error(made[4], scene(4)) < 0.5 * error(scene(0), scene(4))
 
 
-def test_pictures_without_positions_are_refused() -> None:
-    with pytest.raises(ConfigError, match="1 pictures are given for 2 positions"):
-        list(filled_in([scene(0)], [0, 1], 4))
+def test_from_no_pictures_no_frames_are_made() -> None:
+    with pytest.raises(ConfigError, match="there are no pictures"):
+        list(filled_in([], 4))
 
 
 def test_other_bytes_are_no_weights() -> None:
@@ -174,8 +174,8 @@ def world(look: float | None = None) -> LayeredWorld:
     return LayeredWorld(lambda: CompactEnhancer(config, *ends), read, lambda height, width, eighths: CODED, look)
 
 
-def brightness(layer: StructureLayer, look: float | None = None, fps: int = 12) -> float:
-    span = Span(
+def spanned(layer: StructureLayer, fps: int = 12) -> Span:
+    return Span(
         video=replace(VIDEO, fps=Fraction(fps)),
         start=0,
         stop=12,
@@ -184,11 +184,26 @@ def brightness(layer: StructureLayer, look: float | None = None, fps: int = 12) 
         structure=layer,
         segment_frames=12,
     )
+
+
+def brightness(layer: StructureLayer, look: float | None = None, fps: int = 12) -> float:
+    span = spanned(layer, fps)
     frames = list(world(look).frames(span))
     assert len(frames) == 12
     glimpses = world(look).glimpses(span, [2, 5, 10, 11])
     assert all(error(frames[place], picture) < 3 for place, picture in glimpses.items()) and len(glimpses) == 4
     return float(np.mean(frames) - np.mean([picture for _, picture in read(layer, 0, 0, 0)]))
+
+
+def test_a_glimpse_costs_one_picture_and_what_it_warms_up_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    forward = Enhancer.forward
+    monkeypatch.setattr(Enhancer, "forward", lambda net, known: (made.append(1), forward(net, known))[1])
+    span = spanned(LAYER_3)
+    for warm_up, cost in ((0, 1), (1, 2)):
+        made.clear()
+        shown = world().glimpses(span, [10], warm_up)
+        assert len(made) == cost and list(shown) == [10]
 
 
 LAYER_3 = replace(LAYER, payload=b"small frames here")
@@ -226,6 +241,7 @@ def test_of_more_small_frames_than_there_is_time_for_some_are_enhanced_and_their
 
 
 def test_near_pictures_are_filled_in_the_quick_way_and_move_as_well() -> None:
-    made = list(filled_in([scene(0), scene(8)], [0, 4], 5, quick_gap=4))
+    pair = [(0, scene(0)), (4, scene(8))]
+    made = list(filled_in(pair, 5, quick_gap=4))
     assert error(made[2], scene(4)) < 0.5 * error(scene(0), scene(4))
-    assert not np.array_equal(made[2], list(filled_in([scene(0), scene(8)], [0, 4], 5))[2])
+    assert not np.array_equal(made[2], list(filled_in(pair, 5))[2])

@@ -20,6 +20,7 @@ from lgvsc.coding.frames.structure import structure_frames, structure_of
 from lgvsc.coding.message_codec import CodingConfig, MessageCodec
 from lgvsc.coding.packets.packet_header import read_packet
 from lgvsc.coding.packets.packets import PacketConfig, depacketise, packetise
+from lgvsc.coding.parts.pictures import Keyframe
 from lgvsc.coding.parts.structure import (
     MOST_BYTES,
     LookAloneControl,
@@ -139,6 +140,13 @@ def test_a_keyframe_of_few_symbols_is_put_away_where_small_frames_arrive(layer):
     got = received(burst)
     assert got.structure is not None and got.keyframe is None and got.status["keyframe"] == "ok"
     assert received(burst, lost="structure").keyframe is not None
+
+
+def test_a_transmitter_that_tries_does_not_read_what_would_be_put_away(layer, monkeypatch):
+    monkeypatch.setattr(Keyframe, "decode", lambda *_: pytest.fail("the keyframe was read"))
+    long = segment(replace(layer, payload=8 * layer.payload), keyframe=next(frames()))
+    ((_, _, arrived),) = codec().try_out([long], AwgnChannel(10.0, seeded(1)))
+    assert arrived.structure is not None and arrived.keyframe is None
 
 
 def test_what_arrives_before_a_lost_block_still_shows_its_frames(layer):
