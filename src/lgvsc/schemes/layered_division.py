@@ -36,7 +36,7 @@ from lgvsc.errors import ConfigError
 from lgvsc.schemes.conventional import MAX_GOP_FRAMES, most_bytes
 from lgvsc.schemes.layered_groups import FrameGroup, begun_at, thinned
 from lgvsc.world.backends.compact.interpolation import views
-from lgvsc.world.layered import LayeredWorld, roughly_between
+from lgvsc.world.layered import WARM_UP, LayeredWorld, roughly_between
 from lgvsc.world.spans import spans
 
 LONGEST: dict[Objective, int] = {"structure": 240, "look": 96}  # frames; a keyframe's texture lasts so long
@@ -45,7 +45,8 @@ FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 INSURANCE_SHARE = 1 / 12  # of a group's budget, at most, what arrives through a worse channel may cost
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
-NEAR = 0.15  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
+NEAR = 0.06  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
+UNSURE = 0.03  # of a draft's worth: all that come so near to the best one are carried out
 QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
 LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
 AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
@@ -173,16 +174,15 @@ class Divider:
             partial(self._draft, group, symbols, 0.0, words, self._search), partial(self._tried, few, group, symbols)
         )
         ahead = keyframes.worth - (first.worth if first else -np.inf)
-        textured, alone, placed = at_once(
+        textured, placed = at_once(
             partial(self._textured, group.again(), symbols, words, first, copy(self._search)),
-            partial(self._finished, first, group, symbols),
-            partial(self._well_placed, group, symbols, ahead),
+            partial(self._well_placed, group, symbols, keyframes, ahead),
         )
-        best = textured or first
-        others = at_once(
-            partial(self._sharper, best, group, symbols), partial(self._finished, textured, group, symbols)
-        )
-        trials: list[DivisionTrial] = [trial for trial in (keyframes, alone, placed, *others) if trial is not None]
+        drafted = first, textured, self._sharper(textured or first, group.again())
+        drafts = sorted((each for each in drafted if each), key=lambda draft: -draft.worth)
+        likely = [draft for draft in drafts if draft.worth >= drafts[0].worth - UNSURE]
+        small = at_once(*(partial(self._finished, draft, group, symbols) for draft in likely), most=2)
+        trials: list[DivisionTrial] = [trial for trial in (keyframes, placed, *small) if trial is not None]
         fitting = [trial for trial in trials if len(trial) <= symbols]
         return (max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)).sent
 
@@ -196,16 +196,20 @@ class Divider:
         each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
-    def _well_placed(self, group: FrameGroup, symbols: int, ahead: float) -> DivisionTrial | None:
-        """Keyframes and words alone in number and places that were tried, which takes long.
+    def _well_placed(self, group: FrameGroup, symbols: int, few: DivisionTrial, ahead: float) -> DivisionTrial | None:
+        """Keyframes and words alone in number and places that were tried, which takes long; ``None`` for no others.
 
         Args:
-            ahead: Of small frames alone, by worth, keyframes at SKEM's places; none is made where they are far behind.
+            few: Keyframes at SKEM's places.
+            ahead: Of small frames alone, by worth, these; none is made where they are far behind.
         """
         if self.objective == "structure" or ahead <= -NEAR or not group.pictured:
             return None
         starts = self._places(group.frames, group.segments[0].video, symbols)
-        return self._tried(begun_at(group.segments, starts, group.frames), group, symbols)
+        segments = begun_at(group.segments, starts, group.frames)
+        if [segment.start for segment in segments] == [segment.start for segment, _ in few.sent]:
+            return None
+        return self._tried(segments, group, symbols)
 
     def _words(self, group: FrameGroup, symbols: int) -> Words | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
@@ -270,15 +274,14 @@ class Divider:
             best = draft
         return best
 
-    def _sharper(self, draft: DivisionDraft | None, group: FrameGroup, symbols: int) -> DivisionTrial | None:
-        """The same with larger small frames, fewer of them, where that looks better; SSIM chose the others."""
+    def _sharper(self, draft: DivisionDraft | None, group: FrameGroup) -> DivisionDraft | None:
+        """The same with larger small frames, fewer of them, which may look better; SSIM chose the others."""
         format = sharper(draft.small.format) if draft and self.objective == "look" else None
         if draft is None or format is None:
             return None
         small = draft.search.draft_in(format, group.pictures, draft.small)
-        finer = replace(draft, search=copy(draft.search), small=small)
-        promise = self._promise(draft.arrived, small, group)
-        return self._finished(finer, group, symbols) if promise > draft.worth else None
+        worth = self._promise(draft.arrived, small, group)
+        return replace(draft, search=copy(draft.search), small=small, worth=worth)
 
     def _promise(self, arrived: Segment, small: Draft, group: FrameGroup) -> float:
         """What a draft is worth, where drafts are compared."""
@@ -286,7 +289,7 @@ class Divider:
             return 0.0
         if not small.fits:
             return -np.inf
-        return self._worth([self._with(arrived, small.coded)], group) - WORTH_PER_OCTAVE * small.octaves
+        return self._worth([self._with(arrived, small.coded)], group, warm_up=0) - WORTH_PER_OCTAVE * small.octaves
 
     def _finished(self, draft: DivisionDraft | None, group: FrameGroup, symbols: int) -> DivisionTrial | None:
         """A draft coded as it is to be sent, and carried out; ``None`` where it cannot be."""
@@ -342,13 +345,13 @@ class Divider:
     def _tried(
         self, segments: list[Segment], group: FrameGroup, symbols: int, belief: Belief | None = None
     ) -> DivisionTrial:
-        """A candidate carried out and, unless time is short, judged: in either look, where there are small frames."""
+        """A candidate carried out and, unless time is short, judged; as decoded, too, where that may be better."""
         belief = belief or self._insured(symbols, AdvisedControl, len(segments))
         if self.config.effort == "live":
             return DivisionTrial(self._encoded(segments, symbols, belief), 0.0, self.belief.frame_symbols)
         crossed = self._crossed(segments, symbols, belief)
         arrived, sent = [segment for _, _, segment in crossed], [(segment, burst) for segment, burst, _ in crossed]
-        if not any(segment.structure for segment in arrived):
+        if self.objective == "look" or not any(segment.structure for segment in arrived):
             return DivisionTrial(sent, self._worth(arrived, group), self.belief.frame_symbols)
         plain = [_shown_as(segment, AS_DECODED) for segment in arrived]
         worth, as_decoded = at_once(partial(self._worth, arrived, group), partial(self._worth, plain, group))
@@ -357,19 +360,19 @@ class Divider:
             worth = as_decoded
         return DivisionTrial(sent, worth, self.belief.frame_symbols)
 
-    def _worth(self, arrived: Sequence[Segment], group: FrameGroup) -> float:
+    def _worth(self, arrived: Sequence[Segment], group: FrameGroup, warm_up: int = WARM_UP) -> float:
         judge = group.judge(self.objective)
-        shown = dict(self._shown(arrived, [group.start + place for place in judge.places]))
+        shown = dict(self._shown(arrived, [group.start + place for place in judge.places], warm_up))
         return judge.worth([shown.get(group.start + place) for place in judge.places])
 
-    def _shown(self, arrived: Sequence[Segment], wanted: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+    def _shown(self, arrived: Sequence[Segment], wanted: Sequence[int], warm_up: int) -> Iterator[tuple[int, Pixels]]:
         """What the receiver shows, about, of some frames of the video."""
         for span in spans(arrived):
             mine = [index for index in wanted if span.start <= index < span.stop]
             if not mine or span.nothing_known:
                 continue
             if span.structure is not None:
-                glimpses = self._world.glimpses(span, [index - span.start for index in mine])
+                glimpses = self._world.glimpses(span, [index - span.start for index in mine], warm_up)
                 yield from ((span.start + place, picture) for place, picture in glimpses.items())
             else:
                 shown = views(span.conditions(latent_frames=span.stop - span.start, seed=0))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from lgvsc.coding.budget import Objective
 from lgvsc.coding.frames.formats import JUDGED_EVERY
+from lgvsc.core.ahead import at_once
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
@@ -60,10 +62,11 @@ class StructureJudge(GroupJudge):
 
 
 class LookJudge(GroupJudge):
-    """One number of LPIPS, DISTS of every second pair at half size, and MS-SSIM; their weights make usual steps equal.
+    """One number of LPIPS, DISTS and MS-SSIM; their weights make usual steps equal.
 
-    LPIPS alone would be easy to please: the vivid end was trained on it. What the networks see of the frames themselves
-    is computed once.
+    LPIPS alone would be easy to please: the vivid end was trained on it. DISTS, which takes longest, is that of every
+    second pair at half size, of one end of a picture and of the other end of the next. What the networks see of the
+    frames themselves is computed once.
     """
 
     @cached_property
@@ -72,22 +75,24 @@ class LookJudge(GroupJudge):
 
     @cached_property
     def _dists_seen(self) -> list[list[Tensor]]:
-        return [dists("cpu").seen(as_batch(_half(picture))) for picture in self.sources[::2]]
+        return [dists("cpu").seen(as_batch(picture)) for picture in _ends(self.sources[::2])]
 
     def kept(self, shown: Sequence[Pixels]) -> float:
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
-            net = lpips_alexnet("cpu")
-            lpips = [
-                float(net.apart(seen, net.seen(_from_minus_one(b))))
-                for seen, b in zip(self._lpips_seen, shown, strict=True)
-            ]
-            texture = dists("cpu")
-            half = [
-                float(texture.apart(seen, texture.seen(as_batch(_half(b)))))
-                for seen, b in zip(self._dists_seen, shown[::2], strict=True)
-            ]
-        ms_ssim = [ms_ssim_and_ssim(a, b)[0] for a, b in zip(self.sources, shown, strict=True)]
-        return float(0.7 * np.mean(ms_ssim) - np.mean(lpips) - 1.5 * np.mean(half))
+        lpips, texture = at_once(partial(self._lpips, shown), partial(self._dists, shown))
+        ms_ssim = np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in zip(self.sources, shown, strict=True)])
+        return float(0.7 * ms_ssim - lpips - 1.5 * texture)
+
+    def _lpips(self, shown: Sequence[Pixels]) -> float:
+        net = lpips_alexnet("cpu")
+        with _inference():
+            each = [net.apart(a, net.seen(_from_minus_one(b))) for a, b in zip(self._lpips_seen, shown, strict=True)]
+            return float(torch.stack(each).mean())
+
+    def _dists(self, shown: Sequence[Pixels]) -> float:
+        net = dists("cpu")
+        with _inference():
+            pairs = zip(self._dists_seen, _ends(shown[::2]), strict=True)
+            return float(torch.stack([net.apart(a, net.seen(as_batch(b))) for a, b in pairs]).mean())
 
 
 JUDGES: dict[Objective, type[GroupJudge]] = {"structure": StructureJudge, "look": LookJudge}
@@ -97,6 +102,18 @@ def _from_minus_one(picture: Pixels) -> Tensor:
     return 2 * as_batch(picture) - 1
 
 
-def _half(picture: Pixels) -> Pixels:
-    height, width = picture.shape[:2]
-    return np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+def _ends(pictures: Sequence[Pixels]) -> list[Pixels]:
+    """At half size, the first half of one, the second of the next, and so on, along the longer side."""
+    ends = []
+    for number, picture in enumerate(pictures):
+        height, width = (side // 2 for side in picture.shape[:2])
+        half = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        first, second = np.array_split(half, 2, axis=int(width > height))
+        ends.append(np.ascontiguousarray(second if number % 2 else first, np.uint8))
+    return ends
+
+
+@contextmanager
+def _inference() -> Iterator[None]:
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+        yield

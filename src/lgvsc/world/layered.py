@@ -184,16 +184,20 @@ class LayeredWorld:
     ) -> Pixels:
         at, pictures = [place for place, _ in small], [picture for _, picture in small]
         enhanced = self._places_enhanced(span, layer, len(pictures))
-        number = min(range(len(enhanced)), key=lambda n: abs(at[enhanced[n]] - place))
-        first = max(0, number - warm_up)
-        run = [pictures[n] for n in enhanced[first : number + 2]]  # the one after is looked at, and not made
-        made = next(itertools.islice(self._enhanced(span, layer, run), number - first, None))
-        after = min(bisect_left(at, place), len(at) - 1)
-        before = max(0, after - 1) if at[after] > place else after
-        ends = [detail_carried(pictures, [enhanced[number]], [made], n) for n in sorted({before, after})]
-        if before == after:
-            return ends[0]
-        return roughly_between(ends[0], ends[1], (place - at[before]) / (at[after] - at[before]))
+        stands = [at[number] for number in enhanced]
+        after = min(bisect_left(stands, place), len(stands) - 1)
+        before = max(0, after - 1) if stands[after] > place else after
+        if stands[after] - stands[before] <= QUICK_S * span.video.fps:  # the nearer one's detail will do for both
+            before = after = min(before, after, key=lambda n: abs(stands[n] - place))
+        first = max(0, before - warm_up)
+        run = [pictures[n] for n in enhanced[first : after + 2]]  # the one after is looked at, and not made
+        made = list(itertools.islice(self._enhanced(span, layer, run), before - first, after - first + 1))
+        last = min(bisect_left(at, place), len(at) - 1)
+        ends = [last - 1, last] if at[last] > place and last else [last]
+        shown = [detail_carried(pictures, enhanced[before : after + 1], made, number) for number in ends]
+        if len(shown) == 1:
+            return shown[0]
+        return roughly_between(shown[0], shown[1], (place - at[last - 1]) / (at[last] - at[last - 1]))
 
     def small_frames(self, span: Span) -> list[tuple[int, Pixels]]:
         """The layer's own frames, enlarged, with their places in the span."""

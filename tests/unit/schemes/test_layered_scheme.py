@@ -173,7 +173,27 @@ def test_for_look_keyframes_beside_small_frames_are_drafted_too_and_what_is_sent
     assert [each.arrived.keyframe is not None for each in drafted] == [False, True, True][: len(drafted)]
     assert len(drafted) == 3 or drafted[1].worth <= drafted[0].worth
     fitting = [each for each in tried if len(each) <= 3000]
-    assert sent is max(fitting, key=lambda each: each.worth).sent and len(tried) >= 2
+    assert sent is max(fitting, key=lambda each: each.worth).sent
+    assert any(each.sent[0][0].structure is not None for each in tried)
+
+
+def test_of_the_drafts_those_are_carried_out_that_come_near_to_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    worths = iter((0.0, -0.02, -0.04))
+    finished: list[float] = []
+    unwatched = Divider._finished
+
+    def watched(self, draft, *args):
+        finished.append(draft.worth)
+        return unwatched(self, draft, *args)
+
+    monkeypatch.setattr(Divider, "_promise", lambda *_: next(worths))
+    monkeypatch.setattr(Divider, "_textured", lambda *_: None)
+    monkeypatch.setattr(Divider, "_finished", watched)
+    divider("look").divide(group(pan()), 3000)
+    assert sorted(finished) == [-0.02, 0.0]
+    worths, finished[:] = iter((0.0, -0.2)), []
+    divider("look").divide(group(pan()), 3000)
+    assert finished == [0.0]
 
 
 @pytest.mark.slow
@@ -203,6 +223,23 @@ def test_other_places_for_keyframes_are_looked_for_where_keyframes_come_near(
     assert calls == [3000] * asked
 
 
+def test_keyframes_in_the_places_where_they_stood_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[list[int]] = []
+    trial = Divider._tried
+
+    def tries(self, segments, *args):
+        tried.append([segment.start for segment in segments if segment.structure is None])
+        return trial(self, segments, *args)
+
+    divides = divider("look")
+    monkeypatch.setattr(Divider, "_tried", tries)
+    monkeypatch.setattr(layered_division, "NEAR", 1000.0)
+    for places in ((0, 20), (0,)):
+        monkeypatch.setattr(divides, "_places", lambda *_, places=places: places)
+        divides.divide(group(pan()), 3000)
+    assert [starts for starts in tried if starts] == [[0], [0, 20], [0]]
+
+
 def test_who_wants_no_keyframes_gets_none() -> None:
     bare = FrameGroup(pan(), [Segment(video=VIDEO, start=0, stop=48, caption="a pan", last=True)])
     sent = divider("look").divide(bare, 3000)
@@ -219,8 +256,8 @@ def test_the_look_that_is_advised_is_one_that_was_tried() -> None:
     for objective in ("structure", "look"):
         ((segment, _),) = divider(objective).divide(group(pan()), 1500)
         if segment.structure is not None:
-            assert segment.structure.look in (layered_division.LOOK[objective], layered_division.AS_DECODED)
-    assert LOOKS[layered_division.AS_DECODED] is None and LOOKS[layered_division.LOOK["look"]] == 1.0
+            vivid = objective == "look"
+            assert segment.structure.look in ([LOOKS.index(1.0)] if vivid else [LOOKS.index(0.0), LOOKS.index(None)])
 
 
 def test_live_sends_the_first_candidate_that_fits_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
