@@ -37,8 +37,11 @@ def at_once(*calls: Callable[[], Any], most: int | None = None) -> list[Any]:
     All have ended when this returns. What the first of those that fail raises is raised.
 
     Args:
-        most: How many go on at a time, two or more; ``None``: all.
+        most: How many go on at a time, in as many threads, none of them the caller's; ``None``: all.
     """
-    with ThreadPoolExecutor(max(1, min(len(calls), most or len(calls)) - 1), "at once") as workers:
+    if most is not None:
+        with ThreadPoolExecutor(most, "at once") as workers:
+            return [call.result() for call in [workers.submit(call) for call in calls]]
+    with ThreadPoolExecutor(max(1, len(calls) - 1), "at once") as workers:
         others = [workers.submit(call) for call in calls[1:]]
         return [*(call() for call in calls[:1]), *(other.result() for other in others)]
