@@ -4,7 +4,7 @@
 
 Each class runs in a process of its own. A case is *refused clearly* (one line and the right exit status), *survived
 with the damage reported*, *harmless* (the result is the same as without the fault, or the input still means something),
-or *wrong*: a traceback, more than 20 s of processor time, a hang, a part that is neither what was
+or *wrong*: a traceback, more than 2 s of processor time (20 s for whole runs), a hang, a part that is neither what was
 sent nor reported, or a half-written file. A class is wrong as well if it takes more than 256 MiB above what the warm
 process has. Exit status 1 if anything is wrong.
 """

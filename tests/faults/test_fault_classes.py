@@ -9,7 +9,7 @@ import pytest
 
 from fault_campaign import air, commands, containers, packets
 from fault_campaign.parsers import as_file
-from fault_campaign.verdicts import LIMIT_MIB, Case, Outcome, Verdict, tally, tally_apart
+from fault_campaign.verdicts import LIMIT_MIB, PATIENT, Case, Outcome, Verdict, tally, tally_apart
 from lgvsc.core.video import VideoReader
 from lgvsc.errors import InputError
 
@@ -35,14 +35,14 @@ QUICK = {
 
 @pytest.mark.parametrize("name", QUICK)
 def test_nothing_is_wrong(name):
-    found = tally(name, QUICK[name]())
+    found = tally(name, QUICK[name](), PATIENT)
     assert found.cases and not found.wrong, "\n".join(found.wrong)
 
 
 def test_small_files_cannot_ask_for_time():
     """Those that took minutes before readers had limits: markers inside markers, and pictures of a single colour."""
     chosen = [case for case in containers.bombs() if "marker" in case.name or "inside" in case.name]
-    found = tally("bombs", chosen)
+    found = tally("bombs", chosen, PATIENT)
     assert found.cases == 3 and not found.wrong, "\n".join(found.wrong)
 
 
@@ -100,6 +100,11 @@ def raising(error):
 def test_tracebacks_unclear_errors_and_slow_cases_count_as_wrong(judge):
     found = tally("bad", [Case("bad", judge, limit_s=0.05)])
     assert found.outcomes[Outcome.WRONG] == 1
+
+
+def test_who_is_patient_waits_longer():
+    slow = Case("slow", lambda: [sum(range(300_000)) for _ in range(5)] and Verdict(Outcome.HARMLESS), limit_s=1e-3)
+    assert [len(tally("slow", [slow], patience).wrong) for patience in (1, 1e5)] == [1, 0]
 
 
 def test_a_clear_refusal_counts_as_one():

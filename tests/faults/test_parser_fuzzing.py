@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from fault_campaign.damage import edited
 from fault_campaign.parsers import TARGETS, fuzz_cases
-from fault_campaign.verdicts import Case, Outcome, judged, tally
+from fault_campaign.verdicts import PATIENT, Case, Outcome, judged, tally
 
 SLOW = {"SigMF symbols", "learned picture", "group of pictures", "networks"}  # they load codecs or networks first
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_random_edits_surprise_no_parser(target):
-    found = tally(target.name, fuzz_cases(target, count=8 if target.name in SLOW else 24))
+    found = tally(target.name, fuzz_cases(target, count=8 if target.name in SLOW else 24), PATIENT)
     assert found.cases and not found.wrong, "\n".join(found.wrong)
 
 
@@ -25,7 +25,7 @@ def test_hypothesis_surprises_no_parser(target, data):
     random = data.draw(st.randoms(use_true_random=False))
     damaged = st.sampled_from(seeds).map(lambda seed: edited(seed, random))
     drawn = data.draw(st.binary(max_size=300) | damaged)
-    verdict, _ = judged(Case(target.name, lambda: target.read(drawn), target.limit_s))
+    verdict, _ = judged(Case(target.name, lambda: target.read(drawn), target.limit_s), PATIENT)
     assert verdict.outcome is not Outcome.WRONG, verdict.detail
 
 

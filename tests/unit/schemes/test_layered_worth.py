@@ -27,6 +27,15 @@ def test_the_nearer_to_the_frames_the_more_it_is_worth(objective):
     assert worths == sorted(worths) and judge.worth(sources) > worths[-1]
 
 
+def test_dists_looks_at_one_end_of_a_picture_and_at_the_other_end_of_the_next():
+    judge = LookJudge(FRAMES)
+    whole = judge._dists(judge.sources)
+    for place, half, seen in ((0, slice(0, 104), True), (0, slice(104, 208), False), (2, slice(104, 208), True)):
+        shown = [source.copy() for source in judge.sources]
+        shown[place][:, half] = softened(shown[place], 6)[:, half]
+        assert (judge._dists(shown) > whole + 0.01) == seen
+
+
 def test_what_is_not_shown_is_worth_nothing():
     judge = StructureJudge(FRAMES)
     assert judge.worth([None, *judge.sources[1:]]) == -np.inf and judge.worth([]) == -np.inf
