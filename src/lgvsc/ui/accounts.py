@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lgvsc.core.air import PURPOSES
+from lgvsc.metrics.registry import BY_KEY
 from lgvsc.ui.citations import BIBTEX
 from lgvsc.ui.definitions import DEFINITIONS
 from lgvsc.ui.text import DASH, esc, number
@@ -30,6 +31,9 @@ def symbols(report: Report) -> str:
         for name, n, css in rows
         if n and total
     )
+    apart = ", and the closing keyframe, which is the last frame of the video and stands here on its own" * bool(
+        closing
+    )
     duration = duration_s(report)
     cells = "".join(
         f"<tr><th scope='row'><i class='swatch p-{css}'></i>{name}</th><td>{number(n, 0)}</td>"
@@ -43,8 +47,7 @@ def symbols(report: Report) -> str:
         f"<tbody>{cells}</tbody><tfoot><tr><th scope='row'>total</th><td>{number(total, 0)}</td>"
         f"<td>{number(100 if total else None, 1, '%')}</td>"
         f"<td>{number(report.get('symbols_per_s'), 1)}</td></tr></tfoot></table>"
-        "<p class='note'>Everything is counted: control, CRC, parity, padding, and the closing keyframe, which is the "
-        "last frame of the video and stands here on its own.</p></section>"
+        f"<p class='note'>Everything is counted: control, CRC, parity, padding{apart}.</p></section>"
     )
 
 
@@ -60,9 +63,9 @@ def quality(report: Report) -> str:
     taken = {"psnr_db", "ssim", "ms_ssim", "absent", "frames", "identical_frames", "every", "details"}
     details = metrics.get("details") or {}
     known += [
-        (esc(k), number(v, 3), absent.get(k, "") or measured_how(details.get(k) or {}))
-        for k, v in metrics.items()
-        if k not in taken
+        (label_of(key), number(value, 3), absent.get(key, "") or measured_how(details.get(key) or {}))
+        for key, value in metrics.items()
+        if key not in taken
     ]
     rows = "".join(
         f"<tr><th scope='row'>{n}</th><td>{v}</td><td class='note why'>{esc(why)}</td></tr>" for n, v, why in known
@@ -78,6 +81,11 @@ def quality(report: Report) -> str:
         "the right thing a few pixels off.</p>"
         f"<details><summary>What these words mean</summary><dl class='words'>{words}</dl></details></section>"
     )
+
+
+def label_of(key: str) -> str:
+    """A metric as tables call it, by its key in reports; the key itself where it is none of ours."""
+    return BY_KEY[key].label if key in BY_KEY else esc(key)
 
 
 def measured_how(details: Report) -> str:

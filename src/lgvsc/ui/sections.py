@@ -32,6 +32,10 @@ GENERATED_NOTE = (
     "<b>The rebuilt video is generated content.</b> A receiver made it from words and a few pictures; between the "
     "keyframes it shows what may have happened, not what was recorded."
 )
+LAYERED_NOTE = (
+    "<b>The rebuilt video is generated content.</b> A receiver made it from small, coarse frames, words and at most a "
+    "few pictures; what moves was sent, detail and frames between them show what may have been there."
+)
 DECODED_NOTE = (
     "<b>A standard decoder made the rebuilt video.</b> Where coded pictures were lost, the last good one stands still."
 )
@@ -79,6 +83,13 @@ def aims(report: Report) -> str:
 def is_coded(report: Report) -> bool:
     """Whether a standard video codec did it."""
     return any(row.get("coding") for row in report.get("segments") or [])
+
+
+def origin_note(report: Report) -> str:
+    """What made the rebuilt video, and of what."""
+    if is_coded(report):
+        return DECODED_NOTE
+    return LAYERED_NOTE if any(row.get("structure") for row in report.get("segments") or []) else GENERATED_NOTE
 
 
 def keyframes_tile(report: Report) -> tuple[str, str, str]:
@@ -132,7 +143,7 @@ def player(report: Report, source: Clip | None, rebuilt: Clip | None, rival: tup
         f"<option value='0.5'>½</option><option value='1' selected>1</option></select></label>"
         f"{wipe}{under}{marks}</div>"
         "<p id='caption-now' class='caption-now'></p>"
-        f"<p class='generated-note'>{DECODED_NOTE if is_coded(report) else GENERATED_NOTE}</p>"
+        f"<p class='generated-note'>{origin_note(report)}</p>"
         f"{limit}<noscript><p class='note'>Playing needs the page's own script.</p></noscript></section>"
     )
 

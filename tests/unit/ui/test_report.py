@@ -15,6 +15,7 @@ from lgvsc.core.video import write_video
 from lgvsc.errors import InputError
 from lgvsc.ui.clips import browser_clip
 from lgvsc.ui.report import Material, keyframe_pictures, render, sketch_pictures, write_html
+from lgvsc.ui.sections import origin_note
 
 VOID = {"meta", "img", "input", "br", "line", "path", "circle", "rect", "link", "hr"}
 
@@ -208,3 +209,19 @@ def test_sketches_that_were_kept_are_matched_frame_by_frame():
     record.received_segments[0] = record.received_segments[0].changed(sketches=((0, drawn),))
     found = sketch_pictures(record.sent_segments, record.received_segments)
     assert list(found) == [0, 5] and found[0][1] is not None and found[5][1] is None
+
+
+def test_the_page_says_of_what_the_video_was_made():
+    report = example_run.report()
+    assert "words and a few pictures" in origin_note(report)
+    small = {"codec": 2, "eighths": 4, "step": 4, "quantiser": 60, "bytes": 900}
+    layered = origin_note(report | {"segments": [row | {"structure": small} for row in report["segments"]]})
+    assert "small, coarse frames" in layered and "generated content" in layered
+
+
+def test_a_closing_keyframe_is_explained_where_there_is_one_and_metrics_have_their_names():
+    report = example_run.report()
+    assert "stands here on its own" in render(report)
+    page = render(report | {"closing_keyframe_symbols": 0, "metrics": {"lpips": 0.3, "vmaf": 31.0, "my<own>": 1.0}})
+    assert "stands here on its own" not in page
+    assert ">LPIPS<" in page and ">VMAF<" in page and ">my&lt;own&gt;<" in page
