@@ -26,7 +26,7 @@ PresetOption = Annotated[
     ),
 ]
 SchemeOption = Annotated[
-    str, typer.Option("--scheme", "-s", help="skem-dsa, skim-sfa, text-only, gvsc-sketch, h265-ldpc, ...")
+    str, typer.Option("--scheme", "-s", help="skem-dsa, layered-dsa, auto, text-only, gvsc-sketch, av1-ldpc, ...")
 ]
 SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.", show_default="10")]
 ChannelOption = Annotated[
