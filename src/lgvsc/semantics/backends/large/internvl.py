@@ -14,7 +14,7 @@ from lgvsc.semantics.backends.large.vision_language import (
     ChatFormat,
     LargeModelConfig,
     VisionLanguageModel,
-    open_checkpoint,
+    read_checkpoint,
     weights_name,
 )
 
@@ -27,19 +27,10 @@ def load(folder: Path, config: LargeModelConfig | None = None) -> InternVL:
     Raises:
         InputError: The folder holds something else, for example the layout in which InternVL2 was published.
     """
-    name, revision, kind = weights_name(folder)
+    name, _, kind = weights_name(folder)
     if kind == "internvl_chat":
         raise InputError(f"{folder} is in the published layout of remote code; run: lgvsc models convert {name}")
-    config = config or LargeModelConfig()
-    model, tokenizer, image_processor = open_checkpoint(folder, "InternVLForConditionalGeneration", config)
-    return InternVL(
-        name=name,
-        revision=revision,
-        model=model,
-        tokenizer=tokenizer,
-        image_processor=image_processor,
-        config=config,
-    )
+    return read_checkpoint(InternVL, folder, "InternVLForConditionalGeneration", config)
 
 
 class InternVL(VisionLanguageModel):

@@ -14,8 +14,7 @@ from lgvsc.semantics.backends.large.vision_language import (
     ChatFormat,
     LargeModelConfig,
     VisionLanguageModel,
-    open_checkpoint,
-    weights_name,
+    read_checkpoint,
 )
 
 TILE_TOKENS = 256  # what counts as one tile here, so that the setting means about the same for every family
@@ -27,17 +26,7 @@ def load(folder: Path, config: LargeModelConfig | None = None) -> Qwen3VL:
     Raises:
         InputError: The folder holds something else.
     """
-    name, revision, _ = weights_name(folder)
-    config = config or LargeModelConfig()
-    model, tokenizer, image_processor = open_checkpoint(folder, "Qwen3VLForConditionalGeneration", config)
-    return Qwen3VL(
-        name=name,
-        revision=revision,
-        model=model,
-        tokenizer=tokenizer,
-        image_processor=image_processor,
-        config=config,
-    )
+    return read_checkpoint(Qwen3VL, folder, "Qwen3VLForConditionalGeneration", config)
 
 
 class Qwen3VL(VisionLanguageModel):

@@ -14,8 +14,7 @@ from lgvsc.semantics.backends.large.vision_language import (
     ChatFormat,
     LargeModelConfig,
     VisionLanguageModel,
-    open_checkpoint,
-    weights_name,
+    read_checkpoint,
 )
 
 AROUND, WHOLE, SLOT = "<fake_token_around_image>", "<global-img>", "<image>"
@@ -27,17 +26,7 @@ def load(folder: Path, config: LargeModelConfig | None = None) -> SmolVLM:
     Raises:
         InputError: The folder holds something else.
     """
-    name, revision, _ = weights_name(folder)
-    config = config or LargeModelConfig()
-    model, tokenizer, image_processor = open_checkpoint(folder, "SmolVLMForConditionalGeneration", config)
-    return SmolVLM(
-        name=name,
-        revision=revision,
-        model=model,
-        tokenizer=tokenizer,
-        image_processor=image_processor,
-        config=config,
-    )
+    return read_checkpoint(SmolVLM, folder, "SmolVLMForConditionalGeneration", config)
 
 
 class SmolVLM(VisionLanguageModel):

@@ -36,6 +36,7 @@ from lgvsc.semantics.labels import bare
 from lgvsc.semantics.prompts import DESCRIBE, DESCRIBE_PAIR, caption_request
 
 T = TypeVar("T")
+Family = TypeVar("Family", bound="VisionLanguageModel")
 
 REMEMBERED_PICTURES = 64
 ROUNDS = (("user", "Which?"), ("assistant", "This."), ("user", "Why?"))  # with which templates are compared
@@ -428,19 +429,25 @@ def weights_name(folder: Path) -> tuple[str, str, str]:
     return folder.name, digest.hexdigest()[:12], kind
 
 
-def open_checkpoint(folder: Path, class_name: str, config: LargeModelConfig) -> tuple[Any, Any, Any]:
-    """Model, tokenizer and image processor from a folder.
+def read_checkpoint(
+    family: type[Family], folder: Path, class_name: str, config: LargeModelConfig | None = None
+) -> Family:
+    """A model of one family from a folder in the layout of the transformers library's class of that name.
 
     Raises:
         MissingResourceError: The transformers library is not installed.
         InputError: The folder does not hold what the class needs.
     """
+    name, revision, _ = weights_name(folder)
+    config = config or LargeModelConfig()
     model, tokenizer = open_language_model(folder, class_name, config)
     from transformers import AutoImageProcessor
 
     with readable(folder, "its image processor"):
         pictures = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-    return model, tokenizer, pictures
+    return family(
+        name=name, revision=revision, model=model, tokenizer=tokenizer, image_processor=pictures, config=config
+    )
 
 
 def open_language_model(folder: Path, class_name: str, config: LargeModelConfig) -> tuple[Any, Any]:
