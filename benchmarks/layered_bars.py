@@ -1,13 +1,14 @@
 """The layered link against codecs, skem-dsa and its own floors at equal symbols, on clips that no training saw.
 
     python benchmarks/layered_bars.py FOLDER --out OUT.csv [--clips 8] [--seconds 3] [--cbr 3e-4,6e-4] [--snr-db 0,10]
-        [--ways av1-ldpc,structure,look] [--first 0] [--against av1-ldpc] [--compared TABLE.csv]
+        [--ways av1-ldpc,structure,look] [--first 0] [--against av1-ldpc] [--means] [--compared TABLE.csv]
 
 Each row is one transmission; rows that are in the file are not made again, so a stopped run goes on. Without
 ``--clips`` nothing is sent and the table of what is in the file is printed: means over the clips that have every way,
 with the paired difference from the best of ``--against`` (all codecs) for each clip and its 95 % interval, for each
-cell and in the mean of cells. ``--compared TABLE.csv`` writes what is there of these cells and ways as `lgvsc compare`
-does, for `lgvsc train auto`.
+cell and in the mean of cells. ``--means`` prints a row of Markdown for each cell and way instead: means over the clips
+that have all of ``--ways`` that were measured there. ``--compared TABLE.csv`` writes what is there of these cells and
+ways as `lgvsc compare` does, for `lgvsc train auto`.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
 ``structure-alone`` and ``look-alone`` (the same, without keyframes), and ``live`` (``structure``, in the video's time).
@@ -30,6 +31,7 @@ from lgvsc.config import load_config
 from lgvsc.errors import LgvscError
 from lgvsc.experiments.clips.excerpts import excerpt
 from lgvsc.experiments.compare_table import Row, half_width_95, write_csv
+from lgvsc.metrics.registry import BY_KEY
 from lgvsc.training.enhancer_data import is_held_out
 
 CODECS = ("av1-ldpc", "h265-ldpc", "h264-ldpc")
@@ -53,6 +55,7 @@ def main():
     parser.add_argument("--every", type=int, default=2, help="measure one frame in so many")
     parser.add_argument("--look-every", type=int, default=15, help="the same for LPIPS and DISTS")
     parser.add_argument("--against", default=",".join(CODECS))
+    parser.add_argument("--means", action="store_true", help="a row of means for each cell and way")
     parser.add_argument("--compared", type=Path, metavar="TABLE.csv")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -68,7 +71,10 @@ def main():
                 if (clip.stem, cbr, f"{snr_db:g}", way) not in done:
                     row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4", chosen)
                     write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
-    table(read(chosen.out), chosen.against.split(","))
+    if chosen.means:
+        means(read(chosen.out), chosen.ways.split(","))
+    else:
+        table(read(chosen.out), chosen.against.split(","))
     if chosen.compared:
         write_csv(chosen.compared, as_compared(read(chosen.out), cells, chosen.ways.split(",")))
 
@@ -130,10 +136,35 @@ def write(path, row):
     print(row, flush=True)
 
 
+def means(rows, ways):
+    """Print the means of each way in each cell, over the clips that all ways of the cell have."""
+    print(f"| CBR | SNR dB | way | n | CBR spent | {' | '.join(BY_KEY[key].label for key in MEASURES)} |")
+    print("|---" * (5 + len(MEASURES)) + "|")
+    sources = {}
+    for cell in cells_of(rows):
+        mine = {(key[0], key[3]): row for key, row in rows.items() if key[1:3] == cell and row["used_cbr"]}
+        here = [way for way in ways if any(named == way for _, named in mine)]
+        clips = [clip for clip in {clip for clip, _ in mine} if all((clip, way) in mine for way in here)]
+        for way in here if clips else ():
+            columns = ([number(mine[clip, way], key) for clip in clips] for key in MEASURES)
+            values = " | ".join(
+                "-" if None in column else f"{mean(column):.{BY_KEY[key].digits}f}"
+                for key, column in zip(MEASURES, columns, strict=True)
+            )
+            spent = mean(float(mine[clip, way]["used_cbr"]) for clip in clips)
+            print(f"| {cell[0]} | {cell[1]} | {way} | {len(clips)} | {spent:.2e} | {values} |")
+        sources |= {clip: number(mine[clip, way], "source_flicker") for clip in clips for way in here}
+    print(f"\nflicker of the sources, {len(sources)} clips: {mean(sources.values()):.3f}")
+
+
+def cells_of(rows):
+    return sorted({key[1:3] for key in rows}, key=lambda cell: tuple(map(float, cell)))
+
+
 def table(rows, rivals):
     ways = sorted({key[3] for key in rows} - {*CODECS, *rivals})
     cells = {}  # means of each, by way and measure
-    for cell in sorted({key[1:3] for key in rows}, key=lambda cell: tuple(map(float, cell))):
+    for cell in cells_of(rows):
         print(f"\nCBR {cell[0]}, {cell[1]} dB, against {' or '.join(rivals)}")
         mine = {(key[0], key[3]): row for key, row in rows.items() if key[1:3] == cell}
         for way, measure in product(ways, MEASURES):
