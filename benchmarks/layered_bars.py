@@ -7,8 +7,8 @@ Each row is one transmission; rows that are in the file are not made again, so a
 ``--clips`` nothing is sent and the table of what is in the file is printed: means over the clips that have every way,
 with the paired difference from the best of ``--against`` (all codecs) for each clip and its 95 % interval, for each
 cell and in the mean of cells. ``--means`` prints a row of Markdown for each cell and way instead: means over the clips
-that have all of ``--ways`` that were measured there. ``--compared TABLE.csv`` writes what is there of these cells and
-ways as `lgvsc compare` does, for `lgvsc train auto`.
+that have all of ``--ways`` that were measured there and, with ``--against``, the differences from that.
+``--compared TABLE.csv`` writes what is there of these cells and ways as `lgvsc compare` does, for `lgvsc train auto`.
 
 Ways: any scheme of three that code video, ``skem-dsa``, ``structure`` and ``look`` (layered-dsa for either objective),
 ``structure-alone`` and ``look-alone`` (the same, without keyframes), and ``live`` (``structure``, in the video's time).
@@ -54,7 +54,7 @@ def main():
     parser.add_argument("--ways", default="av1-ldpc,structure,look")
     parser.add_argument("--every", type=int, default=2, help="measure one frame in so many")
     parser.add_argument("--look-every", type=int, default=15, help="the same for LPIPS and DISTS")
-    parser.add_argument("--against", default=",".join(CODECS))
+    parser.add_argument("--against", default="", help="with commas; the codecs, where not --means")
     parser.add_argument("--means", action="store_true", help="a row of means for each cell and way")
     parser.add_argument("--compared", type=Path, metavar="TABLE.csv")
     chosen = parser.parse_args()
@@ -72,9 +72,9 @@ def main():
                     row = sent(short, cbr, snr_db, way, Path(folder) / "out.mp4", chosen)
                     write(chosen.out, {"clip": clip.stem, "seconds": chosen.seconds, **row})
     if chosen.means:
-        means(read(chosen.out), chosen.ways.split(","))
+        means(read(chosen.out), chosen.ways.split(","), [rival for rival in chosen.against.split(",") if rival])
     else:
-        table(read(chosen.out), chosen.against.split(","))
+        table(read(chosen.out), (chosen.against or ",".join(CODECS)).split(","))
     if chosen.compared:
         write_csv(chosen.compared, as_compared(read(chosen.out), cells, chosen.ways.split(",")))
 
@@ -136,8 +136,11 @@ def write(path, row):
     print(row, flush=True)
 
 
-def means(rows, ways):
-    """Print the means of each way in each cell, over the clips that all ways of the cell have."""
+def means(rows, ways, rivals):
+    """Print the means of each way in each cell over the clips that all of them have there, and differences from rivals.
+
+    Rivals are one for each clip, the best of them by each measure; a difference whose interval leaves out zero is bold.
+    """
     print(f"| CBR | SNR dB | way | n | CBR spent | {' | '.join(BY_KEY[key].label for key in MEASURES)} |")
     print("|---" * (5 + len(MEASURES)) + "|")
     sources = {}
@@ -145,16 +148,29 @@ def means(rows, ways):
         mine = {(key[0], key[3]): row for key, row in rows.items() if key[1:3] == cell and row["used_cbr"]}
         here = [way for way in ways if any(named == way for _, named in mine)]
         clips = [clip for clip in {clip for clip, _ in mine} if all((clip, way) in mine for way in here)]
+        clips = [clip for clip in clips if not rivals or any((clip, rival) in mine for rival in rivals)]
         for way in here if clips else ():
-            columns = ([number(mine[clip, way], key) for clip in clips] for key in MEASURES)
-            values = " | ".join(
-                "-" if None in column else f"{mean(column):.{BY_KEY[key].digits}f}"
-                for key, column in zip(MEASURES, columns, strict=True)
-            )
             spent = mean(float(mine[clip, way]["used_cbr"]) for clip in clips)
+            values = " | ".join(mean_of(mine, clips, way, measure, rivals) for measure in MEASURES)
             print(f"| {cell[0]} | {cell[1]} | {way} | {len(clips)} | {spent:.2e} | {values} |")
         sources |= {clip: number(mine[clip, way], "source_flicker") for clip in clips for way in here}
     print(f"\nflicker of the sources, {len(sources)} clips: {mean(sources.values()):.3f}")
+
+
+def mean_of(mine, clips, way, measure, rivals):
+    """A mean over clips in Markdown and, where there are rivals, the paired difference with half of its interval."""
+    digits, values = BY_KEY[measure].digits, [number(mine[clip, way], measure) for clip in clips]
+    if None in values:
+        return "-"
+    shown = f"{mean(values):.{digits}f}"
+    if not rivals or measure == "flicker":
+        return shown
+    others = [[number(mine[clip, rival], measure) for rival in rivals if (clip, rival) in mine] for clip in clips]
+    best = max if measure in UP else min
+    gaps = [value - best(each) for value, each in zip(values, others, strict=True)]
+    half = half_width_95(gaps) or 0.0
+    gap = f"{mean(gaps):+.{digits}f}"
+    return f"{shown} ({f'**{gap}**' if abs(mean(gaps)) > half else gap} ± {half:.{digits}f})"
 
 
 def cells_of(rows):
