@@ -147,7 +147,7 @@ def means(rows, ways, rivals):
     for cell in cells_of(rows):
         mine = {(key[0], key[3]): row for key, row in rows.items() if key[1:3] == cell and row["used_cbr"]}
         here = [way for way in ways if any(named == way for _, named in mine)]
-        clips = [clip for clip in {clip for clip, _ in mine} if all((clip, way) in mine for way in here)]
+        clips = [clip for clip in dict.fromkeys(clip for clip, _ in mine) if all((clip, way) in mine for way in here)]
         clips = [clip for clip in clips if not rivals or any((clip, rival) in mine for rival in rivals)]
         for way in here if clips else ():
             spent = mean(float(mine[clip, way]["used_cbr"]) for clip in clips)
@@ -159,18 +159,18 @@ def means(rows, ways, rivals):
 
 def mean_of(mine, clips, way, measure, rivals):
     """A mean over clips in Markdown and, where there are rivals, the paired difference with half of its interval."""
-    digits, values = BY_KEY[measure].digits, [number(mine[clip, way], measure) for clip in clips]
-    if None in values:
-        return "-"
-    shown = f"{mean(values):.{digits}f}"
+    digits = BY_KEY[measure].digits
     if not rivals or measure == "flicker":
-        return shown
-    others = [[number(mine[clip, rival], measure) for rival in rivals if (clip, rival) in mine] for clip in clips]
-    best = max if measure in UP else min
-    gaps = [value - best(each) for value, each in zip(values, others, strict=True)]
+        values = [number(mine[clip, way], measure) for clip in clips]
+        return "-" if None in values else f"{mean(values):.{digits}f}"
+    values, anchors = paired(mine, clips, way, measure, rivals)
+    if not values:
+        return "-"
+    gaps = [value - anchor for value, anchor in zip(values, anchors, strict=True)]
     half = half_width_95(gaps) or 0.0
     gap = f"{mean(gaps):+.{digits}f}"
-    return f"{shown} ({f'**{gap}**' if abs(mean(gaps)) > half else gap} ± {half:.{digits}f})"
+    gap = f"**{gap}**" if abs(mean(gaps)) > half else gap
+    return f"{mean(values):.{digits}f} ({gap} ± {half:.{digits}f})"
 
 
 def cells_of(rows):
@@ -214,9 +214,9 @@ def as_compared(rows, cells, ways):
             )
 
 
-def compared(mine, clips, way, measure, rivals):
-    """Print a line of the table; the means of the way and of its rivals, where there is anything."""
-    pick = max if measure in UP else min
+def paired(mine, clips, way, measure, rivals):
+    """Values of a way and of the best rival of each clip, where both are known; of flicker, the source's."""
+    best = max if measure in UP else min
     values, anchors = [], []
     for clip in clips:
         others = [number(mine[clip, rival], measure) for rival in rivals if (clip, rival) in mine]
@@ -225,7 +225,13 @@ def compared(mine, clips, way, measure, rivals):
         value, others = number(mine[clip, way], measure), [each for each in others if each is not None]
         if value is not None and others:
             values.append(value)
-            anchors.append(pick(others))
+            anchors.append(best(others))
+    return values, anchors
+
+
+def compared(mine, clips, way, measure, rivals):
+    """Print a line of the table; the means of the way and of its rivals, where there is anything."""
+    values, anchors = paired(mine, clips, way, measure, rivals)
     if values:
         gaps = [value - anchor for value, anchor in zip(values, anchors, strict=True)]
         half = half_width_95(gaps)

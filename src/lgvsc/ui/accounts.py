@@ -31,9 +31,7 @@ def symbols(report: Report) -> str:
         for name, n, css in rows
         if n and total
     )
-    apart = ", and the closing keyframe, which is the last frame of the video and stands here on its own" * bool(
-        closing
-    )
+    apart = ", and the closing keyframe, the last frame of the video, which stands here on its own" if closing else ""
     duration = duration_s(report)
     cells = "".join(
         f"<tr><th scope='row'><i class='swatch p-{css}'></i>{name}</th><td>{number(n, 0)}</td>"
