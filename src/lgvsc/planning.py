@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from math import ceil
@@ -172,12 +172,19 @@ def plan_keyframes(
     return raise_threshold(source, config, per_frame * float(video.fps), choices, prices)
 
 
-def keyframe_places(frames: Sequence[Pixels], video: VideoFormat, symbols: int, config: Config) -> list[int]:
-    """Where keyframes stand best that show some frames by themselves in so many symbols, tried out; the first at 0."""
+def keyframe_places(
+    frames: Sequence[Pixels], video: VideoFormat, symbols: int, wanted: Callable[[], bool], config: Config
+) -> list[int]:
+    """Where keyframes stand best that show some frames by themselves in so many symbols, tried out; the first at 0.
+
+    Args:
+        wanted: Asked again and again; once it says no, the rest is not tried and what is returned is of no use.
+    """
+    code = coding_of(config)
     economy = Economy(
         symbols_per_frame=symbols / len(frames),
         segment_symbols=segment_symbols(config, min(TYPICAL_CAPTION_BYTES, config.message.caption_max_bytes)),
-        code=coding_of(config),
+        code=lambda picture, symbols: code(picture, symbols) if wanted() else None,
         objective=config.objective,
     )
     numbered = (Frame(index, pixels) for index, pixels in enumerate(frames))

@@ -137,12 +137,19 @@ def test_an_unknown_objective_is_refused():
         load_config(settings={"objective": "speed"})
 
 
-def test_keyframes_that_show_frames_by_themselves_are_as_many_as_the_frames_need():
+def test_keyframes_that_show_frames_by_themselves_are_as_many_as_the_frames_need(monkeypatch):
     """In a few frames of a longer video, by the code and the world model that will be used."""
     rng = np.random.default_rng(2)
     scenes = [cv2.resize(rng.integers(0, 256, (9, 12, 3), np.uint8), (256, 192)) for _ in range(2)]
     config = load_config(scheme="layered-dsa", settings={"coding.budget": "2e-3cbr", "objective": "look"})
     video = VideoFormat(192, 256, Fraction(24), 500)
-    assert planning.keyframe_places([scenes[0]] * 60, video, 8_000, config) == [0]
-    to_and_fro = planning.keyframe_places([scenes[index // 15 % 2] for index in range(60)], video, 8_000, config)
+    assert planning.keyframe_places([scenes[0]] * 60, video, 8_000, lambda: True, config) == [0]
+    changing = [scenes[index // 15 % 2] for index in range(60)]
+    to_and_fro = planning.keyframe_places(changing, video, 8_000, lambda: True, config)
     assert len(to_and_fro) > 1 and to_and_fro == sorted(set(to_and_fro)) and to_and_fro[0] == 0 < 60 - to_and_fro[-1]
+
+    def code_of(_):
+        return lambda *_: pytest.fail("nobody wants to know")
+
+    monkeypatch.setattr(planning, "coding_of", code_of)
+    planning.keyframe_places(changing, video, 8_000, lambda: False, config)

@@ -8,6 +8,7 @@ best is what goes on the air, in the very symbols that were tried.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,8 +47,12 @@ INSURANCE_SHARE = 1 / 12  # of a group's budget, at most, what arrives through a
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
 WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
 NEAR = 0.06  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
-UNSURE = 0.03  # of a draft's worth: all that come so near to the best one are carried out
-QUICK = Effort(first_trials=4, later_trials=2, fits=3, trial_preset="10", preset="8")  # of SVT-AV1
+UNSURE = 0.03  # of a draft's worth: the second best is carried out as well where it comes so near to the best
+QUICK = Effort(first_trials=4, later_trials=2, fits=3)
+SVT_EFFORTS: dict[str, Effort] = {  # other encoders have their usual presets
+    "live": QUICK._replace(trial_preset="10", preset="8"),
+    "best": USUAL._replace(trial_preset="7", saved=0.08),
+}
 LOOK: dict[Objective, int] = {"structure": LOOKS.index(0.0), "look": LOOKS.index(1.0)}  # in which candidates are judged
 AS_DECODED = LOOKS.index(None)  # in which the best one is judged as well
 MOST_INSURED_DB = 20.0
@@ -92,6 +97,14 @@ class StructureConfig:
         return self.group_frames or LONGEST[objective]
 
 
+def effort_of(config: StructureConfig) -> Effort:
+    """How hard the format of small frames is looked for."""
+    if config.codec == "av1":
+        return SVT_EFFORTS[config.effort]
+    return QUICK if config.effort == "live" else USUAL
+
+
+FindPlaces: TypeAlias = Callable[[Sequence[Pixels], VideoFormat, int, Callable[[], bool]], Sequence[int]]
 Words: TypeAlias = tuple[str, int]  # a caption and its symbols
 
 
@@ -144,7 +157,8 @@ class Divider:
         config: How structure layers are made.
         objective: What the budget is spent for: ``structure`` (SSIM and MS-SSIM) or ``look`` (LPIPS, DISTS, MS-SSIM).
         world: The receiver's half that shows structure layers.
-        places: Where keyframes stand best that show frames of a video by themselves in so many symbols.
+        places: Where keyframes stand best that show frames of a video by themselves in so many symbols, as long as the
+            last argument says that this is wanted.
     """
 
     def __init__(
@@ -155,13 +169,12 @@ class Divider:
         config: StructureConfig,
         objective: Objective,
         world: LayeredWorld,
-        places: Callable[[Sequence[Pixels], VideoFormat, int], Sequence[int]],
+        places: FindPlaces,
     ) -> None:
         self.config, self.objective, self.belief = config, objective, belief
         self._roads, self._coding, self._world, self._places = roads, coding, world, places
         self._coding_alone = Lock()
-        effort = QUICK if config.effort == "live" else USUAL
-        self._search = FormatSearch(config.codec, between=roughly_between, effort=effort)
+        self._search = FormatSearch(config.codec, between=roughly_between, effort=effort_of(config))
 
     def divide(self, group: FrameGroup, symbols: int) -> list[tuple[Segment, Burst]]:
         """The best of all candidates that stay within ``symbols``; the cheapest, where none does."""
@@ -170,19 +183,10 @@ class Divider:
             draft = self._draft(group, symbols, 0.0, words, self._search)
             trial = self._finished(draft, group, symbols)
             return (trial if trial and len(trial) <= symbols else self._tried(few, group, symbols)).sent
-        first, keyframes = at_once(
-            partial(self._draft, group, symbols, 0.0, words, self._search), partial(self._tried, few, group, symbols)
-        )
-        ahead = keyframes.worth - (first.worth if first else -np.inf)
-        textured, placed = at_once(
-            partial(self._textured, group.again(), symbols, words, first, copy(self._search)),
-            partial(self._well_placed, group, symbols, keyframes, ahead),
-        )
-        drafted = first, textured, self._sharper(textured or first, group.again())
-        drafts = sorted((each for each in drafted if each), key=lambda draft: -draft.worth)
-        likely = [draft for draft in drafts if draft.worth >= drafts[0].worth - UNSURE]
-        small = at_once(*(partial(self._finished, draft, group, symbols) for draft in likely), most=2)
-        trials: list[DivisionTrial] = [trial for trial in (keyframes, placed, *small) if trial is not None]
+        with ThreadPoolExecutor(2, "divide") as workers:
+            first = workers.submit(self._draft, group, symbols, 0.0, words, self._search)
+            pictures = workers.submit(self._pictures_alone, group, symbols, few, first)
+            trials = [*self._with_small_frames(group, symbols, words, first.result()), *pictures.result()]
         fitting = [trial for trial in trials if len(trial) <= symbols]
         return (max(fitting, key=lambda trial: trial.worth) if fitting else min(trials, key=len)).sent
 
@@ -196,20 +200,28 @@ class Divider:
         each = len(words) + self.belief.frame_symbols + FAIR_PICTURE_CBR * 3 * video.height * video.width
         return thinned(group.segments, int(symbols / each) - (group.segments[-1].closing_keyframe is not None))
 
-    def _well_placed(self, group: FrameGroup, symbols: int, few: DivisionTrial, ahead: float) -> DivisionTrial | None:
-        """Keyframes and words alone in number and places that were tried, which takes long; ``None`` for no others.
+    def _pictures_alone(
+        self, group: FrameGroup, symbols: int, few: list[Segment], first: Future[DivisionDraft | None]
+    ) -> list[DivisionTrial]:
+        """Keyframes and words alone: at SKEM's places and, where small frames are not far ahead of these, in number and
+        places that are tried, which takes so long that it begins before that is known.
 
         Args:
             few: Keyframes at SKEM's places.
-            ahead: Of small frames alone, by worth, these; none is made where they are far behind.
+            first: Small frames alone, as soon as they are there.
         """
-        if self.objective == "structure" or ahead <= -NEAR or not group.pictured:
-            return None
-        starts = self._places(group.frames, group.segments[0].video, symbols)
-        segments = begun_at(group.segments, starts, group.frames)
-        if [segment.start for segment in segments] == [segment.start for segment, _ in few.sent]:
-            return None
-        return self._tried(segments, group, symbols)
+        trial = self._tried(few, group, symbols)
+        if self.objective == "structure" or not group.pictured:
+            return [trial]
+
+        def near() -> bool:
+            drafted = first.result()
+            return drafted is None or trial.worth > drafted.worth - NEAR
+
+        starts = self._places(group.frames, group.segments[0].video, symbols, lambda: not first.done() or near())
+        if not near() or [segment.start - group.start for segment in few] == [*starts]:
+            return [trial]
+        return [trial, self._tried(begun_at(group.segments, starts, group.frames), group, symbols)]
 
     def _words(self, group: FrameGroup, symbols: int) -> Words | None:
         """The longest segment's caption and its symbols, where words are wanted and cheap."""
@@ -220,6 +232,21 @@ class Divider:
         caption = sum(map(len, burst.parts[1:]))
         longer = LookControl.head_symbols(snr_db) - LookAndPictureControl.head_symbols(snr_db)
         return (longest.caption, caption) if caption + longer <= WORDS_SHARE * symbols else None
+
+    def _with_small_frames(
+        self, group: FrameGroup, symbols: int, words: Words | None, first: DivisionDraft | None
+    ) -> list[DivisionTrial]:
+        """The best of all drafts with small frames, and the next one where it comes near to that, carried out.
+
+        Args:
+            first: That of small frames alone.
+        """
+        textured = self._textured(group.again(), symbols, words, first, copy(self._search))
+        drafted = first, textured, self._sharper(textured or first, group.again())
+        drafts = sorted((each for each in drafted if each), key=lambda draft: -draft.worth)
+        likely = [draft for draft in drafts[:2] if draft.worth >= drafts[0].worth - UNSURE]
+        trials = at_once(*(partial(self._finished, draft, group, symbols) for draft in likely))
+        return [trial for trial in trials if trial is not None]
 
     # Drafts
 

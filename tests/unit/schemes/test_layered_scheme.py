@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import cv2
@@ -211,16 +212,30 @@ def test_a_budget_too_small_for_a_codec_sends_what_is_cheapest() -> None:
     assert segment.structure is None
 
 
-@pytest.mark.parametrize(("near", "asked"), [(1000.0, 1), (-1000.0, 0)])
-def test_other_places_for_keyframes_are_looked_for_where_keyframes_come_near(
-    monkeypatch: pytest.MonkeyPatch, near: float, asked: int
+@pytest.mark.parametrize("near", [1000.0, -1000.0])
+def test_other_places_for_keyframes_are_tried_where_keyframes_come_near_and_looked_for_until_they_do_not(
+    monkeypatch: pytest.MonkeyPatch, near: float
 ) -> None:
-    calls: list[int] = []
+    tried: list[list[int]] = []
+    trial = Divider._tried
+
+    def tries(self, segments, *args):
+        tried.append([segment.start for segment in segments])
+        return trial(self, segments, *args)
+
+    def places(frames, video, symbols, wanted):
+        ends = time.monotonic() + 60
+        while near < 0 and wanted() and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert wanted() == (near > 0)
+        return 0, 20
+
     divides = divider("look")
     monkeypatch.setattr(layered_division, "NEAR", near)
-    monkeypatch.setattr(divides, "_places", lambda frames, video, symbols: calls.append(symbols) or (0, 20))
+    monkeypatch.setattr(divides, "_places", places)
+    monkeypatch.setattr(Divider, "_tried", tries)
     divides.divide(group(pan()), 3000)
-    assert calls == [3000] * asked
+    assert ([0, 20] in tried) == (near > 0)
 
 
 def test_keyframes_in_the_places_where_they_stood_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +279,11 @@ def test_live_sends_the_first_candidate_that_fits_unseen(monkeypatch: pytest.Mon
     monkeypatch.setattr(Divider, "_worth", lambda *_: pytest.fail("live looks at nothing"))
     ((segment, burst),) = divider("structure", effort="live").divide(group(pan()), 1500)
     assert segment.structure is not None and len(burst) <= 1500
+
+
+def test_each_encoder_is_given_presets_that_it_has() -> None:
+    ((segment, burst),) = divider("structure", codec="h264", effort="live").divide(group(pan()), 3000)
+    assert segment.structure is not None and len(burst) <= 3000
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from lgvsc.coding.frames.elementary import CodecName
-from lgvsc.coding.frames.formats import Format, Gop, beside, likely_format, middle_of_step, picture_at
+from lgvsc.coding.frames.formats import Format, Gop, beside, likely_format, middle_of_step, picture_at, picture_count
 from lgvsc.coding.frames.standard_codec import (
     ANALYSIS_PRESETS,
     COARSEST,
@@ -26,6 +26,7 @@ from lgvsc.coding.frames.standard_codec import (
     encode_gop,
     to_rgb,
 )
+from lgvsc.core.ahead import ahead
 from lgvsc.core.video import Pixels
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import MIN_SSIM_SIDE, ssim
@@ -51,6 +52,7 @@ class Effort(NamedTuple):
         first_trials, later_trials: Formats that are tried, for the first group and for each one after it.
         fits: Codings that look for the quantiser, at most.
         trial_preset, preset: Of the encoder, for trials and for what is sent; ``None``: the usual ones.
+        saved: Octaves by which what is sent is smaller than trials say, as a rule.
     """
 
     first_trials: int = 9
@@ -58,6 +60,7 @@ class Effort(NamedTuple):
     fits: int = 6
     trial_preset: str | None = None
     preset: str | None = None
+    saved: float = 0.0
 
 
 USUAL = Effort()
@@ -95,7 +98,7 @@ class FormatSearch:
         self._objective = objective
         self._between = between
         self._effort = effort
-        self._previous: tuple[Format, float] | None = None  # and its quantiser
+        self._previous: _Settled | None = None
         self._groups = 0
 
     def best(self, gop: Gop, max_bytes: int) -> FormatChoice | None:
@@ -105,12 +108,15 @@ class FormatSearch:
     def draft(self, gop: Gop, max_bytes: int) -> Draft:
         """The best format for ``max_bytes``, found by fast codings that take about so many."""
         trials = self._trials(gop, max_bytes)
-        start, crf = self._previous or (likely_format(gop, max_bytes), COARSEST[self._codec] - 10)
         steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
-        number = self._effort.later_trials if self._previous else self._effort.first_trials
-        found = trials.climb(start, crf, number, steps_first)
+        if before := self._previous:
+            crf = before.crf + log2(before.rate / (max_bytes / len(gop))) / before.slope
+            found = trials.climb(before.format, crf, before.slope, self._effort.later_trials, steps_first)
+        else:
+            start, crf = likely_format(gop, max_bytes), COARSEST[self._codec] - 10
+            found = trials.climb(start, crf, USUAL_SLOPE, self._effort.first_trials, steps_first)
         self._groups += 1
-        self._previous = found.format, found.crf
+        self._previous = _Settled(found.format, found.crf, found.slope, max_bytes / len(gop))
         return Draft(found, trials)
 
     def draft_in(self, format: Format, gop: Gop, like: Draft) -> Draft:
@@ -124,7 +130,8 @@ class FormatSearch:
         while found is not None:
             choice = self._filled(found, draft.trials)
             if choice is not None:
-                self._previous = choice.format, choice.quantiser.value
+                rate = draft.trials.max_bytes / len(draft.trials.gop)
+                self._previous = _Settled(choice.format, choice.quantiser.value, found.slope, rate)
                 return choice
             found = draft.trials.coarser(found)
         return None
@@ -140,7 +147,7 @@ class FormatSearch:
         too_fine, fits = FINEST - grain, COARSEST[self._codec] + grain  # both yet to be coded
         sizes: dict[float, int] = {}
         best: FormatChoice | None = None
-        crf = trial.crf
+        crf = trial.crf - self._effort.saved / trial.slope
         for _ in range(self._effort.fits):
             crf = min(max(round(crf / grain) * grain, too_fine + grain), fits - grain)
             if crf <= too_fine:
@@ -156,6 +163,15 @@ class FormatSearch:
                     break
             crf = _next_crf(sizes, max_bytes * (1 + FILLED) / 2, trial.slope)
         return best
+
+
+class _Settled(NamedTuple):
+    """What a group was coded in, and in how many bytes for each frame; the next group begins there."""
+
+    format: Format
+    crf: float
+    slope: float
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +232,9 @@ class _Trials:
         self._tried: dict[Format, _Trial] = {}
         self.codings = 0
 
-    def climb(self, start: Format, crf: float, trials: int, steps_first: bool) -> _Trial:
+    def climb(self, start: Format, crf: float, slope: float, trials: int, steps_first: bool) -> _Trial:
         """Go from format to better format, in one direction at a time, until none beside it is better."""
-        best = self.tried(start, crf)
+        best = self.tried(start, crf, slope)
         better = True
         while better:
             better = False
@@ -239,7 +255,7 @@ class _Trials:
         return None if format is None else _Trial(format, self._likely_crf(trial, format), NEVER)
 
     def _likely_crf(self, from_: _Trial, format: Format) -> float:
-        pixels = [(f.eighths / 8) ** 2 / f.step for f in (from_.format, format)]
+        pixels = [f.eighths**2 * picture_count(len(self.gop), f.step) for f in (from_.format, format)]
         return from_.crf + FEWER_PIXELS * log2(pixels[1] / pixels[0]) / from_.slope
 
     def tried(self, format: Format, crf: float, slope: float = USUAL_SLOPE) -> _Trial:
@@ -277,7 +293,7 @@ class _Trials:
         self.codings += 1
         decoded = decode_gop(self._codec, coded, gop.size(format), quantiser.constant_qp)
         shown = self._held(decoded, format, len(pictures)) if not self._between else self._moved(decoded, format)
-        scores = [self._score(gop.judged[frame], picture) for frame, picture in shown]
+        scores = [self._score(gop.judged[frame], picture) for frame, picture in ahead(shown)]
         octaves = log2(max(1, coded.picture_bytes) / self.max_bytes)
         return octaves, float(np.mean(scores)) if scores else 0.0, coded
 

@@ -56,7 +56,7 @@ _X265 = (
     "keyint=-1:scenecut=0:open-gop=0:repeat-headers=1:info=0:hrd=0:aud=0:log-level=none:"
     "frame-threads=1:pools=none:wpp=0:slices=1:lookahead-slices=0"
 )
-_SVT = "lp=1:keyint=-1:scd=0:tune=2"
+_SVT = "lp=2:keyint=-1:scd=0:tune=2"
 # Measured on training clips at 5 to 10 kbit/s; psychovisual tools cost both PSNR and SSIM.
 _X264_BEST = ":psy=0:aq-mode=2:bframes=8:rc-lookahead=120"
 _X265_BEST = ":psy-rd=0:psy-rdoq=0:rdoq-level=0:rd=6:aq-mode=2:bframes=8:rc-lookahead=60"

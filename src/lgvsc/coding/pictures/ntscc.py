@@ -25,6 +25,7 @@ from lgvsc.coding.pictures.ntscc_refine import RefinementTrial
 from lgvsc.coding.pictures.rate_map import PARTS, RateMap, decode_map, encode_map
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture
+from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
@@ -163,11 +164,12 @@ class NtsccPictureCodec:
         Raises:
             ConfigError: As :meth:`encode`.
         """
-        _, stream, indices = self._analogue(picture, max_symbols, snr_db)
-        gain = rms(stream)
-        heard = AwgnChannel(min(snr_db, 60.0), noise)(pair_reals(stream / (gain * math.sqrt(2))))
-        with torch.inference_mode():
-            return self._rebuild(heard, indices, float(gain))[: picture.shape[0], : picture.shape[1]]
+        with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+            _, stream, indices = self._analogue(picture, max_symbols, snr_db)
+            gain = rms(stream)
+            heard = AwgnChannel(min(snr_db, 60.0), noise)(pair_reals(stream / (gain * math.sqrt(2))))
+            with torch.inference_mode():
+                return self._rebuild(heard, indices, float(gain))[: picture.shape[0], : picture.shape[1]]
 
     def _analogue(self, picture: Pixels, max_symbols: int, snr_db: float) -> tuple[Plan, Tensor, Tensor]:
         """How a picture will be sent, its reals one after the other at any power, and the rate of each block."""
