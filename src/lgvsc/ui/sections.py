@@ -89,7 +89,8 @@ def origin_note(report: Report) -> str:
     """What made the rebuilt video, and of what."""
     if is_coded(report):
         return DECODED_NOTE
-    return LAYERED_NOTE if any(row.get("structure") for row in report.get("segments") or []) else GENERATED_NOTE
+    statuses = [row.get("status") or {} for row in report.get("segments") or []]
+    return LAYERED_NOTE if any(status.get("structure") == "ok" for status in statuses) else GENERATED_NOTE
 
 
 def keyframes_tile(report: Report) -> tuple[str, str, str]:

@@ -214,9 +214,13 @@ def test_sketches_that_were_kept_are_matched_frame_by_frame():
 def test_the_page_says_of_what_the_video_was_made():
     report = example_run.report()
     assert "words and a few pictures" in origin_note(report)
-    small = {"codec": 2, "eighths": 4, "step": 4, "quantiser": 60, "bytes": 900}
-    layered = origin_note(report | {"segments": [row | {"structure": small} for row in report["segments"]]})
+
+    def with_small_frames(state):
+        return report | {"segments": [row | {"status": {"structure": state}} for row in report["segments"]]}
+
+    layered = origin_note(with_small_frames("ok"))
     assert "small, coarse frames" in layered and "generated content" in layered
+    assert "words and a few pictures" in origin_note(with_small_frames("lost"))
 
 
 def test_a_closing_keyframe_is_explained_where_there_is_one_and_metrics_have_their_names():
