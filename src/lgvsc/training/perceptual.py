@@ -5,6 +5,7 @@ GVSC takes LPIPS. Here it is by name, with DISTS and ``ms_ssim_distance`` beside
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
@@ -28,14 +29,14 @@ DISTANCES = (*COLOUR_DISTANCES, "ms_ssim_distance")
 
 
 def choose_distance(name: str) -> Distance:
-    """A distance by its name, one of :data:`DISTANCES`, or the mean of several: ``lpips+dists``. It runs where the
-    pictures are.
+    """A distance by its name, one of :data:`DISTANCES`, or the mean of several: ``lpips+dists``, or ``lpips+dists+dists``
+    where one of them counts twice. It runs where the pictures are.
 
     Raises:
         ConfigError: No such name.
     """
     if "+" in name:
-        return partial(mean_of, [choose_distance(each) for each in name.split("+")])
+        return partial(mean_of, [(choose_distance(one), count) for one, count in Counter(name.split("+")).items()])
     if name == "ms_ssim_distance":
         return ms_ssim_distance
     if name not in COLOUR_DISTANCES:
@@ -43,9 +44,10 @@ def choose_distance(name: str) -> Distance:
     return partial(in_colour, COLOUR_DISTANCES[name])
 
 
-def mean_of(distances: Sequence[Distance], first: Tensor, second: Tensor) -> Tensor:
-    """The mean of several distances."""
-    return torch.stack([distance(first, second) for distance in distances]).mean(dim=0)
+def mean_of(distances: Sequence[tuple[Distance, int]], first: Tensor, second: Tensor) -> Tensor:
+    """The mean of several distances, each of which counts so many times."""
+    total = sum(count for _, count in distances)
+    return torch.stack([count / total * distance(first, second) for distance, count in distances]).sum(dim=0)
 
 
 def ms_ssim_distance(first: Tensor, second: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from lgvsc.metrics.dists import dists_distance
 from lgvsc.metrics.lpips import lpips_distance, lpips_vgg_distance
 from lgvsc.nets.deepjscc import DeepJscc, DeepJsccConfig
 from lgvsc.nets.pidinet import PiDiNet
-from lgvsc.training import pidinet
+from lgvsc.training import perceptual, pidinet
 from lgvsc.training.codes import deepjscc
 from lgvsc.training.codes.deepjscc import ABLATED_K, RGB, SKETCH, contour_f, measure, through_channel
 from lgvsc.training.loop import LoopConfig, ProgressBar, TrainingRun
@@ -260,6 +260,20 @@ def test_grey_pictures_are_compared_as_grey_ones_in_colour(name, measure):
     first, second = (torch.rand(2, 1, 48, 48, generator=seeded(seed)) for seed in (0, 1))
     expected = measure(first.repeat(1, 3, 1, 1), second.repeat(1, 3, 1, 1))
     torch.testing.assert_close(choose_distance(name)(first, second), expected)
+
+
+def test_a_distance_that_is_named_twice_counts_twice_and_is_computed_once(monkeypatch):
+    calls: list[int] = []
+
+    def counted(first, second):
+        calls.append(1)
+        return (first - second).abs().mean((1, 2, 3))
+
+    monkeypatch.setitem(perceptual.COLOUR_DISTANCES, "lpips", counted)
+    monkeypatch.setitem(perceptual.COLOUR_DISTANCES, "dists", lambda first, second: first.new_zeros(len(first)))
+    first, second = torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)
+    torch.testing.assert_close(choose_distance("lpips+dists+lpips")(first, second), torch.full((2,), 1 / 3))
+    assert len(calls) == 1
 
 
 def test_an_unknown_distance_is_refused_with_the_names_there_are():
