@@ -29,8 +29,8 @@ DISTANCES = (*COLOUR_DISTANCES, "ms_ssim_distance")
 
 
 def choose_distance(name: str) -> Distance:
-    """A distance by its name, one of :data:`DISTANCES`, or the mean of several: ``lpips+dists``, or ``lpips+dists+dists``
-    where one of them counts twice. It runs where the pictures are.
+    """A distance by its name, one of :data:`DISTANCES`, or the mean of several: ``lpips+dists``, or
+    ``lpips+dists+dists`` where one of them counts twice. It runs where the pictures are.
 
     Raises:
         ConfigError: No such name.
