@@ -45,7 +45,7 @@ PICTURE_SHARES: dict[Objective, tuple[float, ...]] = {"structure": (), "look": (
 FAIR_PICTURE_CBR = 0.006  # of keyframes that are sent without small frames
 INSURANCE_SHARE = 1 / 12  # of a group's budget, at most, what arrives through a worse channel may cost
 WORDS_SHARE = 0.03  # of a group's budget, at most, where words come beside small frames
-WORTH_PER_OCTAVE = 0.17  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
+WORTH_PER_OCTAVE = 0.14  # what twice the bytes bring by look, from the means of docs/layered.md at 3e-4 and 6e-4
 NEAR = 0.06  # keyframes at SKEM's places that are worth so much less than small frames may be the best at others
 UNSURE = 0.03  # of a draft's worth: the second best is carried out as well where it comes so near to the best
 QUICK = Effort(first_trials=4, later_trials=2, fits=3)
