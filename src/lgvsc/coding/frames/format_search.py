@@ -110,13 +110,13 @@ class FormatSearch:
         trials = self._trials(gop, max_bytes)
         steps_first = self._groups % 2 == 1  # with few trials, the two directions take turns
         if before := self._previous:
-            crf = before.crf + log2(before.rate / (max_bytes / len(gop))) / before.slope
+            crf = before.crf + log2(before.rate / trials.rate) / before.slope
             found = trials.climb(before.format, crf, before.slope, self._effort.later_trials, steps_first)
         else:
             start, crf = likely_format(gop, max_bytes), COARSEST[self._codec] - 10
             found = trials.climb(start, crf, USUAL_SLOPE, self._effort.first_trials, steps_first)
         self._groups += 1
-        self._previous = _Settled(found.format, found.crf, found.slope, max_bytes / len(gop))
+        self._previous = _Settled(found.format, found.crf, found.slope, trials.rate)
         return Draft(found, trials)
 
     def draft_in(self, format: Format, gop: Gop, like: Draft) -> Draft:
@@ -130,8 +130,7 @@ class FormatSearch:
         while found is not None:
             choice = self._filled(found, draft.trials)
             if choice is not None:
-                rate = draft.trials.max_bytes / len(draft.trials.gop)
-                self._previous = _Settled(choice.format, choice.quantiser.value, found.slope, rate)
+                self._previous = _Settled(choice.format, choice.quantiser.value, found.slope, draft.trials.rate)
                 return choice
             found = draft.trials.coarser(found)
         return None
@@ -231,6 +230,11 @@ class _Trials:
         self._between, self._preset = between, preset
         self._tried: dict[Format, _Trial] = {}
         self.codings = 0
+
+    @property
+    def rate(self) -> float:
+        """Bytes allowed for each frame of the group."""
+        return self.max_bytes / len(self.gop)
 
     def climb(self, start: Format, crf: float, slope: float, trials: int, steps_first: bool) -> _Trial:
         """Go from format to better format, in one direction at a time, until none beside it is better."""

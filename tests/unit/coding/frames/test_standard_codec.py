@@ -14,6 +14,7 @@ import torch
 from lgvsc.channel.common import seeded
 from lgvsc.coding.burst.control import MessageControl, VideoControl
 from lgvsc.coding.burst.fields import pack_fields
+from lgvsc.coding.frames import standard_codec
 from lgvsc.coding.frames.elementary import CODECS, pictures_of
 from lgvsc.coding.frames.format_search import FormatSearch
 from lgvsc.coding.frames.formats import Format, Gop
@@ -148,6 +149,17 @@ def test_the_same_pictures_give_the_same_bytes(codec, size):
 
 
 @pytest.mark.media
+def test_the_threads_that_av1_may_use_change_no_byte(monkeypatch):
+    pictures = [to_yuv(picture) for picture in moving_square(24, 192, 256)]
+    threads = standard_codec._SVT.split(":")[0]
+    payloads = []
+    for number in ("lp=1", "lp=2", "lp=4"):
+        monkeypatch.setattr(standard_codec, "_SVT", standard_codec._SVT.replace(threads, number))
+        threads = number
+        payloads.append(encode_gop("av1", pictures, Quantiser(40)).payload)
+    assert len(payloads[0]) > 500 and payloads[1:] == payloads[:1] * 2
+
+
 def test_x264_gives_the_same_bytes_on_a_clip_on_which_it_once_did_not():
     path = MEDIA / "boxer_punching.mp4"
     if not path.is_file():
