@@ -42,8 +42,6 @@ from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.registry import METRICS
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
-from lgvsc.models.catalog import find
-from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.picture_link import send_picture
 from lgvsc.training.pictures import find_sources, read_still, spread_frames, square
 
@@ -102,8 +100,7 @@ def rebuilder(codec: str, weights: Path | None, believed_snr_db: float | None, r
     road: PictureCodec = DigitalPictureCodec() if codec == "digital" else learned(weights, refine_steps)
     _, _, look = codec.partition("@")
     if look:
-        difference, _ = read_tensors(load_asset(find("compact-ntscc-vivid")))
-        road = learned(weights, refine_steps).looking(difference, float(look))
+        road = ntscc_road.shipped_at(float(look)).refined(refine_steps)
 
     def over_the_air(picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
         try:

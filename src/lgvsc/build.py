@@ -17,15 +17,14 @@ from lgvsc.coding.budget import PicturePlan
 from lgvsc.coding.frames.standard_codec import coded_size
 from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.coding.message_codec import MessageCodec
-from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
-from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.coding.pictures.ntscc import NtsccPictureCodec, shipped_at
+from lgvsc.coding.pictures.roads import PictureRoads, structurally_alike, visibly_alike
 from lgvsc.coding.pictures.sketches import SketchRoad
 from lgvsc.core.cost import Cost
 from lgvsc.core.interfaces import Captioner, Channel, Judge, PictureCodec, WorldModel
 from lgvsc.core.video import Frame
 from lgvsc.errors import ConfigError
 from lgvsc.models.catalog import find, load
-from lgvsc.models.weights import load_asset, read_tensors
 from lgvsc.semantics.backends.large.server_config import ServerConfig
 from lgvsc.semantics.backends.large.text_judge_config import TextJudgeConfig
 from lgvsc.semantics.backends.large.vision_language import LargeModelConfig
@@ -164,16 +163,22 @@ def codec(config: Config) -> MessageCodec:
 
 def picture_roads(config: Config, look: float | None = None) -> PictureRoads:
     """The ways that a keyframe can take, shown in one look or, where that is ``None``, as the transmitter advises."""
-    return PictureRoads(
-        picture_codecs(config), picture_codec, lambda advised: looks((advised if look is None else look) or 0.0)
-    )
+    sent_at = config.keyframe_look
+
+    def shown(advised: float | None) -> dict[int, PictureCodec]:
+        at = (advised if look is None else look) or 0.0
+        return looks(at) if at or sent_at else {}
+
+    alike = visibly_alike if sent_at >= 0.5 else structurally_alike
+    return PictureRoads(picture_codecs(config, sent_at), picture_codec, shown, alike)
 
 
-def picture_codecs(config: Config) -> list[PictureCodec]:
-    """The codecs of pictures that a transmitter tries, the learned one taking as many steps as are asked for."""
+def picture_codecs(config: Config, look: float = 0.0) -> list[PictureCodec]:
+    """The codecs of pictures that a transmitter tries, the learned one at a look and in as many steps as asked for."""
     codecs: list[PictureCodec] = [load(name) for name in config.models.picture_codecs]
-    steps = config.coding.refine_steps
-    return [codec.refined(steps) if isinstance(codec, NtsccPictureCodec) else codec for codec in codecs]
+    at, steps = looks(look) if look else {}, config.coding.refine_steps
+    there = [at.get(codec.codec, codec) for codec in codecs]
+    return [codec.refined(steps) if isinstance(codec, NtsccPictureCodec) else codec for codec in there]
 
 
 def picture_codec(number: int) -> PictureCodec | None:
@@ -182,14 +187,9 @@ def picture_codec(number: int) -> PictureCodec | None:
     return kept_picture_codec(name) if name else None
 
 
-@lru_cache(maxsize=4)
 def looks(look: float) -> dict[int, PictureCodec]:
-    """What a receiver shows keyframes with, by number, where another look than the faithful one, 0, is asked for."""
-    if not look:
-        return {}
-    faithful: NtsccPictureCodec = load("compact-ntscc")
-    difference, _ = read_tensors(load_asset(find("compact-ntscc-vivid")))
-    return {faithful.codec: faithful.looking(difference, look)}
+    """The codec of keyframes that has looks, at one of them, by its number."""
+    return {NtsccPictureCodec.codec: shipped_at(look)}
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import child_generator
-from lgvsc.coding.pictures.ntscc import NtsccPictureCodec
+from lgvsc.coding.pictures.ntscc import NtsccPictureCodec, shipped_at
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.stills import read_picture
 from lgvsc.core.video import Pixels
@@ -69,19 +69,24 @@ def picture_codecs() -> dict[str, str]:
     return {name.removeprefix("compact-").removesuffix("-picture"): name for name in models}
 
 
-def load_codec(name: str, refine_steps: int = 0) -> PictureCodec:
+def load_codec(name: str, refine_steps: int = 0, look: float = 0.0) -> PictureCodec:
     """A picture codec by its short name (``ntscc``, ``digital``) or its name in the catalogue.
 
     Args:
         refine_steps: Of the compact NTSCC's transmitter for each picture; others take none.
+        look: Of the compact NTSCC at both ends, from 0, which errs least, to 1, which looks best; others have none.
 
     Raises:
-        ConfigError: There is none of this name, or ``refine_steps`` is negative.
+        ConfigError: There is none of this name, ``refine_steps`` is negative, or ``look`` is outside its range.
     """
+    if not 0 <= look <= 1:
+        raise ConfigError(f"the look is {look:g}; it lies between 0 (faithful) and 1 (vivid)")
     known = picture_codecs()
     if name not in known and name not in known.values():
         raise ConfigError(f"no picture codec is called {name!r}; there are {', '.join(known)}")
     codec: PictureCodec = load(known.get(name, name))
+    if look and isinstance(codec, NtsccPictureCodec):
+        codec = shipped_at(look)
     return codec.refined(refine_steps) if isinstance(codec, NtsccPictureCodec) else codec
 
 
@@ -175,6 +180,7 @@ def send_pictures(
     believed_snr_db: float | None = None,
     seed: int = 0,
     refine_steps: int = 0,
+    look: float = 0.0,
     metrics: Sequence[str] = (),
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[SentPicture]:
@@ -187,7 +193,7 @@ def send_pictures(
         InputError: A file is no picture.
         ConfigError: Unknown codec, or too few symbols for it.
     """
-    road = load_codec(codec, refine_steps)
+    road = load_codec(codec, refine_steps, look)
     for file in files:
         picture = read_picture(file, on_note)
         for snr_db in snrs_db:

@@ -197,10 +197,8 @@ def coding_of(config: Config) -> Code:
     """Sends a picture as a keyframe is, and shows it so: by the learned code where it takes part, as it is the fastest
     to try.
     """
-    codecs = build.picture_codecs(config)
-    looks = build.looks(config.keyframe_look)
-    shown = [looks.get(codec.codec, codec) for codec in codecs]
-    learned = [codec for codec in shown if isinstance(codec, NtsccPictureCodec)]
+    codecs = build.picture_codecs(config, config.keyframe_look)
+    learned = [codec for codec in codecs if isinstance(codec, NtsccPictureCodec)]
     road = learned[0].refined(0) if learned else PictureRoads(codecs)
     snr_db = config.belief.esn0_db
 

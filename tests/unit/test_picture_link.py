@@ -66,6 +66,16 @@ def test_every_codec_that_is_offered_sends_a_picture(photograph, name):
     assert sent.received is not None and sent.received.shape == photograph.shape and 0 < sent.cbr <= 0.03
 
 
+def test_a_look_takes_as_many_symbols_and_looks_more_like_the_picture(photograph):
+    faithful, vivid = (
+        send_picture(photograph, load_codec("ntscc", look=look), cbr=0.02, snr_db=10.0, metrics=["dists"])
+        for look in (0.0, 1.0)
+    )
+    assert vivid.symbols == faithful.symbols and vivid.looks["dists"] < 0.9 * faithful.looks["dists"]
+    with pytest.raises(ConfigError, match=r"look is 1\.5"):
+        load_codec("ntscc", look=1.5)
+
+
 @pytest.mark.parametrize("cbr", [0.0, -1.0, float("nan"), 1.5])
 def test_a_cbr_outside_its_range_is_refused(photograph, cbr):
     with pytest.raises(ConfigError, match="CBR"):

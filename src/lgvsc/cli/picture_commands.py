@@ -30,8 +30,12 @@ def picture(
         float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.", show_default="the truth")
     ] = None,
     refine_steps: Annotated[
-        int, typer.Option("--refine-steps", min=0, help="Of ntscc's transmitter for each picture; 24 bring 0.2 dB.")
+        int,
+        typer.Option("--refine-steps", min=0, help="Of a learned code's transmitter for each picture; 12 are usual."),
     ] = 0,
+    look: Annotated[
+        float, typer.Option("--look", min=0, max=1, help="Of the learned code: 0 errs least, 1 looks best.")
+    ] = 0.0,
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", "-o", help="Folder for what arrived.", show_default="none")
     ] = None,
@@ -86,6 +90,7 @@ def picture(
             believed_snr_db=believed_snr_db,
             seed=seed or 0,
             refine_steps=refine_steps,
+            look=look,
             metrics=parse_metrics(metrics) if metrics else (),
             on_note=say,
         ):

@@ -49,7 +49,8 @@ class CodingConfig:
         mcs: How captions and side information are modulated and coded: ``adaptive`` to the believed SNR, as in LGVSC's
             Table I (``lgvsc-table-1``, or ``paper``), or by turbo code and 4-QAM (``gvsc``). Keyframes adapt always.
         refine_steps: How often the transmitter improves each keyframe's analogue symbols (compact NTSCC) for the
-            receiver that it knows; 12 bring most of it, at 60 ms each for 256x256 pixels.
+            receiver that it knows; 12 bring most of it, at 60 ms each for 256x256 pixels. Where it advises the vivid
+            look they lower LPIPS and DISTS instead of the error, and take ten times as long.
         look: How the transmitter advises to show keyframes: 0, faithful, which need not be said, 0.5, or 1, vivid.
     """
 

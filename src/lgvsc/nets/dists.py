@@ -12,7 +12,7 @@ the caller.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -80,15 +80,46 @@ class Dists(nn.Module):
 
 def similarities(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Texture and structure similarity of each channel, ``(B, C)`` each: Eqs. (4) and (5)."""
-    first, second = first.float(), second.float()  # differences of means are lost in bfloat16
-    one, other = first.mean((2, 3), keepdim=True), second.mean((2, 3), keepdim=True)
-    variance_one = (first - one).square().mean((2, 3))
-    variance_other = (second - other).square().mean((2, 3))
-    one, other = one.flatten(1), other.flatten(1)
-    covariance = (first * second).mean((2, 3)) - one * other
+    one, other, variance_one, variance_other, covariance = Moments.apply(first, second)
     texture = (2 * one * other + C1) / (one.square() + other.square() + C1)
     structure = (2 * covariance + C2) / (variance_one + variance_other + C2)
     return texture, structure
+
+
+class Moments(torch.autograd.Function):
+    """Means, variances and the covariance of each channel of two stacks of maps, five of ``(B, C)`` in float32.
+
+    What autograd would do takes five times as long, nearly all of it to move maps through memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
+        one, other = first.float(), second.float()  # differences of means are lost in bfloat16
+        mean_one, mean_other = one.mean((2, 3)), other.mean((2, 3))
+        variance_one = (one - mean_one[..., None, None]).square().mean((2, 3))
+        variance_other = (other - mean_other[..., None, None]).square().mean((2, 3))
+        covariance = (one * other).mean((2, 3)) - mean_one * mean_other
+        ctx.save_for_backward(first, second, mean_one, mean_other)
+        return mean_one, mean_other, variance_one, variance_other, covariance
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        first, second, mean_one, mean_other = ctx.saved_tensors
+        of_one, of_other, of_variance_one, of_variance_other, of_both = gradients
+        needs_first, needs_second = ctx.needs_input_grad
+        level_one = of_one - 2 * of_variance_one * mean_one - of_both * mean_other
+        level_other = of_other - 2 * of_variance_other * mean_other - of_both * mean_one
+        return (
+            mixed(level_one, 2 * of_variance_one, first, of_both, second) if needs_first else None,
+            mixed(level_other, 2 * of_variance_other, second, of_both, first) if needs_second else None,
+        )
+
+
+def mixed(level: Tensor, share: Tensor, maps: Tensor, other_share: Tensor, others: Tensor) -> Tensor:
+    """A level and so much of each of two maps, over the places of a map; levels and shares are of channels."""
+    parts = (level / maps[0, 0].numel(), share / maps[0, 0].numel(), other_share / maps[0, 0].numel())
+    of_level, of_maps, of_others = (part[..., None, None].to(maps.dtype) for part in parts)
+    return torch.addcmul(torch.addcmul(of_level, maps, of_maps), others, of_others)
 
 
 def halve_by_energy(maps: Tensor) -> Tensor:

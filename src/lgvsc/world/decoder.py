@@ -37,8 +37,9 @@ class DecoderConfig:
         show_keyframes: Show a received keyframe itself in its place, not the world model's image of it.
         chunk_frames: Frames of a piece that leaves the decoder, at most; fewer where frames are large.
         look: Of frames with a structure layer, and of keyframes by the compact NTSCC: 0 shows what errs least, 1 what
-            looks most like the source. Between both ends weights are interpolated. The symbols are the same. ``None``:
-            small frames as the transmitter advises, keyframes as 0, or as a budget's objective asks (look: 1).
+            looks most like the source. Between both ends weights are interpolated. A receiver can show any message at
+            any look; keyframes are best at the one that their transmitter knew. ``None``: as it advises, keyframes 0
+            where no budget's objective asks for another.
         fade_s: Seconds in which a held picture has lost most of its contrast, where nothing arrived.
     """
 

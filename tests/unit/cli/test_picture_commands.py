@@ -55,6 +55,16 @@ def test_steps_of_the_transmitter_change_what_is_sent_and_not_how_much(image):
     assert run(image, "--refine-steps", "-1").exit_code == 2
 
 
+def test_a_look_changes_what_is_sent_and_not_how_much(image):
+    faithful, vivid = (
+        json.loads(run(image, "--codec", "ntscc", "--cbr", "0.03", "--look", look, "--json").stdout)[0]
+        for look in (0, 1)
+    )
+    assert faithful["symbols"] == vivid["symbols"]
+    assert faithful["psnr_db"] > vivid["psnr_db"]
+    assert run(image, "--look", "2").exit_code == 2
+
+
 def test_numbers_that_are_none_are_refused(image):
     assert run(image, "--cbr", "0.02,x").exit_code == 2
 

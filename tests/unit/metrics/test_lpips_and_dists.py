@@ -11,6 +11,7 @@ from PIL import Image
 
 from lgvsc.metrics.dists import dists, dists_distance
 from lgvsc.metrics.lpips import lpips_alexnet, lpips_distance, lpips_vgg16, lpips_vgg_distance
+from lgvsc.nets.dists import Moments
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "perceptual_reference.json"
 MEASURES = {"lpips": lpips_distance, "lpips_vgg": lpips_vgg_distance, "dists": dists_distance}
@@ -127,3 +128,24 @@ def test_a_batch_is_measured_picture_by_picture():
         together = measure(first, second)
         assert together.shape == (4,)
         torch.testing.assert_close(together[1:2], measure(first[1:2], second[1:2]), atol=2e-6, rtol=0)
+
+
+def test_moments_and_their_gradients_are_those_of_the_plain_formulas():
+    generator = torch.Generator().manual_seed(0)
+    maps = [torch.randn(2, 3, 5, 7, generator=generator) + 1 for _ in range(2)]
+    weights = torch.randn(5, 2, 3, generator=generator)
+
+    def plain(first, second):
+        one, other = (each.flatten(2) for each in (first, second))
+        centred = [each - each.mean(2, keepdim=True) for each in (one, other)]
+        spread = [centred[a].mul(centred[b]).mean(2) for a, b in ((0, 0), (1, 1), (0, 1))]
+        return one.mean(2), other.mean(2), *spread
+
+    results = []
+    for moments in (plain, Moments.apply):
+        pair = [each.clone().requires_grad_() for each in maps]
+        found = torch.stack(moments(*pair))
+        (weights * found).sum().backward()
+        results.append((found, *(each.grad for each in pair)))
+    for expected, got in zip(*results, strict=True):
+        assert torch.allclose(expected, got, atol=1e-6, rtol=1e-4)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -29,9 +30,9 @@ from lgvsc.core.processor import native_bfloat16
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError, InputError
-from lgvsc.models.weights import read_network
+from lgvsc.models.weights import load_asset, read_network, read_tensors
 from lgvsc.nets.ntscc import GRANULE, Ntscc, NtsccConfig, allocate, pool
-from lgvsc.nets.ntscc_look import receiver_at
+from lgvsc.nets.ntscc_look import network_at
 
 KINDS = 16  # that the last four bits of ``length`` tell apart
 EVEN_KINDS = 4  # the lowest: all rates alike, no header; with ``mode`` they name one of 64 gains
@@ -104,12 +105,12 @@ class NtsccPictureCodec:
     """Sends pictures by the compact NTSCC network. Any size from 16 pixels a side.
 
     Args:
-        net: Trained network, the same at both ends.
+        net: Trained network, the same at both ends. For what looks right instead of what errs least, the one of
+            another look, see :meth:`looking`.
         refine_steps: How often the transmitter improves each picture's symbols for the receiver that it knows, see
             :mod:`lgvsc.coding.pictures.ntscc_refine`. With 0 it sends what the networks say; else it also tries a
-            few rate maps. A step takes as long as two pictures decoded four times; the receiver need not know.
-        receiver: What pictures are decoded with, where that is not ``net``: another look, see
-            :mod:`lgvsc.nets.ntscc_look`.
+            few rate maps. A step takes as long as two pictures decoded four times, at any look but the faithful one ten
+            times that, as LPIPS and DISTS are lowered there; the receiver need not know.
 
     Raises:
         ConfigError: ``refine_steps`` is negative.
@@ -118,26 +119,23 @@ class NtsccPictureCodec:
     name = "ntscc"
     codec = 1
 
-    def __init__(self, net: Ntscc, refine_steps: int = 0, receiver: Ntscc | None = None) -> None:
+    def __init__(self, net: Ntscc, refine_steps: int = 0) -> None:
         if refine_steps < 0:
             raise ConfigError(f"refine_steps is {refine_steps}; give 0 for none, or 12 for most of what they bring")
         self._net = net.eval()
-        self._receiver = net if receiver is None else receiver.eval()
         self._refine_steps = refine_steps
 
     def refined(self, steps: int) -> NtsccPictureCodec:
         """The same codec with so many steps for each picture."""
-        return NtsccPictureCodec(self._net, steps, self._receiver)
+        return NtsccPictureCodec(self._net, steps)
 
     def looking(self, difference: Mapping[str, Tensor], look: float) -> NtsccPictureCodec:
-        """The same codec with a receiver between the faithful look (0) and the vivid one (1).
+        """The same codec at a look from 0, faithful, to 1, vivid. Each look reads what any other has sent.
 
         Args:
             difference: The vivid end, from :func:`lgvsc.nets.ntscc_look.difference`.
         """
-        if not look:
-            return NtsccPictureCodec(self._net, self._refine_steps)
-        return NtsccPictureCodec(self._net, self._refine_steps, receiver_at(self._net, difference, look))
+        return NtsccPictureCodec(network_at(self._net, difference, look), self._refine_steps)
 
     # Transmitter
 
@@ -290,7 +288,7 @@ class NtsccPictureCodec:
 
     def _rebuild(self, received: Reception, indices: Tensor, gain: float) -> Pixels:
         """Picture of whole blocks from the analogue symbols. Each real is weighed by its own noise."""
-        net = self._receiver
+        net = self._net
         mask = net.sent(indices)
         count = int(mask.sum())
         reals = torch.zeros(count)
@@ -383,14 +381,26 @@ def effective_snr_db(noise: Tensor) -> float:
     return -10 * math.log10(max(error / max(1 - error, 1e-9), 1e-6))
 
 
+@lru_cache(maxsize=4)
+def shipped_at(look: float) -> NtsccPictureCodec:
+    """The shipped code at a look from 0, faithful, to 1, vivid, loaded once in a process."""
+    from lgvsc.models.catalog import find
+    from lgvsc.models.catalog import load as load_model
+
+    faithful: NtsccPictureCodec = load_model("compact-ntscc")
+    if not look:
+        return faithful
+    difference, _ = read_tensors(load_asset(find("compact-ntscc-vivid")))
+    return faithful.looking(difference, look)
+
+
 def load_vivid(data: bytes) -> NtsccPictureCodec:
-    """The shipped code with the receiver of the vivid look, from what that differs by.
+    """The shipped code at the vivid look, from what that differs by.
 
     Raises:
         InputError: This is not the vivid end of the shipped network.
     """
     from lgvsc.models.catalog import load as load_model
-    from lgvsc.models.weights import read_tensors
 
     faithful: NtsccPictureCodec = load_model("compact-ntscc")
     difference, _ = read_tensors(data)

@@ -2,7 +2,8 @@
 
 The networks were trained for pictures in general. The transmitter has the receiver's network too, and the SNR that it
 believes in, so it can send the picture to itself: of several rate maps it takes the one that is seen best, and then it
-moves the reals to be sent down the gradient of the error that it expects. The receiver does what it always does.
+moves the reals to be sent down the gradient of the error that it expects, or, where the receiver is to look right, of
+LPIPS and DISTS beside it. The receiver does what it always does.
 
 Source: Wang et al. 2023 (arXiv:2303.14637), online latent editing; Campos et al. 2019, content adaptive optimisation.
 """
@@ -18,10 +19,13 @@ from torch import Tensor
 
 from lgvsc.channel.common import child_generator, noise_power
 from lgvsc.core.processor import native_bfloat16
+from lgvsc.metrics.dists import dists
+from lgvsc.metrics.lpips import MIN_LPIPS_SIDE, lpips_distance
 from lgvsc.metrics.smooth_ssim import MIN_TRAINING_SIDE, training_ms_ssim
 from lgvsc.nets.ntscc import BLOCK, Ntscc
 
 SIMILARITY_WEIGHT = 1.5  # of 1 - MS-SSIM beside the log of the squared error, which alone blurs; times 1 + N0
+LPIPS_WEIGHT, DISTS_WEIGHT = 7.5, 50.0  # beside the log of the squared error, at any look but the faithful one
 STEP = 0.07  # of the first step, against the root mean square of the reals; falls to a tenth along half a cosine
 DECAY = (0.8, 0.95)  # of the averages of the gradient and of its square (Kingma and Ba 2015)
 
@@ -30,7 +34,7 @@ class RefinementTrial:
     """Both directions of one picture's way, as its transmitter imagines them.
 
     Args:
-        net: The network of both ends.
+        net: The network of both ends, at the look in which the picture will be shown.
         picture: ``(1, 3, H, W)`` in [0, 1], whole map entries.
         height, width: What of it will be seen.
         snr_db: Es/N0 that the transmitter believes in.
@@ -42,12 +46,20 @@ class RefinementTrial:
         self._n0 = noise_power(snr_db)
         self._snr = torch.tensor([snr_db])
         self._bfloat16 = native_bfloat16()
+        self._looks = net.finish is not None and min(height, width) >= MIN_LPIPS_SIDE
+        self._features: list[Tensor] = []  # of the picture, as DISTS compares them
+        if self._looks:
+            with self._autocast(), torch.no_grad():
+                self._features = dists("cpu").seen(self._shown)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16)
 
     def loss(self, reals: Tensor, indices: Tensor, noise: torch.Generator) -> Tensor:
         """How far what is seen will be from the picture; lower is better.
 
         Noise is drawn once and taken with both signs: then what it does to first order cancels, and the gradient
-        is steady enough for a handful of steps.
+        is steady enough for a handful of steps. Looks are dear, and taken with one sign.
 
         Args:
             reals: ``(1, n, h, w)``, zero where nothing is sent, of any power.
@@ -56,21 +68,33 @@ class RefinementTrial:
         net, sent = self._net, self._net.sent(indices)
         gain = (reals.square().sum() / sent.sum()).clamp(min=1e-18).sqrt()
         drawn = torch.randn(reals.shape, generator=noise) * sent
+        signed = drawn if self._looks else torch.cat([drawn, -drawn])
         # An energy of one for two reals: N0 / 2 beside a power of one half is N0 beside one.
-        arrived = reals + math.sqrt(self._n0) * gain * torch.cat([drawn, -drawn])
-        state = net.state(self._snr, net.rates[indices].float().mean((1, 2)), gain[None]).expand(2, -1)
-        power = (self._n0 * gain.square()).expand(2, 1, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
-            seen = net.synthesise(net.decode(arrived, indices.expand(2, -1, -1), state, power), state)
+        arrived = reals + math.sqrt(self._n0) * gain * signed
+        count = len(signed)
+        state = net.state(self._snr, net.rates[indices].float().mean((1, 2)), gain[None]).expand(count, -1)
+        power = (self._n0 * gain.square()).expand(count, 1, 1, 1)
+        with self._autocast():
+            seen = net.synthesise(net.decode(arrived, indices.expand(count, -1, -1), state, power), state)
         height, width = self._shown.shape[2:]
         seen = seen.float()[:, :, :height, :width].contiguous()
         shown = self._shown.expand_as(seen)
         loss = (255**2 * (seen - shown).square().mean()).clamp(min=1e-3).log()
+        if self._looks:
+            return loss + self._apart(seen, shown)
         if min(height, width) >= 2 * MIN_TRAINING_SIDE:  # the finest scale weighs least and costs most
             shown, seen = F.avg_pool2d(shown, 2), F.avg_pool2d(seen, 2)
         if min(height, width) >= MIN_TRAINING_SIDE:
             loss = loss + SIMILARITY_WEIGHT * (1 + self._n0) * (1 - training_ms_ssim(shown, seen)).mean()
         return loss
+
+    def _apart(self, seen: Tensor, shown: Tensor) -> Tensor:
+        """How different pictures look, both distances by their weight."""
+        clipped = seen + (seen.detach().clamp(0, 1) - seen.detach())  # as it is shown; gradients are not clipped
+        with self._autocast():
+            texture = dists("cpu").apart(dists("cpu").seen(clipped), self._features)
+            look = lpips_distance(clipped, shown)
+        return LPIPS_WEIGHT * look.float().mean() + DISTS_WEIGHT * texture.float().mean()
 
     def score(self, reals: Tensor, indices: Tensor) -> float:
         """The loss under one noise, the same for all that are compared, and none of those that steps are taken by."""

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import torch
 
 from lgvsc.channel.awgn import AwgnChannel
 from lgvsc.channel.common import seeded
 from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture, PictureCodec, PictureHeader
+from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
+from lgvsc.metrics.lpips import MIN_LPIPS_SIDE, lpips_distance
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
 
 TRIAL_SEED = 0  # of the noise in which an analogue picture is tried
+
+
+def structurally_alike(picture: Pixels, seen: Pixels) -> float:
+    """How alike two pictures are in structure, at most 1: MS-SSIM; SSIM or minus the mean error of small ones."""
+    side = min(picture.shape[:2])
+    if side >= MIN_MS_SSIM_SIDE:
+        return ms_ssim_and_ssim(picture, seen)[0]
+    if side >= MIN_SSIM_SIDE:
+        return ssim(picture, seen)
+    return -float(np.abs(picture.astype(np.float32) - seen).mean()) / 255
+
+
+@torch.inference_mode()
+def visibly_alike(picture: Pixels, seen: Pixels) -> float:
+    """How alike two pictures look, at most 0: minus LPIPS; by structure where they are too small for it."""
+    if min(picture.shape[:2]) < MIN_LPIPS_SIDE:
+        return structurally_alike(picture, seen)
+    return -float(lpips_distance(as_batch(picture), as_batch(seen)))
 
 
 class PictureRoads:
@@ -23,7 +45,7 @@ class PictureRoads:
 
     With one codec there is nothing to choose. With several, each codes the picture within the same symbols, and the
     transmitter looks at what the receiver will: the decoded picture of the digital road, and the analogue one behind
-    noise of the SNR that it believes in. The more similar picture (MS-SSIM; SSIM where it is too small) is sent.
+    noise of the SNR that it believes in. The one that is most alike is sent.
 
     Args:
         codecs: At least one, each with a number of its own.
@@ -31,6 +53,7 @@ class PictureRoads:
             when a burst announces such a picture.
         shown: What a receiver decodes with instead, by number: another look of the same symbols. It is told the look
             that came with the picture, ``None`` where none did.
+        alike: How alike the picture and what will be seen of it are; higher is better.
     """
 
     def __init__(
@@ -38,10 +61,12 @@ class PictureRoads:
         codecs: Sequence[PictureCodec],
         others: Callable[[int], PictureCodec | None] = lambda number: None,
         shown: Callable[[float | None], Mapping[int, PictureCodec]] = lambda look: {},
+        alike: Callable[[Pixels, Pixels], float] = structurally_alike,
     ) -> None:
         self._codecs = {codec.codec: codec for codec in codecs}
         self._others = others
         self._shown = shown
+        self._alike = alike
         if not codecs or len(self._codecs) < len(codecs):
             raise ConfigError("a keyframe needs at least one road, and no two with the same number")
 
@@ -104,16 +129,9 @@ class PictureRoads:
         return self._codecs.get(number) or self._others(number)
 
     def _likeness(self, coded: CodedPicture, picture: Pixels, snr_db: float) -> float:
-        """How alike the picture and what will be seen of it are, at most 1; -1 where nothing will."""
-        height, width = picture.shape[:2]
+        """How alike the picture and what will be seen of it are; minus infinity where nothing will."""
         seen = coded.expected
         if seen is None and coded.length:
             behind_noise = AwgnChannel(snr_db, seeded(TRIAL_SEED))(coded.symbols)
-            seen = self._codecs[coded.codec].decode(behind_noise, coded.length, coded.mode, height, width)
-        if seen is None:
-            return -1.0
-        if min(height, width) >= MIN_MS_SSIM_SIDE:
-            return ms_ssim_and_ssim(picture, seen)[0]
-        if min(height, width) >= MIN_SSIM_SIDE:
-            return ssim(picture, seen)
-        return -float(np.abs(picture.astype(np.float32) - seen).mean()) / 255
+            seen = self._codecs[coded.codec].decode(behind_noise, coded.length, coded.mode, *picture.shape[:2])
+        return -math.inf if seen is None else self._alike(picture, seen)

@@ -4,7 +4,7 @@ One network learns all bandwidths and all SNRs at once: every crop of a batch ha
 digital path, where the latent is rounded (by noise) and its entropy counted; that keeps the entropy model honest,
 from which the rates of the other six are computed. Their symbols pass the same channel as in every measurement.
 
-``--look vivid --from-weights FILE`` trains the vivid end of the receiver instead, from the faithful one.
+``--look vivid --from-weights FILE`` trains the vivid look instead, from the faithful one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from lgvsc.training.codes.ntscc_batch import (
     draw_conditions,
     through_channel,
 )
-from lgvsc.training.codes.ntscc_look import begin_vivid, between, train_receiver_only, vivid_loss, write_look
+from lgvsc.training.codes.ntscc_look import begin_vivid, between, train_look_only, vivid_loss, write_look
 from lgvsc.training.loop import TrainingRun
 from lgvsc.training.pictures import PicturePool, as_batch, find_sources, read_still, square, training_pictures
 
@@ -119,7 +119,7 @@ class Run(TrainingRun[NtsccTraining]):
         super().__init__(config, net, out, resume)
         self._codec, self._pictures, self._validation = net, pictures, validation
         if config.look == "vivid":
-            train_receiver_only(net)
+            train_look_only(net)
         if config.device == "cuda":
             for part in (net.analysis, net.encoder, net.decoder, net.synthesis):
                 part.compile()

@@ -35,7 +35,7 @@ class NtsccTraining(LoopConfig):
         low_snr_db: A range at its lower end, where learning takes longest.
         low_share: Share of the crops that draw from it.
         frames_per_clip: Training pictures taken from each clip.
-        look: Which end of the receiver is trained: ``faithful`` with everything else, or ``vivid`` alone, see
+        look: What is trained: the ``faithful`` look and all that both have, or what is the ``vivid`` one's, see
             :mod:`lgvsc.training.codes.ntscc_look`.
         error_weight: Of the logarithm of the squared error in the vivid end's loss.
         lpips_weight: Of LPIPS (AlexNet) in the vivid end's loss.

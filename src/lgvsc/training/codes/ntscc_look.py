@@ -1,8 +1,8 @@
-"""The vivid end of the compact keyframe code: the same symbols, a receiver that is asked to look right.
+"""The vivid end of the compact keyframe code: both its ends are asked to look right, in the same number of symbols.
 
-``--look vivid --from-weights FAITHFUL`` goes on from trained weights. The transmitter stays as it is, so what is sent
-is the same for every look; what decodes and paints is trained further, with LPIPS (AlexNet) and DISTS beside the error.
-Between both ends a receiver interpolates weights, see :mod:`lgvsc.nets.ntscc_look`.
+``--look vivid --from-weights FAITHFUL`` goes on from trained weights, with LPIPS (AlexNet) and DISTS beside the error.
+What each end alone has is trained; what both have stays, so either end understands the other of any look. Between both
+looks weights are interpolated, see :mod:`lgvsc.nets.ntscc_look`.
 
 Source: Wang et al. 2018 (ESRGAN), section 3.4, for interpolated weights.
 """
@@ -34,8 +34,8 @@ def begin_vivid(net: Ntscc, seed: int, packed: Mapping[str, Tensor] | None = Non
         net.load_state_dict({**net.state_dict(), **at_look(net.state_dict(), packed, 1.0)})
 
 
-def train_receiver_only(net: Ntscc) -> None:
-    """Freeze whatever the transmitter has, too."""
+def train_look_only(net: Ntscc) -> None:
+    """Freeze what both ends have, and what says how much each block is worth."""
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(is_of_look(name))
 
@@ -45,18 +45,17 @@ def vivid_loss(
 ) -> tuple[Tensor, Mapping[str, float]]:
     """Loss of the analogue crops of a batch and its parts, for the log; the digital path has no part in this."""
     batch = batch[config.digital_crops :]
-    with torch.no_grad():
-        sender = net.state(wanted.believed_snr_db, wanted.symbols, torch.ones_like(wanted.symbols))
-        latent = net.analyse(batch, sender)
-        with torch.autocast(batch.device.type, enabled=False):
-            bits, _ = net.information(latent)
-            indices = unpool(choose_rates(pool(bits), wanted, net.config.rates))
-        reals = net.encode(latent, indices, sender)
-        with torch.autocast(batch.device.type, enabled=False):
-            arrived, gain = through_channel(reals.float(), net.sent(indices), wanted.snr_db.tolist(), noise)
-            per_block = net.rates[indices].float().mean((1, 2))
-        receiver = net.state(wanted.snr_db, per_block, gain)
-        power = gain.square() * 10 ** (-wanted.snr_db / 10)
+    sender = net.state(wanted.believed_snr_db, wanted.symbols, torch.ones_like(wanted.symbols))
+    latent = net.analyse(batch, sender)
+    with torch.no_grad(), torch.autocast(batch.device.type, enabled=False):
+        bits, _ = net.information(latent)
+        indices = unpool(choose_rates(pool(bits), wanted, net.config.rates))
+        per_block = net.rates[indices].float().mean((1, 2))
+    reals = net.encode(latent, indices, sender)
+    with torch.autocast(batch.device.type, enabled=False):
+        arrived, gain = through_channel(reals.float(), net.sent(indices), wanted.snr_db.tolist(), noise)
+    receiver = net.state(wanted.snr_db, per_block, gain)
+    power = gain.square() * 10 ** (-wanted.snr_db / 10)
     rebuilt = net.synthesise(net.decode(arrived, indices, receiver, power[:, None, None, None]), receiver).float()
     some = config.dists_crops
     shown = rebuilt + (rebuilt.detach().clamp(0, 1) - rebuilt.detach())  # what is seen is clipped, gradients are not

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lgvsc.coding.pictures.roads import PictureRoads
+from lgvsc.coding.pictures.roads import PictureRoads, structurally_alike, visibly_alike
 from lgvsc.core.air import Reception
 from lgvsc.core.interfaces import CodedPicture, PictureHeader
 from lgvsc.errors import ConfigError
@@ -55,6 +55,21 @@ def test_the_better_road_at_the_believed_snr_is_taken():
     roads = PictureRoads([Digital(), Analogue()])
     assert roads.encode(ramp(), max_symbols=100, snr_db=60.0).codec == 1
     assert roads.encode(ramp(), max_symbols=100, snr_db=0.0).codec == 0
+
+
+def test_what_is_alike_can_be_said_by_another():
+    roads = PictureRoads([Digital(), Analogue()], alike=lambda picture, seen: float((seen != picture).mean()))
+    assert roads.encode(ramp(), max_symbols=100, snr_db=60.0).codec == 0  # the most unlike
+
+
+def test_grain_is_visibly_more_alike_than_none_and_structurally_less():
+    noise = np.random.default_rng(0)
+    base = np.kron(noise.integers(60, 200, (24, 24, 3)), np.ones((8, 8, 1))).astype(int)
+    grainy, other = (np.clip(base + noise.normal(0, 14, base.shape), 0, 255).astype(np.uint8) for _ in range(2))
+    smooth = base.astype(np.uint8)
+    assert visibly_alike(grainy, other) > visibly_alike(grainy, smooth)
+    assert structurally_alike(grainy, other) < structurally_alike(grainy, smooth)
+    assert visibly_alike(grainy[:20, :20], smooth[:20, :20]) == structurally_alike(grainy[:20, :20], smooth[:20, :20])
 
 
 def test_for_a_channel_that_may_be_worse_the_road_is_taken_that_ends_in_no_cliff():
