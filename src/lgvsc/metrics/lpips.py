@@ -19,8 +19,6 @@ from lgvsc.models.weights import read_network
 from lgvsc.nets.lpips import Lpips
 from lgvsc.nets.picture_features import AlexNetFeatures, Vgg16Features
 
-MIN_LPIPS_SIDE = 31  # in pixels, by AlexNet
-
 
 @cache
 def lpips_alexnet(device: str) -> Lpips:

@@ -89,7 +89,7 @@ def similarities(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 class Moments(torch.autograd.Function):
     """Means, variances and the covariance of each channel of two stacks of maps, five of ``(B, C)`` in float32.
 
-    What autograd would do takes five times as long, nearly all of it to move maps through memory.
+    Left to autograd, each step of these few sums would move all maps through memory again on the way back.
     """
 
     @staticmethod
@@ -117,8 +117,10 @@ class Moments(torch.autograd.Function):
 
 def mixed(level: Tensor, share: Tensor, maps: Tensor, other_share: Tensor, others: Tensor) -> Tensor:
     """A level and so much of each of two maps, over the places of a map; levels and shares are of channels."""
-    parts = (level / maps[0, 0].numel(), share / maps[0, 0].numel(), other_share / maps[0, 0].numel())
-    of_level, of_maps, of_others = (part[..., None, None].to(maps.dtype) for part in parts)
+    places = maps.shape[2:].numel()
+    of_level, of_maps, of_others = (
+        (part / places)[..., None, None].to(maps.dtype) for part in (level, share, other_share)
+    )
     return torch.addcmul(torch.addcmul(of_level, maps, of_maps), others, of_others)
 
 

@@ -20,9 +20,10 @@ from torch import Tensor
 from lgvsc.channel.common import child_generator, noise_power
 from lgvsc.core.processor import native_bfloat16
 from lgvsc.metrics.dists import dists
-from lgvsc.metrics.lpips import MIN_LPIPS_SIDE, lpips_distance
+from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.smooth_ssim import MIN_TRAINING_SIDE, training_ms_ssim
 from lgvsc.nets.ntscc import BLOCK, Ntscc
+from lgvsc.nets.picture_features import MIN_ALEXNET_SIDE
 
 SIMILARITY_WEIGHT = 1.5  # of 1 - MS-SSIM beside the log of the squared error, which alone blurs; times 1 + N0
 LPIPS_WEIGHT, DISTS_WEIGHT = 7.5, 50.0  # beside the log of the squared error, at any look but the faithful one
@@ -46,7 +47,7 @@ class RefinementTrial:
         self._n0 = noise_power(snr_db)
         self._snr = torch.tensor([snr_db])
         self._bfloat16 = native_bfloat16()
-        self._looks = net.finish is not None and min(height, width) >= MIN_LPIPS_SIDE
+        self._looks = net.finish is not None and min(height, width) >= MIN_ALEXNET_SIDE
         self._features: list[Tensor] = []  # of the picture, as DISTS compares them
         if self._looks:
             with self._autocast(), torch.no_grad():

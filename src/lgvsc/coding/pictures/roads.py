@@ -16,8 +16,9 @@ from lgvsc.core.interfaces import CodedPicture, PictureCodec, PictureHeader
 from lgvsc.core.tensors import as_batch
 from lgvsc.core.video import Pixels
 from lgvsc.errors import ConfigError
-from lgvsc.metrics.lpips import MIN_LPIPS_SIDE, lpips_distance
+from lgvsc.metrics.lpips import lpips_distance
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim, ssim
+from lgvsc.nets.picture_features import MIN_ALEXNET_SIDE
 
 TRIAL_SEED = 0  # of the noise in which an analogue picture is tried
 
@@ -35,7 +36,7 @@ def structurally_alike(picture: Pixels, seen: Pixels) -> float:
 @torch.inference_mode()
 def visibly_alike(picture: Pixels, seen: Pixels) -> float:
     """How alike two pictures look, at most 0: minus LPIPS; by structure where they are too small for it."""
-    if min(picture.shape[:2]) < MIN_LPIPS_SIDE:
+    if min(picture.shape[:2]) < MIN_ALEXNET_SIDE:
         return structurally_alike(picture, seen)
     return -float(lpips_distance(as_batch(picture), as_batch(seen)))
 
