@@ -36,7 +36,7 @@ from lgvsc.training.world.compact_world import training_ssim
 
 logger = logging.getLogger(__name__)
 
-ENDS = ("faithful", "vivid")
+ENDS = {"faithful": 0.0, "vivid": 1.0}  # the look at which each end's keyframes are sent and shown
 RUN = 3  # small frames in a row that the network sees its own output of
 VALIDATED = 24  # held-out runs
 WITHOUT_KEYFRAMES = 0.35  # share of the runs
@@ -236,7 +236,7 @@ def pool_of(clips: Sequence[Path], files: Sequence[Path], crop: int, seed: int) 
     """Scenes of all takes; clips are read once each."""
     by_name: dict[str, list[Path]] = {}
     for file in files:
-        by_name.setdefault(file.name.rsplit("-", 2)[0], []).append(file)
+        by_name.setdefault(file.name.rsplit("-", 3)[0], []).append(file)
     scenes: list[Scenes] = []
     for number, clip in enumerate(clips):
         with VideoReader(clip) as reader:
@@ -271,8 +271,8 @@ def train_on_folder(
     if not clips:
         raise InputError(f"{data} holds no clips to train on")
     folder = takes_folder or out / "takes"
-    held_out_files = make_takes(kept_back, folder / "held-out", 1, config.seed, workers)
-    files = make_takes(clips, folder, config.takes, config.seed, workers)
+    held_out_files = make_takes(kept_back, folder / "held-out", 1, config.seed, workers, ENDS[config.look])
+    files = make_takes(clips, folder, config.takes, config.seed, workers, ENDS[config.look])
     if only_data:
         return
     net = None

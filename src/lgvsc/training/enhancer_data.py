@@ -35,13 +35,13 @@ from lgvsc.coding.frames.standard_codec import (
     to_rgb,
 )
 from lgvsc.coding.pictures.digital_picture import decode_picture, encode_picture
+from lgvsc.coding.pictures.ntscc import shipped_at
 from lgvsc.core.files import atomic_write
 from lgvsc.core.interfaces import PictureCodec
 from lgvsc.core.processes import in_processes, use_one_thread
 from lgvsc.core.sharing import Died
 from lgvsc.core.video import Pixels, VideoReader
 from lgvsc.errors import ConfigError, InputError, LgvscError
-from lgvsc.models.catalog import load
 from lgvsc.training.pictures import held_out
 from lgvsc.world.backends.compact.flow import Flow
 from lgvsc.world.enhancing import as_coarse, move_onto, texture_of
@@ -94,11 +94,13 @@ def is_held_out(clip: Path) -> bool:
 # Making takes
 
 
-def make_takes(clips: Sequence[Path], folder: Path, takes_per_clip: int, seed: int, workers: int = 1) -> list[Path]:
-    """Takes of every clip as files of ``folder``; those that are there stay as they are."""
+def make_takes(
+    clips: Sequence[Path], folder: Path, takes_per_clip: int, seed: int, workers: int = 1, look: float = 0.0
+) -> list[Path]:
+    """Takes of every clip as files of ``folder``, keyframes sent and shown at a look; those that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (clip, folder / f"{clip.stem}-{seed}-{number}.npz", (seed, 5, number))
+        (clip, folder / f"{clip.stem}-look{look:g}-{seed}-{number}.npz", (seed, 5, number), look)
         for number in range(takes_per_clip)
         for clip in clips
     ]
@@ -112,14 +114,14 @@ def make_takes(clips: Sequence[Path], folder: Path, takes_per_clip: int, seed: i
             if isinstance(made, Died):
                 raise LgvscError(f"the process that made {missing[place][1].name} died; run the same command again")
             logger.info("%d of %d takes", done, len(missing))
-    return [file for _, file, _ in jobs]
+    return [job[1] for job in jobs]
 
 
-def _make_job(job: tuple[Path, Path, tuple[int, ...]]) -> None:
+def _make_job(job: tuple[Path, Path, tuple[int, ...], float]) -> None:
     _make(*job)
 
 
-def _make(clip: Path, file: Path, seed: tuple[int, ...]) -> None:
+def _make(clip: Path, file: Path, seed: tuple[int, ...], look: float) -> None:
     use_one_thread()
     rng = np.random.default_rng((*seed, *clip.name.encode()))
     with VideoReader(clip) as reader:
@@ -127,7 +129,7 @@ def _make(clip: Path, file: Path, seed: tuple[int, ...]) -> None:
         fps = float(reader.format.fps)
     length = min(len(frames), int(rng.integers(LONGEST // 2, LONGEST + 1)))
     start = int(rng.integers(0, len(frames) - length + 1))
-    save_take(take_of(clip.name, frames[start : start + length], start, fps, load("compact-ntscc"), rng), file)
+    save_take(take_of(clip.name, frames[start : start + length], start, fps, shipped_at(look), rng), file)
 
 
 def take_of(

@@ -60,6 +60,16 @@ def test_what_is_known_of_a_take_belongs_to_its_frames(tmp_path: Path) -> None:
     assert not scenes.previous_trust[0].any()
 
 
+def test_each_end_is_trained_on_keyframes_of_its_own_look(tmp_path: Path) -> None:
+    path, frames = clip(tmp_path)
+    files = [make_takes([path], tmp_path / "takes", 1, seed=1, look=look)[0] for look in (0.0, 1.0)]
+    faithful, vivid = map(load_take, files)
+    assert faithful.coded == vivid.coded  # the same small frames
+    for at, one, other in zip((0, -1), faithful.keyframes, vivid.keyframes, strict=True):
+        source = frames[faithful.start : faithful.start + faithful.length][at].astype(float)
+        assert np.square(one - source).mean() < np.square(other - source).mean()
+
+
 def test_pictures_move_as_opencv_moves_them() -> None:
     picture = np.random.default_rng(1).random((1, 3, 20, 30), np.float32)
     flow = torch.full((1, 2, 20, 30), 0.0)
