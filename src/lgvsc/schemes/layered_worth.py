@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
+from math import log
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, ms_ssim_and_ssim
 
 GLIMPSES = 4  # frames of a group by which candidates are judged
+LEAST_MS_SSIM = 0.05  # below which nothing of a picture's structure is left, whatever the figure
 
 
 class GroupJudge(ABC):
@@ -64,10 +66,11 @@ class StructureJudge(GroupJudge):
 class LookJudge(GroupJudge):
     """One number of LPIPS, DISTS and MS-SSIM.
 
-    MS-SSIM has half of the weight at which usual steps of all three would be equal: with all of it, small frames are
-    sent where keyframes alone are ahead in DISTS. LPIPS alone would be easy to please: the vivid end was trained on it.
-    DISTS, which takes longest, is that of every second pair at half size, of one end of a picture and of the other end
-    of the next. What the networks see of the frames themselves is computed once.
+    MS-SSIM counts by ratio: a tenth of the structure that there is, is worth as much where little of it is left as
+    where nearly all is. Counted by steps, keyframes alone were sent where half of it went with them, or small frames
+    where they cost more of DISTS than they bring. LPIPS alone would be easy to please: the vivid end was trained on
+    it. DISTS, which takes longest, is that of every second pair at half size, of one end of a picture and of the other
+    end of the next. What the networks see of the frames themselves is computed once.
     """
 
     @cached_property
@@ -80,8 +83,8 @@ class LookJudge(GroupJudge):
 
     def kept(self, shown: Sequence[Pixels]) -> float:
         lpips, texture = at_once(partial(self._lpips, shown), partial(self._dists, shown))
-        ms_ssim = np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in zip(self.sources, shown, strict=True)])
-        return float(0.35 * ms_ssim - lpips - 1.5 * texture)
+        ms_ssim = float(np.mean([ms_ssim_and_ssim(a, b)[0] for a, b in zip(self.sources, shown, strict=True)]))
+        return 0.25 * log(max(ms_ssim, LEAST_MS_SSIM)) - lpips - 1.5 * texture
 
     def _lpips(self, shown: Sequence[Pixels]) -> float:
         net = lpips_alexnet("cpu")

@@ -7,6 +7,7 @@ import torch
 
 from lgvsc.core.tensors import as_batch
 from lgvsc.metrics.dists import dists, dists_distance
+from lgvsc.schemes import layered_worth
 from lgvsc.schemes.layered_worth import JUDGES, LookJudge, StructureJudge
 
 rng = np.random.default_rng(5)
@@ -34,6 +35,21 @@ def test_dists_looks_at_one_end_of_a_picture_and_at_the_other_end_of_the_next():
         shown = [source.copy() for source in judge.sources]
         shown[place][:, half] = softened(shown[place], 6)[:, half]
         assert (judge._dists(shown) > whole + 0.01) == seen
+
+
+def test_structure_counts_by_ratio_until_nothing_is_left(monkeypatch):
+    judge = LookJudge(FRAMES)
+    monkeypatch.setattr(judge, "_lpips", lambda shown: 0.3)
+    monkeypatch.setattr(judge, "_dists", lambda shown: 0.2)
+
+    def worth(ms_ssim):
+        monkeypatch.setattr(layered_worth, "ms_ssim_and_ssim", lambda source, shown: (ms_ssim, 0.0))
+        return judge.worth(judge.sources)
+
+    assert worth(1.0) == pytest.approx(-0.3 - 1.5 * 0.2)
+    assert worth(0.8) - worth(0.4) == pytest.approx(worth(0.4) - worth(0.2))
+    assert worth(0.4) > worth(0.2) + 0.1
+    assert worth(0.0) == worth(-0.1) == worth(0.05)
 
 
 def test_what_is_not_shown_is_worth_nothing():
