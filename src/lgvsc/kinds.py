@@ -145,6 +145,13 @@ def fit_to_budget(source: VideoReader, config: Config) -> Fitted:
     return config, planning.foremost(paid + choices)
 
 
+def allowed_cbr(video: VideoFormat, config: Config) -> float | None:
+    """What may be sent, by the user's budget or the scheme's own one; ``None`` where nothing limits it."""
+    kind = kind_of(config.scheme)
+    own = "" if not kind.own_budget or kind.one_rate(config) else getattr(config, kind.own_budget).budget
+    return planning.allowed_cbr(video, config, own)
+
+
 def models(config: Config) -> Models:
     """Name, revision and digest of every model in a run, by role; several of one role are numbered."""
     return kind_of(config.scheme).models(config)

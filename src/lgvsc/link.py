@@ -116,7 +116,7 @@ def run(
         keep = kept.enter_context(message_writer(message)) if message else ignore
         keep_symbols = kept.enter_context(SigmfWriter(recording, force=True)).write if recording else ignore
         on_open(reader.format, reader.notes)
-        allowed = planning.allowed_cbr(reader.format, config)
+        allowed = kinds.allowed_cbr(reader.format, config)
         command = command_of(config, source.name) if trial == 0 else None
         with clock.stage("semantics"):
             config, choices = kinds.fit_to_budget(reader, config)
@@ -230,7 +230,7 @@ def transmit(
         on_open(reader.format, reader.notes)
         if framed:
             config = config.model_copy(update={"coding": replace(config.coding, framed=True)})
-        allowed = planning.allowed_cbr(reader.format, config)
+        allowed = kinds.allowed_cbr(reader.format, config)
         config, choices = kinds.fit_to_budget(reader, config)
         scheme = kinds.scheme(config)
         with open_air(config, fingerprint(source)) as air:

@@ -286,12 +286,13 @@ def paid_first(config: Config, budgeted: bool) -> list[str]:
     return [*words, *([f"each burst travels in a radio frame{within}"] if config.coding.framed else [])]
 
 
-def allowed_cbr(video: VideoFormat, config: Config) -> float | None:
-    """The budget as CBR; ``None`` without one."""
-    if not config.coding.budget:
+def allowed_cbr(video: VideoFormat, config: Config, own_budget: str = "") -> float | None:
+    """The budget as CBR, a scheme's own one where the user gave none; ``None`` where there is neither."""
+    budget = config.coding.budget or own_budget
+    if not budget:
         return None
     belief = config.belief
-    per_frame = belief.symbols_per_frame(config.coding.budget, video) / belief.data_share
+    per_frame = belief.symbols_per_frame(budget, video) / belief.data_share
     return per_frame / (3 * video.height * video.width)
 
 

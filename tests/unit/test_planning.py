@@ -84,6 +84,16 @@ def test_a_codec_that_cannot_keep_a_budget_is_told_on_first(tmp_path):
     assert run_table([run.report()]).startswith("at 10 dB the budget was passed: ")
 
 
+def test_a_budget_of_the_scheme_s_own_is_told_of_as_well(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, Video(strobe((32, 32), 12), Fraction(24)))
+    report = lgvsc.run(path, scheme="layered-dsa", output=tmp_path / "b.mp4").report()
+    assert report["cbr"] > 6e-4 and report["choices"][0].startswith("the budget was passed: ")
+    fixed = load_config(scheme="h264-ldpc", settings={"conventional.mode": "paper"})
+    assert kinds.allowed_cbr(Source.format, fixed) is None  # its rate is what it is
+    assert kinds.allowed_cbr(Source.format, load_config(scheme="h264-ldpc")) == pytest.approx(6e-4)
+
+
 def test_send_says_first_too_that_a_budget_was_passed(tmp_path):
     path, told = tmp_path / "a.mp4", []
     write_video(path, Video(np.full((4, 96, 128, 3), 80, np.uint8), Fraction(25)))
@@ -103,14 +113,14 @@ def strobe(size, frames=96):
 def test_without_a_budget_a_small_video_stays_below_the_ceiling(tmp_path, size):
     path = tmp_path / "a.mp4"
     write_video(path, Video(strobe(size), Fraction(24)))
-    assert lgvsc.send(path, tmp_path / "tx").cbr <= 1e-3
+    assert lgvsc.send(path, tmp_path / "tx", scheme="skem-dsa").cbr <= 1e-3
 
 
 def test_a_video_too_small_for_the_ceiling_is_told_first(tmp_path):
     path = tmp_path / "a.mp4"
     write_video(path, Video(strobe((32, 32)), Fraction(24)))
     with VideoReader(path) as reader:
-        config, choices = kinds.fit_to_budget(reader, load_config())
+        config, choices = kinds.fit_to_budget(reader, load_config(scheme="skem-dsa"))
     assert choices[0].startswith("a CBR of 0.001 cannot be kept")
     assert config.keyframes.marked == (0,)
 
@@ -123,7 +133,7 @@ def test_a_plan_is_sent_as_it_was_made_and_within_the_budget(tmp_path, objective
     path = tmp_path / "a.mp4"
     write_video(path, Video(np.stack(pictures), Fraction(25)))
     settings = {"coding.budget": "8e-3cbr", "objective": objective}
-    report = lgvsc.run(path, output=tmp_path / "b.mp4", settings=settings).report()
+    report = lgvsc.run(path, scheme="skem-dsa", output=tmp_path / "b.mp4", settings=settings).report()
     planned = [start for piece in report["config"]["keyframes"]["planned"] for start in piece]
     assert report["look"] == {"look": 1.0, "structure": 0.0}[objective]
     assert report["objective"] == objective and any(objective in choice for choice in report["choices"])

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from math import ceil
 
+from lgvsc.coding.parts.structure import LookAndPictureControl
 from lgvsc.core.air import Burst
 from lgvsc.core.message import Segment
 from lgvsc.core.video import Frame, VideoFormat
 from lgvsc.schemes.conventional import group_length
 from lgvsc.schemes.generative import MessageScheme
 from lgvsc.schemes.layered_division import Divider
-from lgvsc.schemes.layered_groups import FrameGroup, Kept, groups_of
+from lgvsc.schemes.layered_groups import LEAST_FRAMES, FrameGroup, Kept, groups_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,14 @@ class LayeredScheme(MessageScheme):
         kept = Kept(frames)
         segments = self.clock.during("semantics", self.encoder.segments(kept, video))
         longest = group_length(video, divider.config.longest(divider.objective))
-        return self.clock.during("coding_send", _sent(groups_of(segments, kept, longest), divider, video))
+        groups = groups_of(segments, kept, longest, min(longest, _least_frames(divider, video)))
+        return self.clock.during("coding_send", _sent(groups, divider, video))
+
+
+def _least_frames(divider: Divider, video: VideoFormat) -> int:
+    """Frames of a group that a hard cut ends: so many that at least half of their symbols are left beside control."""
+    per_frame = divider.belief.symbols_per_frame(divider.config.budget, video)
+    return max(LEAST_FRAMES, ceil(2 * divider.belief.head_symbols(LookAndPictureControl) / per_frame))
 
 
 def _sent(groups: Iterable[FrameGroup], divider: Divider, video: VideoFormat) -> Iterator[tuple[Segment, Burst]]:

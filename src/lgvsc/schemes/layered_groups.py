@@ -94,13 +94,14 @@ class Kept:
         return taken
 
 
-def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator[FrameGroup]:
+def groups_of(segments: Iterable[Segment], kept: Kept, longest: int, least: int = LEAST_FRAMES) -> Iterator[FrameGroup]:
     """Groups in order, each as soon as its last frame is known to be in it.
 
     Args:
         segments: SKEM's, in order, made of the frames that ``kept`` has passed on.
         kept: Those frames.
         longest: Frames of a group.
+        least: Frames of a group that a hard cut ends.
     """
     parts: list[Segment] = []
     new_shot = False
@@ -108,7 +109,7 @@ def groups_of(segments: Iterable[Segment], kept: Kept, longest: int) -> Iterator
         cut = segment.cut
         whole = [segment] if cut is None or cut == segment.stop else divided(segment, cut, kept[cut])
         for rest in whole:
-            long_enough = parts and rest.start - parts[0].start >= LEAST_FRAMES
+            long_enough = parts and rest.start - parts[0].start >= least
             if long_enough and (new_shot or rest.start == cut) and stands_out(kept, rest.start):
                 yield FrameGroup(kept.take(rest.start), parts)
                 parts = []

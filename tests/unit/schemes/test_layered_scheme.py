@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from lgvsc.coding.belief import Belief
 from lgvsc.coding.frames.standard_codec import coded_size
 from lgvsc.coding.frames.structure import structure_frames
 from lgvsc.coding.message_codec import CodingConfig
+from lgvsc.coding.parts.structure import LookAndPictureControl
 from lgvsc.coding.pictures.digital_picture import DigitalPictureCodec
 from lgvsc.coding.pictures.roads import PictureRoads
 from lgvsc.config import load_config
@@ -22,6 +24,7 @@ from lgvsc.core.video import Frame, Video, VideoFormat, read_video, write_video
 from lgvsc.errors import ConfigError
 from lgvsc.nets.enhancer import Enhancer, EnhancerConfig
 from lgvsc.schemes import layered_division
+from lgvsc.schemes.layered import _least_frames
 from lgvsc.schemes.layered_division import Divider, StructureConfig
 from lgvsc.schemes.layered_groups import FrameGroup, Kept, begun_at, divided, groups_of, thinned
 from lgvsc.world.layered import CompactEnhancer, LayeredWorld
@@ -43,7 +46,7 @@ def pan(count: int = 48) -> list[np.ndarray]:
 # Groups
 
 
-def gathered(segments: list[Segment], longest: int, *, moves: bool = False) -> list[FrameGroup]:
+def gathered(segments: list[Segment], longest: int, least: int = 12, *, moves: bool = False) -> list[FrameGroup]:
     """Frames whose first sample is their index. From 20 on they are bright, or each second one is where all moves."""
 
     def picture(index: int) -> np.ndarray:
@@ -54,7 +57,7 @@ def gathered(segments: list[Segment], longest: int, *, moves: bool = False) -> l
     kept = Kept(Frame(index, picture(index)) for index in range(segments[-1].stop))
     passed = list(kept)
     assert len(passed) == segments[-1].stop
-    groups = list(groups_of(segments, kept, longest))
+    groups = list(groups_of(segments, kept, longest, least))
     assert [int(frame[0, 0, 0]) for group in groups for frame in group.frames] == list(range(segments[-1].stop))
     assert all(sum(map(len, group.segments)) == len(group) for group in groups)
     return groups
@@ -86,6 +89,16 @@ def test_a_hard_cut_begins_a_group() -> None:
         assert len(gathered(segments, 240, moves=True)) == 1  # it does not stand out, so it may be none
     soon = [parts(5, 48)[0].changed(cut=5), parts(5, 48)[1]]
     assert len(gathered(soon, 240)) == 1  # beginning anew after five frames would cost more than it brings
+    assert len(gathered(at_end, 240, 21)) == 1
+
+
+def test_where_little_may_be_spent_control_takes_no_more_than_half_of_a_group() -> None:
+    for budget, least in (("6e-3cbr", 12), ("2e-4cbr", None)):
+        divider = SimpleNamespace(belief=Belief(10.0), config=StructureConfig(budget=budget))
+        found = _least_frames(divider, VIDEO)
+        per_frame = 3 * 96 * 128 * float(budget.removesuffix("cbr"))
+        control = 2 * Belief(10.0).head_symbols(LookAndPictureControl)
+        assert found == least or (found - 1) * per_frame < control <= found * per_frame
 
 
 def test_a_divided_segment_has_its_motion_divided_too() -> None:
