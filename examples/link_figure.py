@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip, rebuilt = Path(folder) / "clip.mp4", Path(folder) / "rebuilt.mp4"
         make_sample_clip(clip)
-        report = lgvsc.run(clip, snr_db=arguments.snr_db, output=rebuilt).report()
+        report = lgvsc.run(clip, scheme="skem-dsa", snr_db=arguments.snr_db, output=rebuilt).report()
         before, after = lgvsc.read_video(clip), lgvsc.read_video(rebuilt)
 
     rows = []

@@ -23,7 +23,7 @@ def run(
     *,
     output: str | os.PathLike[str] | None = None,
     preset: str = "compact",
-    scheme: str = "skem-dsa",
+    scheme: str | None = None,
     snr_db: float = 10.0,
     channel: str = "awgn",
     seed: int | None = None,
@@ -36,7 +36,8 @@ def run(
     Args:
         video: Any file that FFmpeg can read.
         output: Rebuilt video; next to the source with suffix ``.rebuilt.mp4`` where ``None``.
-        preset, scheme: What sends and what receives; ``lgvsc config show`` prints what they mean.
+        preset, scheme: What sends and what receives; ``lgvsc config show`` prints what they mean. ``None``: the scheme
+            that the preset names, ``layered-dsa`` for ``compact`` and ``skem-dsa`` for the others.
         snr_db: Es/N0 in dB per complex symbol.
         channel: ``"awgn"``, ``"rayleigh"`` or ``"tdl"``.
         seed: Seeds the channel and the world model; the preset's, or 0, where ``None``.
@@ -64,7 +65,7 @@ def send(
     output: str | os.PathLike[str],
     *,
     preset: str = "compact",
-    scheme: str = "skem-dsa",
+    scheme: str | None = None,
     snr_db: float = 10.0,
     budget: str = "",
     samples_per_symbol: int | None = None,
@@ -135,7 +136,7 @@ def receive(
     output: str | os.PathLike[str],
     *,
     preset: str = "compact",
-    scheme: str = "skem-dsa",
+    scheme: str | None = None,
     seed: int | None = None,
     samples_per_symbol: float | None = None,
     settings: Mapping[str, Any] | Sequence[str] = (),
@@ -168,4 +169,4 @@ def find_keyframes(
     video: str | os.PathLike[str], *, preset: str = "compact", settings: Mapping[str, Any] | Sequence[str] = ()
 ) -> Keyframes:
     """Keyframes and divergence curve of a video, without sending it."""
-    return inspection.find_keyframes(Path(video), load_config(preset, settings=settings))
+    return inspection.find_keyframes(Path(video), load_config(preset, "skem-dsa", settings))

@@ -27,6 +27,7 @@ from lgvsc.world.adapters import check_combination
 __all__ = ["SCHEMES", "Config", "command_of", "load_config", "parse_settings", "presets", "with_chosen_scheme"]
 
 SCHEMES = kinds.schemes()
+USUAL_SCHEME = "skem-dsa"  # the papers', where a preset names none
 OPTIONS = {  # of ``lgvsc run``, for what has an option of its own beside ``--set``
     "channel.kind": "--channel",
     "channel.snr_db": "--snr-db",
@@ -39,21 +40,22 @@ OF_THIS_MACHINE = {"judge.cache_dir"}  # changes no number, and names a folder
 
 
 def load_config(
-    preset: str = "compact", scheme: str = "skem-dsa", settings: Sequence[str] | Mapping[str, Any] = ()
+    preset: str = "compact", scheme: str | None = None, settings: Sequence[str] | Mapping[str, Any] = ()
 ) -> Config:
     """Resolve a configuration.
 
     Args:
         preset: Name of a preset that lgvsc ships, or path of a TOML file.
-        scheme: Scheme id, for example ``skem-dsa``.
+        scheme: Scheme id, for example ``skem-dsa``; ``None``: the one that the preset names.
         settings: Changes on top, as ``"section.key=value"`` strings or a mapping from dotted keys to values.
 
     Raises:
         ConfigError: Unknown preset, scheme or key; a value out of range; settings that contradict each other.
         InputError: A file that the settings name is not there.
     """
-    data = _preset(preset) | {"preset": preset, "scheme": scheme}
-    merge(data, _scheme(scheme))
+    data = _preset(preset)
+    data |= {"preset": preset, "scheme": data.get("scheme", USUAL_SCHEME) if scheme is None else scheme}
+    merge(data, _scheme(data["scheme"]))
     for key, value in parse_settings(settings).items():
         _set(data, key, value)
     _check_keys(data, Config)
@@ -133,7 +135,7 @@ def _scheme(name: str) -> dict[str, Any]:
         check_combination("skem", "sfa")
     known = kinds.schemes()
     if name not in known:
-        raise ConfigError(f"no scheme is called {name!r}" + _near(name, known))
+        raise ConfigError(f"no scheme is called {name!r}" + _near(str(name), known))
     return of_scheme(name)
 
 

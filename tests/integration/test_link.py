@@ -51,7 +51,7 @@ def test_a_run_keeps_what_was_sent_and_what_was_received_and_the_receiver_makes_
 
 
 def test_the_report_has_the_agreed_keys_and_the_video_the_source_s_shape(source, tmp_path):
-    record = link.run(source, load_config(), output=tmp_path / "out.mp4")
+    record = link.run(source, load_config(scheme="skem-dsa"), output=tmp_path / "out.mp4")
     report = json.loads(json.dumps(record.report(), allow_nan=False))
     agreed = {
         "version", "scheme", "preset", "seed", "channel", "source", "symbols", "cbr", "symbols_per_s", "kbit_per_s",

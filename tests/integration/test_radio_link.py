@@ -77,7 +77,7 @@ def clip(tmp_path_factory):
 
 def test_a_video_through_files_and_radios(clip, tmp_path):
     """Sent, recorded and received as the three commands do; their frames are charged."""
-    config = load_config(settings={"channel.snr_db": 10.0})
+    config = load_config(scheme="skem-dsa", settings={"channel.snr_db": 10.0})
     plain = link.send(clip, config, message=tmp_path / "a.lgvsc", symbols=tmp_path / "a")
     radio = link.send(clip, config, message=tmp_path / "b.lgvsc", symbols=tmp_path / "b", samples_per_symbol=RATE)
     added = radio.labelled("radio frame")

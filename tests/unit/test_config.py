@@ -1,6 +1,7 @@
 """Presets, schemes and settings: what is unknown or contradictory is refused with a way out."""
 
 import shlex
+from importlib import resources
 from types import SimpleNamespace
 
 import pytest
@@ -15,9 +16,20 @@ from lgvsc.config import SCHEMES, Config, command_of, load_config, parse_setting
 from lgvsc.errors import ConfigError, InputError
 
 
-def test_the_default_is_the_paper_s_proposal():
-    config = load_config()
-    assert (config.preset, config.scheme) == ("compact", "skem-dsa")
+def test_a_preset_names_its_scheme_and_else_it_is_the_paper_s_proposal(tmp_path):
+    assert (load_config().preset, load_config().scheme) == ("compact", "layered-dsa")
+    for preset in set(presets()) - {"compact"}:
+        assert load_config(preset).scheme == "skem-dsa"
+    own = tmp_path / "own.toml"
+    own.write_text(resources.files("lgvsc").joinpath("presets/compact.toml").read_text().replace("layered-dsa", "dvst"))
+    assert load_config(str(own)).scheme == "dvst" and load_config(str(own), "av1-ldpc").scheme == "av1-ldpc"
+    own.write_text('scheme = ["dvst"]')
+    with pytest.raises(ConfigError, match="no scheme is called"):
+        load_config(str(own))
+
+
+def test_the_paper_s_proposal():
+    config = load_config(scheme="skem-dsa")
     assert config.keyframes.threshold == 0.35
     assert (config.keyframes.method, config.world.adapter) == ("skem", "dsa")
     assert config.believed_snr_db == config.channel.snr_db

@@ -47,7 +47,7 @@ def compare(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results; taken up where it stopped.")],
     schemes: Annotated[
         str, typer.Option("--schemes", "-s", help="Scheme ids with commas; h265-ldpc:paper[:ebn0] takes Table I.")
-    ] = "skem-dsa,h265-ldpc,av1-ldpc",
+    ] = "layered-dsa,skem-dsa,h265-ldpc,av1-ldpc",
     snr_db: Annotated[str, typer.Option("--snr-db", help="SNRs in dB with commas.")] = "0,5,10",
     cbr: Annotated[str, typer.Option("--cbr", help='Budgets with commas; "" for none.')] = "6e-4",
     seconds: Annotated[

@@ -71,7 +71,7 @@ def run(
         typer.Option("--output", "-o", help="Rebuilt video.", show_default="VIDEO with suffix .rebuilt.mp4"),
     ] = None,
     preset: PresetOption = "compact",
-    scheme: SchemeOption = "skem-dsa",
+    scheme: SchemeOption = None,
     snr_db: SnrOption = None,
     channel: ChannelOption = None,
     seed: SeedOption = None,
@@ -181,7 +181,7 @@ def send(
         str | None, typer.Option("--to", metavar="HOST:PORT", help="Send packets over UDP instead.", show_default=False)
     ] = None,
     preset: PresetOption = "compact",
-    scheme: SchemeOption = "skem-dsa",
+    scheme: SchemeOption = None,
     snr_db: SnrOption = None,
     budget: BudgetOption = None,
     objective: ObjectiveOption = None,
@@ -196,7 +196,12 @@ def send(
     extra: Annotated[
         float, typer.Option("--extra", help="Packets that make up for lost ones, as a share of the others.")
     ] = 0.25,
-    pace: Annotated[str, typer.Option("--pace", help="real-time or fast: when segments leave.")] = "real-time",
+    pace: Annotated[
+        str,
+        typer.Option(
+            "--pace", help="When segments leave: real-time, for which structure.effort is live if not set, or fast."
+        ),
+    ] = "real-time",
     key: KeyOption = None,
     zmq: ZmqOption = None,
     zmq_pattern: ZmqPatternOption = "push-pull",
@@ -226,6 +231,8 @@ def send(
     from lgvsc.channel.pulse import whole_rate
 
     rate = None if samples_per_symbol is None else whole_rate(samples_per_symbol)
+    if to is not None and pace == "real-time":
+        settings = ["structure.effort=live", *(settings or [])]
     many = len(videos) > 1 or engine != "local"
     if many and (to or zmq or rate):
         raise typer.BadParameter("--to, --zmq and --samples-per-symbol take one video, and no engine")
@@ -323,7 +330,7 @@ def receive(
     zmq: ZmqOption = None,
     zmq_pattern: ZmqPatternOption = "push-pull",
     preset: PresetOption = "compact",
-    scheme: SchemeOption = "skem-dsa",
+    scheme: SchemeOption = None,
     seed: SeedOption = None,
     samples_per_symbol: Annotated[
         float | None,

@@ -26,7 +26,13 @@ PresetOption = Annotated[
     ),
 ]
 SchemeOption = Annotated[
-    str, typer.Option("--scheme", "-s", help="skem-dsa, layered-dsa, auto, text-only, gvsc-sketch, av1-ldpc, ...")
+    str | None,
+    typer.Option(
+        "--scheme",
+        "-s",
+        help="layered-dsa, skem-dsa, auto, text-only, gvsc-sketch, av1-ldpc, ...",
+        show_default="layered-dsa with compact, skem-dsa with other presets",
+    ),
 ]
 SnrOption = Annotated[float | None, typer.Option("--snr-db", help="Es/N0 in dB per complex symbol.", show_default="10")]
 ChannelOption = Annotated[
@@ -102,7 +108,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on
 
 def resolve(
     preset: str,
-    scheme: str,
+    scheme: str | None,
     settings: list[str] | None = None,
     *,
     snr_db: float | None = None,

@@ -63,7 +63,7 @@ def demo(
 ) -> None:
     """Make a clip of real photographs, send it at 10 dB and at 0 dB, and show what came out.
 
-    Then at 0 dB by two others in as many symbols: with small frames besides, and by a codec.
+    Then at 0 dB by two others in as many symbols: by keyframes and words alone, and by a codec.
     """
     from lgvsc.config import load_config
     from lgvsc.experiments.demo import demo as run_demo
@@ -78,7 +78,7 @@ def demo(
     shown = [run for run in runs if not run.compared]
     typer.echo(f"look at {shown[-1].html} in a browser; to play with it: pip install 'lgvsc[ui]', then lgvsc ui\n")
     typer.echo(run_table([run.report for run in shown]) + "\n")
-    typer.echo("in as many symbols: small frames, keyframes and words, and a codec")
+    typer.echo("in as many symbols: keyframes and words alone, and a codec")
     typer.echo(runs_alone([run.report for run in runs if run.compared]) + "\n")
     typer.echo(f"source                {runs[0].clip}")
     for run in runs:
@@ -89,7 +89,7 @@ def demo(
 @config_app.command("show")
 def show_config(
     preset: PresetOption = "compact",
-    scheme: SchemeOption = "skem-dsa",
+    scheme: SchemeOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:

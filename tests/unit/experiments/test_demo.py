@@ -21,9 +21,9 @@ def test_rivals_get_the_symbols_that_the_last_transmission_took(tmp_path, monkey
     monkeypatch.setattr(subject.link, "run", run)
     made = list(subject.demo(tmp_path / "out"))
     assert asked == [
-        ("skem-dsa", 10.0, ""),
-        ("skem-dsa", 0.0, ""),
-        ("layered-dsa", 0.0, "3.333333e-04cbr"),
+        ("layered-dsa", 10.0, ""),
+        ("layered-dsa", 0.0, ""),
+        ("skem-dsa", 0.0, "3.333333e-04cbr"),
         ("av1-ldpc", 0.0, "3.333333e-04cbr"),
     ]
     assert [run.compared for run in made] == [False, False, True, True]

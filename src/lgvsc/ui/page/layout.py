@@ -27,8 +27,8 @@ RIVAL = "av1-ldpc"
 SAMPLE, OWN = "built-in sample", "my clip"
 KBPS, CBR = "kbit/s", "CBR"
 SCHEMES = [
-    ("skem-dsa · keyframes and words", "skem-dsa"),
     ("layered-dsa · small video", "layered-dsa"),
+    ("skem-dsa · keyframes and words", "skem-dsa"),
     ("text-only · captions alone", "text-only"),
     ("djscc-rgb · a learned code", "djscc-rgb"),
     ("av1-ldpc · AV1, channel code", "av1-ldpc"),
@@ -156,7 +156,7 @@ def send_tab(gr: Any) -> None:
         with gr.Column(scale=2, min_width=300, elem_classes="controls"):
             which = gr.Radio([SAMPLE, OWN], value=SAMPLE, label="Clip", info="Three seconds of photographs, or yours.")
             upload = file_box(gr, "Drop a clip here, or press to choose one", visible=False)
-            scheme = gr.Dropdown(SCHEMES, value="skem-dsa", label="Scheme", filterable=False)
+            scheme = gr.Dropdown(SCHEMES, value="layered-dsa", label="Scheme", filterable=False)
             unit = gr.Radio([KBPS, CBR], value=KBPS, label="Budget in")
             kbps = gr.Slider(0.5, 20, value=3, step=0.5, label="Budget, kbit/s")
             cbr = gr.Slider(1, 30, value=6, step=0.5, label="Budget, CBR in 1e-4", visible=False)
@@ -237,7 +237,7 @@ def receive_tab(gr: Any) -> None:
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=2, min_width=300, elem_classes="controls"):
             upload = file_box(gr, "Recording: .sigmf, or both files of it", several=True)
-            scheme = gr.Dropdown(SCHEMES, value="skem-dsa", label="Scheme", filterable=False)
+            scheme = gr.Dropdown(SCHEMES, value="layered-dsa", label="Scheme", filterable=False)
             look = gr.Slider(0, 1, value=1, step=0.1, label="Look", info="0 faithful, errs least; 1 vivid, looks best.")
             seed = gr.Number(0, precision=0, minimum=0, maximum=2**31, label="Seed of generation")
             go = gr.Button("Make the video", variant="primary", elem_id="make")

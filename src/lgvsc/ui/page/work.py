@@ -75,7 +75,7 @@ class Task:
 
     kind: str
     source: str = ""
-    scheme: str = "skem-dsa"
+    scheme: str = "layered-dsa"
     settings: dict[str, Any] = field(default_factory=dict)
     seconds: float = 3.0
     rival: str = ""
