@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from lgvsc.cli import link_commands
+from lgvsc.cli.main import app
 from lgvsc.cli.options import resolve
 
 
@@ -25,3 +28,11 @@ def test_the_compact_preset_takes_one_thread_unless_it_is_told_otherwise(monkeyp
         monkeypatch.setenv("OMP_NUM_THREADS", named)
     resolve("compact", "skem-dsa", settings)
     assert torch.get_num_threads() == expected
+
+
+def test_packets_in_real_time_take_the_quick_effort_unless_it_is_set(monkeypatch):
+    sent = []
+    monkeypatch.setattr(link_commands, "send_live", lambda video, config, *_: sent.append(config.structure.effort))
+    for more in ([], ["--set", "structure.effort=best"], ["--pace", "fast"]):
+        CliRunner().invoke(app, ["send", "a.mp4", "--to", "127.0.0.1:9", *more], catch_exceptions=False)
+    assert sent == ["live", "best", "best"]
