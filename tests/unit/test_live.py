@@ -91,7 +91,7 @@ def clip(tmp_path_factory):
 
 def sent_through(clip, output, packets, config=None, **network):
     """Send and receive at once. Returns what left, what arrived, and the relay."""
-    port, config, sent = free_port(), config or load_config(), []
+    port, config, sent = free_port(), config or load_config(scheme="skem-dsa"), []
     with Relay(port, **network) as relay:
 
         def transmit():
@@ -144,7 +144,13 @@ def test_a_receiver_that_starts_late_makes_the_whole_length(clip, tmp_path):
 def test_nobody_sends(tmp_path):
     address, news = Address("127.0.0.1", free_port()), []
     with pytest.raises(NothingReceivedError, match=f"no packet arrived at {address} within 0.2 s"):
-        live.receive(load_config(), listen=address, output=tmp_path / "out.mp4", timeout_s=0.2, on_news=news.append)
+        live.receive(
+            load_config(scheme="skem-dsa"),
+            listen=address,
+            output=tmp_path / "out.mp4",
+            timeout_s=0.2,
+            on_news=news.append,
+        )
     assert list(tmp_path.iterdir()) == []
     assert news == [f"listening on {address} for packets, until 0.2 s pass without one"]
 
