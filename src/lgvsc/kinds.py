@@ -254,7 +254,11 @@ def _layered_words(source: VideoReader, config: Config) -> Fitted:
     settings = with_budget(config.structure, config)
     fast = ", as fast as the video" if settings.effort == "live" else ""
     divided = f"divided for {config.objective} between small frames, keyframes and words{fast}"
-    return planning.advised(config), [f"budget {settings.budget}, {divided}"]
+    choices = [f"budget {settings.budget}, {divided}"]
+    if find(config.world_model).settings:  # a large one, which was asked for
+        makes = f"{config.models.enhancer} makes the video, unless {config.world_model} takes small frames"
+        choices.append(f"where small frames are sent {makes}; --scheme skem-dsa sends none")
+    return planning.advised(config), choices
 
 
 def _of_layered(config: Config) -> Models:

@@ -94,6 +94,14 @@ def test_a_budget_of_the_scheme_s_own_is_told_of_as_well(tmp_path):
     assert kinds.allowed_cbr(Source.format, load_config(scheme="h264-ldpc")) == pytest.approx(6e-4)
 
 
+def test_who_asks_for_a_large_world_model_is_told_what_small_frames_do():
+    def choices(**settings):
+        return kinds.fit_to_budget(Source(), load_config(scheme="layered-dsa", settings=settings))[1]
+
+    assert not any("skem-dsa" in choice for choice in choices())
+    assert "unless opensora-1.2 takes small frames" in choices(**{"models.world_model": "opensora-1.2"})[1]
+
+
 def test_send_says_first_too_that_a_budget_was_passed(tmp_path):
     path, told = tmp_path / "a.mp4", []
     write_video(path, Video(np.full((4, 96, 128, 3), 80, np.uint8), Fraction(25)))
