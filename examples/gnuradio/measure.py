@@ -52,7 +52,9 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     sent = options.output / "tx"
-    ledger = lgvsc.send(options.video, sent, snr_db=options.believed_snr_db, samples_per_symbol=RATE, force=True)
+    ledger = lgvsc.send(
+        options.video, sent, scheme="skem-dsa", snr_db=options.believed_snr_db, samples_per_symbol=RATE, force=True
+    )
     print(f"{ledger.symbols['total']} symbols, CBR {ledger.cbr:.2e}, noise at {options.snr_db:g} dB\n", file=sys.stderr)
     clean = symbols_of(sent, equalised=True)
     print("| fault | bursts | SNR without equaliser, dB | SNR, dB | frames received and generated | lost |")
