@@ -142,7 +142,7 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
     assert run.locator(".origin").inner_text() in ("received", "generated", "concealed")
     assert "symbols" in run.locator(".rival figcaption").inner_text()
     assert run.locator("svg.tl:visible").count() == 1 and run.locator(".segment").count() >= 1
-    assert "lgvsc run sample.mp4 --preset compact --scheme skem-dsa" in run.locator("#command").inner_text()
+    assert "lgvsc run sample.mp4 --preset compact --scheme layered-dsa" in run.locator("#command").inner_text()
     assert inside.evaluate(COPIED)
     run.get_by_role("button", name="before / after").click()
     run.locator("#divider").focus()
