@@ -168,7 +168,7 @@ def test_a_clip_is_sent_looked_at_taken_away_and_received_again(browser, address
             page.get_by_role("button", name=name).click()
         taken[name] = tmp_path / download.value.suggested_filename
         download.value.save_as(taken[name])
-    assert read_message(taken["Message (.lgvsc)"]).segments[0].caption
+    assert read_message(taken["Message (.lgvsc)"]).segments[0].structure
     assert b"<!doctype html>" in taken["This page (.html)"].read_bytes()[:20]
 
     page.get_by_role("tab", name="Receive").click()
