@@ -21,6 +21,9 @@ from lgvsc.metrics.ssim import MIN_MS_SSIM_SIDE, MIN_SSIM_SIDE, ms_ssim_and_ssim
 from lgvsc.models.catalog import catalog, load
 from lgvsc.semantics.frame_words import describe_pixels
 
+VIVID_REFINE_STEPS = 6
+MOST_REFINED_PIXELS = 400_000  # 768x512 and no more: there it takes 1.5 GB
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SentPicture:
@@ -36,6 +39,7 @@ class SentPicture:
         symbols: Complex channel symbols sent.
         psnr_db, ssim, ms_ssim: Against the picture; ``None`` where it was lost, is too small for the metric, or is
             equal to the last bit (PSNR).
+        refine_steps: How often the transmitter improved it; 0 for codecs that cannot.
         looks: Further metrics by key; ``None`` where the picture was lost, or weights are not here.
         received: What came out, uint8 ``(H, W, 3)``; ``None`` where it was lost.
     """
@@ -53,6 +57,7 @@ class SentPicture:
     ssim: float | None
     ms_ssim: float | None
     received: Pixels | None
+    refine_steps: int = 0
     looks: dict[str, float | None] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -139,6 +144,7 @@ def send_picture(
         ssim=likeness[0],
         ms_ssim=likeness[1],
         received=received,
+        refine_steps=codec.refine_steps if isinstance(codec, NtsccPictureCodec) else 0,
         looks=further(metrics, picture, received),
     )
 
@@ -179,7 +185,7 @@ def send_pictures(
     snrs_db: Sequence[float],
     believed_snr_db: float | None = None,
     seed: int = 0,
-    refine_steps: int = 0,
+    refine_steps: int | None = None,
     look: float = 0.0,
     metrics: Sequence[str] = (),
     on_note: Callable[[str], None] = lambda _: None,
@@ -187,15 +193,25 @@ def send_pictures(
     """Every picture at every SNR and CBR, in this order.
 
     Args:
+        refine_steps: As in :func:`load_codec`; unless given, :data:`VIVID_REFINE_STEPS` at any look but the faithful
+            one for pictures of up to :data:`MOST_REFINED_PIXELS`; else none.
         on_note: Called with a sentence for everything that was changed on reading a picture.
 
     Raises:
         InputError: A file is no picture.
         ConfigError: Unknown codec, or too few symbols for it.
     """
-    road = load_codec(codec, refine_steps, look)
+    road = load_codec(codec, refine_steps or 0, look)
     for file in files:
         picture = read_picture(file, on_note)
+        if refine_steps is None and look and isinstance(road, NtsccPictureCodec):
+            small = picture.shape[0] * picture.shape[1] <= MOST_REFINED_PIXELS
+            road = road.refined(VIVID_REFINE_STEPS if small else 0)
+            if not small:
+                on_note(
+                    f"{file.name} has more than {MOST_REFINED_PIXELS:,} pixels and is sent as the network "
+                    f"says; --refine-steps {VIVID_REFINE_STEPS} refines it nevertheless, and takes long"
+                )
         for snr_db in snrs_db:
             for cbr in cbrs:
                 yield send_picture(

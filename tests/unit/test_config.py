@@ -76,7 +76,7 @@ def test_only_the_learned_picture_code_takes_steps_and_only_when_asked():
     both = {"models.picture_codecs": ["digital-picture", "compact-ntscc"]}
     for more, steps in (({}, 0), ({"coding.refine_steps": 3}, 3)):
         digital, learned = build.picture_codecs(load_config(settings=both | more))
-        assert learned._refine_steps == steps and digital.name == "digital"
+        assert learned.refine_steps == steps and digital.name == "digital"
 
 
 def test_skem_sfa_is_refused_with_the_reason():

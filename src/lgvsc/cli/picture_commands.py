@@ -30,9 +30,14 @@ def picture(
         float | None, typer.Option("--believed-snr-db", help="What the transmitter believes.", show_default="the truth")
     ] = None,
     refine_steps: Annotated[
-        int,
-        typer.Option("--refine-steps", min=0, help="Of a learned code's transmitter for each picture; 12 are usual."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--refine-steps",
+            min=0,
+            help="How often a learned code's transmitter improves each picture.",
+            show_default="6 at any look but 0, else none",
+        ),
+    ] = None,
     look: Annotated[
         float, typer.Option("--look", min=0, max=1, help="Of the learned code: 0 errs least, 1 looks best.")
     ] = 0.0,

@@ -17,6 +17,7 @@ from typing import Any, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from lgvsc.nets.lpips import check_pictures
 from lgvsc.nets.picture_features import Vgg16Features
@@ -126,7 +127,31 @@ def mixed(level: Tensor, share: Tensor, maps: Tensor, other_share: Tensor, other
 
 def halve_by_energy(maps: Tensor) -> Tensor:
     """The root of the blurred squares at every other place, ``(B, C, ceil(h / 2), ceil(w / 2))``: Eq. (3)."""
-    window = torch.tensor(WINDOW, device=maps.device)
-    taps = torch.outer(window, window).expand(maps.shape[1], 1, 3, 3)
-    energy = F.conv2d(maps.square(), taps, stride=2, padding=1, groups=maps.shape[1])
-    return (energy + 1e-12).sqrt()
+    halved: Tensor = Halving.apply(maps)
+    return halved
+
+
+class Halving(torch.autograd.Function):
+    """:func:`halve_by_energy`, whose way back is the enlarging by two that a Hann window of three transposed is.
+
+    Left to autograd, the gradient of one convolution for each channel takes most of the time of a whole distance.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> Tensor:
+        window = torch.tensor(WINDOW, device=maps.device, dtype=maps.dtype)
+        taps = torch.outer(window, window).expand(maps.shape[1], 1, 3, 3)
+        energy = F.conv2d(maps.square(), taps, stride=2, padding=1, groups=maps.shape[1])
+        root = (energy + 1e-12).sqrt()
+        ctx.save_for_backward(maps, root)
+        return root
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        maps, root = ctx.saved_tensors
+        height, width = maps.shape[2:]
+        spread = F.pad(gradient / root, (0, 1, 0, 1))
+        size = [2 * side - 1 for side in spread.shape[2:]]
+        spread = F.interpolate(spread, size, mode="bilinear", align_corners=True)[:, :, :height, :width]
+        return maps * spread / 4

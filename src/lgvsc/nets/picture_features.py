@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Self, TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -84,6 +85,7 @@ class Vgg16Features(nn.Module):
                 nn.ModuleList(nn.Conv2d(channels[place], channels[place + 1], 3, padding=1) for place in range(depth))
             )
             before = width
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as of maps: else each is copied
 
     @classmethod
     def tiny(cls, *, pool: Pool | None = None) -> Self:
@@ -93,6 +95,7 @@ class Vgg16Features(nn.Module):
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Five maps ``(B, C, h, w)`` of normalised RGB ``(B, 3, H, W)``, sides from 16 pixels."""
         maps: list[Tensor] = []
+        picture = picture.contiguous(memory_format=torch.channels_last)
         for number, stage in enumerate(self.stages):
             if number:
                 picture = self.pool(picture)

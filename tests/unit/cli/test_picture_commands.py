@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from lgvsc import picture_link
 from lgvsc.cli.main import app
 from lgvsc.errors import ConfigError
 
@@ -57,12 +58,24 @@ def test_steps_of_the_transmitter_change_what_is_sent_and_not_how_much(image):
 
 def test_a_look_changes_what_is_sent_and_not_how_much(image):
     faithful, vivid = (
-        json.loads(run(image, "--codec", "ntscc", "--cbr", "0.03", "--look", look, "--json").stdout)[0]
-        for look in (0, 1)
+        json.loads(run(image, "--codec", "ntscc", "--cbr", "0.03", "--look", look, *more, "--json").stdout)[0]
+        for look, more in ((0, []), (1, ["--refine-steps", "0"]))
     )
     assert faithful["symbols"] == vivid["symbols"]
     assert faithful["psnr_db"] > vivid["psnr_db"]
     assert run(image, "--look", "2").exit_code == 2
+
+
+def test_a_large_picture_is_not_refined_unless_asked_for_and_that_is_told(image, monkeypatch):
+    monkeypatch.setattr(picture_link, "MOST_REFINED_PIXELS", 99)
+    vivid = (image, "--codec", "ntscc", "--cbr", "0.03", "--look", "1", "--json")
+    left, asked = run(*vivid), run(*vivid, "--refine-steps", "1")
+    monkeypatch.undo()
+    assert json.loads(run(*vivid).stdout)[0]["refine_steps"] == 6
+    assert json.loads(left.stdout)[0]["refine_steps"] == 0
+    assert "--refine-steps 6 refines it" in left.stderr
+    assert json.loads(asked.stdout)[0]["refine_steps"] == 1
+    assert "refines it" not in asked.stderr
 
 
 def test_numbers_that_are_none_are_refused(image):

@@ -57,6 +57,12 @@ def test_pooling_by_energy_keeps_a_constant_and_halves_rounding_up():
     torch.testing.assert_close(pooled[..., 1:-1, 1:-1], torch.full((1, 4, 3, 4), 3.0))
 
 
+@pytest.mark.parametrize("sides", [(7, 10), (8, 9), (1, 2)])
+def test_the_way_back_through_pooling_by_energy_is_its_gradient(sides):
+    maps = torch.rand(2, 3, *sides, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(halve_by_energy, maps)
+
+
 @pytest.mark.parametrize("kind", [Lpips, Dists])
 def test_unequal_or_too_small_pictures_are_refused(kind):
     net = tiny(kind)

@@ -109,8 +109,8 @@ class NtsccPictureCodec:
             another look, see :meth:`looking`.
         refine_steps: How often the transmitter improves each picture's symbols for the receiver that it knows, see
             :mod:`lgvsc.coding.pictures.ntscc_refine`. With 0 it sends what the networks say; else it also tries a
-            few rate maps. A step takes as long as two pictures decoded four times, at any look but the faithful one ten
-            times that, as LPIPS and DISTS are lowered there; the receiver need not know.
+            few rate maps. A step takes as long as two pictures decoded four times, at any look but the faithful
+            one five times that, as LPIPS and DISTS are lowered there; the receiver need not know.
 
     Raises:
         ConfigError: ``refine_steps`` is negative.
@@ -123,7 +123,7 @@ class NtsccPictureCodec:
         if refine_steps < 0:
             raise ConfigError(f"refine_steps is {refine_steps}; give 0 for none, or 12 for most of what they bring")
         self._net = net.eval()
-        self._refine_steps = refine_steps
+        self.refine_steps = refine_steps
 
     def refined(self, steps: int) -> NtsccPictureCodec:
         """The same codec with so many steps for each picture."""
@@ -135,7 +135,7 @@ class NtsccPictureCodec:
         Args:
             difference: The vivid end, from :func:`lgvsc.nets.ntscc_look.difference`.
         """
-        return NtsccPictureCodec(network_at(self._net, difference, look), self._refine_steps)
+        return NtsccPictureCodec(network_at(self._net, difference, look), self.refine_steps)
 
     # Transmitter
 
@@ -185,14 +185,14 @@ class NtsccPictureCodec:
             plan = self._plan(bits, layout, max_symbols, snr_db)
             indices = to_blocks(plan.indices)
             reals = self._net.encode(latent, indices, sender)
-            if self._refine_steps:
+            if self.refine_steps:
                 trial = RefinementTrial(self._net, batch, height, width, snr_db)
                 plans = [plan, *self._other_plans(bits, layout, max_symbols, snr_db)]
                 maps = [to_blocks(other.indices) for other in plans]
                 tried = [(self._net.encode(latent, rates, sender), rates) for rates in maps]
                 best = trial.best(tried)
                 plan, (reals, indices) = plans[best], tried[best]
-                reals = trial.refine(reals, indices, self._refine_steps)
+                reals = trial.refine(reals, indices, self.refine_steps)
             return plan, stream_of(reals, self._net.sent(indices)), indices
 
     def min_symbols(self, height: int, width: int) -> int:

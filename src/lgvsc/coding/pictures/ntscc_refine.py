@@ -26,8 +26,10 @@ from lgvsc.nets.ntscc import BLOCK, Ntscc
 from lgvsc.nets.picture_features import MIN_ALEXNET_SIDE
 
 SIMILARITY_WEIGHT = 1.5  # of 1 - MS-SSIM beside the log of the squared error, which alone blurs; times 1 + N0
-LPIPS_WEIGHT, DISTS_WEIGHT = 7.5, 50.0  # beside the log of the squared error, at any look but the faithful one
+LPIPS_WEIGHT, DISTS_WEIGHT = 10.0, 80.0  # times N0, beside the log of the squared error, at any look but the faithful
+LEAST_N0, MOST_N0 = 0.1, 1.0  # as it counts there: the less noise, the less it takes to move what is seen
 STEP = 0.07  # of the first step, against the root mean square of the reals; falls to a tenth along half a cosine
+VIVID_STEP = 0.06  # the same, at any look but the faithful
 DECAY = (0.8, 0.95)  # of the averages of the gradient and of its square (Kingma and Ba 2015)
 
 
@@ -95,7 +97,8 @@ class RefinementTrial:
         with self._autocast():
             texture = dists("cpu").apart(dists("cpu").seen(clipped), self._features)
             look = lpips_distance(clipped, shown)
-        return LPIPS_WEIGHT * look.float().mean() + DISTS_WEIGHT * texture.float().mean()
+        apart = LPIPS_WEIGHT * look.float().mean() + DISTS_WEIGHT * texture.float().mean()
+        return min(max(self._n0, LEAST_N0), MOST_N0) * apart
 
     def score(self, reals: Tensor, indices: Tensor) -> float:
         """The loss under one noise, the same for all that are compared, and none of those that steps are taken by."""
@@ -119,6 +122,7 @@ class RefinementTrial:
             moved = self._visible(reals)
             mean, square = torch.zeros_like(moved), torch.zeros_like(moved)
         noise = child_generator(0, "ntscc", "refine")
+        largest = VIVID_STEP if self._looks else STEP
         for step in range(steps):
             with torch.enable_grad():
                 moved.requires_grad_(True)
@@ -127,7 +131,7 @@ class RefinementTrial:
                 mean = DECAY[0] * mean + (1 - DECAY[0]) * gradient
                 square = DECAY[1] * square + (1 - DECAY[1]) * gradient.square()
                 first, second = (1 - decay ** (step + 1) for decay in DECAY)
-                size = STEP * (0.1 + 0.45 * (1 + math.cos(math.pi * step / steps)))
+                size = largest * (0.1 + 0.45 * (1 + math.cos(math.pi * step / steps)))
                 moved = moved - size * scale * (mean / first) / ((square / second).sqrt() + 1e-12)
         moved = moved.detach() * sent
         return (reals, moved)[self.best([(reals, indices), (moved, indices)])]
