@@ -29,6 +29,7 @@ from lgvsc.cli import (
     study_commands,
     ui_commands,
 )
+from lgvsc.cli.allocator import share_arenas
 from lgvsc.core.files import final_name
 from lgvsc.errors import LgvscError
 
@@ -77,6 +78,7 @@ def main() -> None:
     """Entry point of the ``lgvsc`` command."""
     os.environ.setdefault("SVT_LOG", "1")  # or the AV1 encoder talks on stderr
     warnings.showwarning = say
+    share_arenas()
     try:
         app()
     except LgvscError as error:
