@@ -42,7 +42,7 @@ from lgvsc.metrics.measuring import VideoMeter
 from lgvsc.metrics.quality import psnr_db
 from lgvsc.metrics.registry import METRICS
 from lgvsc.metrics.ssim import ms_ssim_and_ssim
-from lgvsc.picture_link import send_picture
+from lgvsc.picture_link import VIVID_REFINE_STEPS, send_picture
 from lgvsc.training.pictures import find_sources, read_still, spread_frames, square
 
 AVIF_SCALES = (1.0, 0.75, 0.5, 0.375)
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--snr-db", default="0,5,10")
     parser.add_argument("--cbr", default="0.01,0.02,0.04")
     parser.add_argument("--believed-snr-db", type=float, help="what transmitters take the SNR to be; else the truth")
-    parser.add_argument("--refine-steps", type=int, default=0, help="of the learned code's transmitter, each picture")
+    parser.add_argument("--refine-steps", type=int, help="of the learned code's transmitter; else as `lgvsc picture`")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
@@ -79,7 +79,7 @@ def main() -> None:
             print("\n".join(map(as_line, rows)), flush=True)
             results += rows
     if not chosen.media:
-        results += speed(learned(chosen.weights, chosen.refine_steps), chosen.threads)
+        results += speed(learned(chosen.weights, chosen.refine_steps or 0), chosen.threads)
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1))
 
@@ -94,13 +94,16 @@ def pictures_of(name: str, media: Path) -> list[Pixels]:
     return [spread_frames(path, 1)[0] for path in clips]
 
 
-def rebuilder(codec: str, weights: Path | None, believed_snr_db: float | None, refine_steps: int = 0) -> Rebuild:
+def rebuilder(
+    codec: str, weights: Path | None, believed_snr_db: float | None, refine_steps: int | None = None
+) -> Rebuild:
     if codec == "avif":
         return Avif().rebuild
-    road: PictureCodec = DigitalPictureCodec() if codec == "digital" else learned(weights, refine_steps)
+    road: PictureCodec = DigitalPictureCodec() if codec == "digital" else learned(weights, refine_steps or 0)
     _, _, look = codec.partition("@")
     if look:
-        road = ntscc_road.shipped_at(float(look)).refined(refine_steps)
+        steps = VIVID_REFINE_STEPS if refine_steps is None and float(look) else refine_steps or 0
+        road = ntscc_road.shipped_at(float(look)).refined(steps)
 
     def over_the_air(picture: Pixels, symbols: int, snr_db: float) -> tuple[Pixels | None, int]:
         try:

@@ -50,7 +50,7 @@ class CodingConfig:
             Table I (``lgvsc-table-1``, or ``paper``), or by turbo code and 4-QAM (``gvsc``). Keyframes adapt always.
         refine_steps: How often the transmitter improves each keyframe's analogue symbols (compact NTSCC) for the
             receiver that it knows; 12 bring most of it, at 60 ms each for 256x256 pixels. Where it advises the vivid
-            look they lower LPIPS and DISTS instead of the error, and take ten times as long.
+            look they lower LPIPS and DISTS as well and take four times as long; 6 bring most of it there.
         look: How the transmitter advises to show keyframes: 0, faithful, which need not be said, 0.5, or 1, vivid.
     """
 

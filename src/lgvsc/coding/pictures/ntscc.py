@@ -110,7 +110,7 @@ class NtsccPictureCodec:
         refine_steps: How often the transmitter improves each picture's symbols for the receiver that it knows, see
             :mod:`lgvsc.coding.pictures.ntscc_refine`. With 0 it sends what the networks say; else it also tries a
             few rate maps. A step takes as long as two pictures decoded four times, at any look but the faithful
-            one five times that, as LPIPS and DISTS are lowered there; the receiver need not know.
+            one four times that, as LPIPS and DISTS are lowered there; the receiver need not know.
 
     Raises:
         ConfigError: ``refine_steps`` is negative.
