@@ -22,7 +22,7 @@ from lgvsc.models.catalog import catalog, load
 from lgvsc.semantics.frame_words import describe_pixels
 
 VIVID_REFINE_STEPS = 6
-MOST_REFINED_PIXELS = 400_000  # 768x512 and no more: there it takes 1.5 GB
+MOST_REFINED_PIXELS = 400_000  # 768x512 and no more: there it takes 1.6 GB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
