@@ -17,8 +17,8 @@ from lgvsc.cli.allocator import share_arenas
 told = {told}
 together, done = threading.Barrier(13), threading.Barrier(13)
 def work():
-    together.wait()
     kept = [bytes(5000) for _ in range(50)]
+    together.wait()
     done.wait()
 for _ in range(12):
     threading.Thread(target=work).start()
